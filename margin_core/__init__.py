@@ -1,0 +1,46 @@
+"""Isolated-margin arithmetic: exact integers, no clock, no I/O, no floats."""
+
+from margin_core.market_spec import MarketSpec, Tier
+from margin_core.rules import (
+    FillOutcome,
+    MarginState,
+    Verdict,
+    adl_rank,
+    apply_adl,
+    apply_fill,
+    apply_liquidation_fill,
+    apply_take_out,
+    apply_takeover,
+    apply_top_up,
+    bankruptcy_price_ticks,
+    equity_quote,
+    funding_owed_quote,
+    initial_requirement_quote,
+    is_liquidatable,
+    liquidation_lots_max,
+    liquidation_price_ticks,
+    maintenance_requirement_quote,
+)
+
+__all__ = [
+    "FillOutcome",
+    "MarginState",
+    "MarketSpec",
+    "Tier",
+    "Verdict",
+    "adl_rank",
+    "apply_adl",
+    "apply_fill",
+    "apply_liquidation_fill",
+    "apply_take_out",
+    "apply_takeover",
+    "apply_top_up",
+    "bankruptcy_price_ticks",
+    "equity_quote",
+    "funding_owed_quote",
+    "initial_requirement_quote",
+    "is_liquidatable",
+    "liquidation_lots_max",
+    "liquidation_price_ticks",
+    "maintenance_requirement_quote",
+]

@@ -1,0 +1,51 @@
+"""The only divisions of the kernel: floor and ceiling, on 128-bit intermediates."""
+
+cimport cython
+from libc.stdint cimport int64_t, uint64_t
+
+cdef extern from *:
+    """
+    typedef __int128 bh_int128;
+    """
+    ctypedef long long bh_int128   # 128 bits; Cython only needs to know that it is an integer
+
+cdef enum:
+    PPM = 1000000
+
+
+@cython.cdivision(True)
+cdef inline bh_int128 floor_div(bh_int128 x, bh_int128 d) noexcept nogil:
+    """Round x / d towards minus infinity; d > 0."""
+    cdef bh_int128 q = x / d
+    return q - 1 if x < 0 and q * d != x else q
+
+
+@cython.cdivision(True)
+cdef inline bh_int128 ceil_div(bh_int128 x, bh_int128 d) noexcept nogil:
+    """Round x / d towards plus infinity; d > 0."""
+    cdef bh_int128 q = x / d
+    return q + 1 if x > 0 and q * d != x else q
+
+
+@cython.cdivision(True)
+cdef inline int64_t mul_div_down(int64_t x, int64_t y, int64_t d) noexcept nogil:
+    """floor(x * y / d) for x, y >= 0 and d > 0; 64-bit when the product allows it."""
+    if (x | y) >> 31 == 0:
+        return <int64_t> (<uint64_t> (x * y) / <uint64_t> d)
+    return <int64_t> floor_div(<bh_int128> x * y, d)
+
+
+@cython.cdivision(True)
+cdef inline int64_t mul_div_up(int64_t x, int64_t y, int64_t d) noexcept nogil:
+    """ceil(x * y / d) for x, y >= 0 and d > 0; 64-bit when the product allows it."""
+    if (x | y) >> 31 == 0:
+        return <int64_t> ((<uint64_t> (x * y) + <uint64_t> (d - 1)) / <uint64_t> d)
+    return <int64_t> ceil_div(<bh_int128> x * y, d)
+
+
+@cython.cdivision(True)
+cdef inline int64_t ppm_up(int64_t x, int64_t rate_ppm) noexcept nogil:
+    """ceil(x * rate_ppm / 10^6) for x >= 0, 0 <= rate_ppm <= 2 * 10^6."""
+    if x >> 42 == 0:
+        return <int64_t> ((<uint64_t> (x * rate_ppm) + <uint64_t> 999999) / <uint64_t> 1000000)
+    return <int64_t> ceil_div(<bh_int128> x * rate_ppm, PPM)

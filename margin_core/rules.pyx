@@ -1,0 +1,304 @@
+"""Python face of the kernel: range checks once at the border, then C integers."""
+
+import enum
+from typing import NamedTuple
+
+from libc.stdint cimport int64_t
+
+from margin_core.fixed_point cimport bh_int128
+from margin_core.requirement cimport (
+    bankruptcy_price, equity, funding_owed, initial, liquidatable, liquidation_price, maintenance,
+    notional_of)
+from margin_core.transitions cimport (
+    adl, adl_rank_of, fill, liquidation_fill, lots_to_restore, settle_funding, start_fill,
+    take_out, takeover, top_up)
+from margin_core.types cimport FillC, PositionC, SpecC
+
+from margin_core.limits import FUNDING_INDEX_E6_MAX, ORDER_LOTS_MAX, QUOTE_MAX
+from margin_core.market_spec import tier_amounts_quote
+
+
+class Verdict(enum.IntEnum):
+    """Whether a change is admitted; values are the reject reasons of SPEC §6."""
+
+    OK = 0
+    REDUCE_ONLY = 17
+    INSUFFICIENT_FREE_COLLATERAL = 21
+    INSUFFICIENT_MARGIN = 22
+    POSITION_LIMIT = 23
+    BANKRUPT = 24
+    NOT_LIQUIDATABLE = 25
+    LIQUIDATION_PRICE = 26
+    LIQUIDATION_TOO_LARGE = 27
+    FUND_CANNOT_CARRY = 28
+    NO_POSITION = 31
+
+
+class MarginState(NamedTuple):
+    """One isolated position: signed lots, entry value, collateral, funding index of the last touch."""
+
+    position_lots: int
+    entry_value_quote: int
+    collateral_quote: int
+    funding_index_e6: int = 0
+
+
+class FillOutcome(NamedTuple):
+    """What a change does. Money in quote units; meaningless but for `verdict` when it is not OK."""
+
+    verdict: Verdict
+    state: MarginState
+    free_delta_quote: int
+    fee_quote: int
+    funding_quote: int
+    pnl_quote: int
+    released_quote: int
+
+
+cdef int64_t checked(str name, object value, object low, object high) except? -1:
+    """Return `value` as a C integer, or raise with name, value and bounds."""
+    if not isinstance(value, int) or not low <= value <= high:
+        raise ValueError(f"{name} = {value!r}: expected an integer from {low} to {high}")
+    return value
+
+
+cdef int load_spec(SpecC* out, object spec) except -1:
+    """Fill the C struct of a validated `MarketSpec`."""
+    cdef int k
+    out.quote_per_tick_lot = spec.quote_per_tick_lot
+    out.price_ticks_max = spec.price_ticks_max
+    out.position_lots_max = spec.position_lots_max
+    out.fee_maker = spec.fee_maker_ppm
+    out.fee_taker = spec.fee_taker_ppm
+    out.fee_liquidation = spec.fee_liquidation_ppm
+    out.liquidation_buffer = spec.liquidation_buffer_ppm
+    out.mark_band = spec.mark_band_ppm
+    out.funding_cap = spec.funding_cap_ppm
+    out.funding_interval_s = spec.funding_interval_s
+    out.index_age_max_ms = spec.index_age_max_ms
+    out.tier_count = len(spec.tiers)
+    for k, (tier, amounts) in enumerate(zip(spec.tiers, tier_amounts_quote(spec))):
+        out.tiers[k].notional_floor = tier.notional_floor_quote
+        out.tiers[k].rate_initial = tier.margin_initial_ppm + spec.fee_taker_ppm
+        out.tiers[k].rate_maintenance = tier.margin_maintenance_ppm + spec.fee_taker_ppm
+        out.tiers[k].amount_initial = amounts[0]
+        out.tiers[k].amount_maintenance = amounts[1]
+    return 0
+
+
+cdef int load_position(PositionC* out, SpecC* s, object state) except -1:
+    out.lots = checked("position_lots", state[0], -s.position_lots_max, s.position_lots_max)
+    out.entry_value = checked("entry_value_quote", state[1], 0, QUOTE_MAX)
+    out.collateral = checked("collateral_quote", state[2], -QUOTE_MAX, QUOTE_MAX)
+    out.funding_index = checked(
+        "funding_index_e6", state[3], -FUNDING_INDEX_E6_MAX, FUNDING_INDEX_E6_MAX)
+    return 0
+
+
+cdef int64_t checked_price(SpecC* s, str name, object value) except? -1:
+    return checked(name, value, 1, s.price_ticks_max)
+
+
+cdef int64_t checked_index(SpecC* s, PositionC* p, object value) except? -1:
+    """The market's funding index; the funding owed must stay inside 2^60."""
+    index = checked("funding_index_e6", value, -FUNDING_INDEX_E6_MAX, FUNDING_INDEX_E6_MAX)
+    if abs((index - p.funding_index) * p.lots) > QUOTE_MAX * 1_000_000:
+        raise OverflowError(
+            f"funding owed: {p.lots} lots * {index - p.funding_index} e6 exceeds {QUOTE_MAX} quote")
+    return index
+
+
+cdef object outcome(int verdict, FillC* f):
+    return FillOutcome(
+        Verdict(verdict),
+        MarginState(f.position.lots, f.position.entry_value, f.position.collateral,
+                    f.position.funding_index),
+        f.free_delta, f.fee, f.funding, f.pnl, f.released)
+
+
+def funding_owed_quote(spec, state, *, funding_index_e6):
+    cdef SpecC s
+    cdef PositionC p
+    load_spec(&s, spec)
+    load_position(&p, &s, state)
+    return funding_owed(&p, checked_index(&s, &p, funding_index_e6))
+
+
+def equity_quote(spec, state, *, funding_index_e6, mark_price_ticks):
+    cdef SpecC s
+    cdef PositionC p
+    load_spec(&s, spec)
+    load_position(&p, &s, state)
+    return equity(&p, checked_index(&s, &p, funding_index_e6),
+                  checked_price(&s, "mark_price_ticks", mark_price_ticks), s.quote_per_tick_lot)
+
+
+def maintenance_requirement_quote(spec, *, position_lots, mark_price_ticks):
+    cdef SpecC s
+    load_spec(&s, spec)
+    lots = checked("position_lots", position_lots, -s.position_lots_max, s.position_lots_max)
+    if lots == 0:
+        return 0
+    return maintenance(&s, notional_of(&s, lots, checked_price(
+        &s, "mark_price_ticks", mark_price_ticks)))
+
+
+def initial_requirement_quote(spec, *, position_lots, mark_price_ticks):
+    cdef SpecC s
+    load_spec(&s, spec)
+    lots = checked("position_lots", position_lots, -s.position_lots_max, s.position_lots_max)
+    if lots == 0:
+        return 0
+    return initial(&s, notional_of(&s, lots, checked_price(
+        &s, "mark_price_ticks", mark_price_ticks)))
+
+
+def is_liquidatable(spec, state, *, funding_index_e6, mark_price_ticks):
+    cdef SpecC s
+    cdef PositionC p
+    load_spec(&s, spec)
+    load_position(&p, &s, state)
+    return bool(liquidatable(&s, &p, checked_index(&s, &p, funding_index_e6),
+                             checked_price(&s, "mark_price_ticks", mark_price_ticks)))
+
+
+def liquidation_price_ticks(spec, state, *, funding_index_e6):
+    cdef SpecC s
+    cdef PositionC p
+    cdef int64_t price
+    load_spec(&s, spec)
+    load_position(&p, &s, state)
+    price = liquidation_price(&s, &p, checked_index(&s, &p, funding_index_e6))
+    return None if price < 0 else price
+
+
+def bankruptcy_price_ticks(spec, state, *, funding_index_e6):
+    cdef SpecC s
+    cdef PositionC p
+    load_spec(&s, spec)
+    load_position(&p, &s, state)
+    if p.lots == 0:
+        return None
+    return bankruptcy_price(&s, &p, checked_index(&s, &p, funding_index_e6))
+
+
+def apply_fill(
+    spec, state, *, funding_index_e6, mark_price_ticks, side, qty_lots, price_ticks, fee_ppm,
+    order_margin_quote=0, order_qty_lots=None, order_filled_lots=0, free_quote=0,
+):
+    cdef SpecC s
+    cdef PositionC p
+    cdef FillC f
+    cdef int64_t total
+    load_spec(&s, spec)
+    load_position(&p, &s, state)
+    lots = checked("qty_lots", qty_lots, 1, ORDER_LOTS_MAX)
+    total = checked("order_qty_lots", qty_lots if order_qty_lots is None else order_qty_lots,
+                    lots, ORDER_LOTS_MAX)
+    verdict = fill(
+        &s, &f, &p, checked_index(&s, &p, funding_index_e6),
+        checked_price(&s, "mark_price_ticks", mark_price_ticks),
+        1 if checked("side", side, 0, 1) == 0 else -1, lots,
+        checked_price(&s, "price_ticks", price_ticks),
+        checked("fee_ppm", fee_ppm, 0, 100_000),
+        checked("order_margin_quote", order_margin_quote, 0, QUOTE_MAX), total,
+        checked("order_filled_lots", order_filled_lots, 0, total - lots),
+        checked("free_quote", free_quote, 0, QUOTE_MAX))
+    return outcome(verdict, &f)
+
+
+def apply_top_up(spec, state, *, funding_index_e6, amount_quote, free_quote):
+    cdef SpecC s
+    cdef PositionC p
+    cdef FillC f
+    load_spec(&s, spec)
+    load_position(&p, &s, state)
+    verdict = top_up(
+        &f, &p, checked_index(&s, &p, funding_index_e6),
+        checked("amount_quote", amount_quote, 1, QUOTE_MAX),
+        checked("free_quote", free_quote, 0, QUOTE_MAX))
+    return outcome(verdict, &f)
+
+
+def apply_take_out(spec, state, *, funding_index_e6, mark_price_ticks, amount_quote):
+    cdef SpecC s
+    cdef PositionC p
+    cdef FillC f
+    load_spec(&s, spec)
+    load_position(&p, &s, state)
+    verdict = take_out(
+        &s, &f, &p, checked_index(&s, &p, funding_index_e6),
+        checked_price(&s, "mark_price_ticks", mark_price_ticks),
+        checked("amount_quote", amount_quote, 1, QUOTE_MAX))
+    return outcome(verdict, &f)
+
+
+def liquidation_lots_max(spec, state, *, funding_index_e6, mark_price_ticks, price_ticks, lots_max):
+    cdef SpecC s
+    cdef PositionC p
+    load_spec(&s, spec)
+    load_position(&p, &s, state)
+    settle_funding(&p, checked_index(&s, &p, funding_index_e6))
+    return lots_to_restore(
+        &s, &p, checked("lots_max", lots_max, 1, max(1, abs(p.lots))),
+        checked_price(&s, "price_ticks", price_ticks),
+        checked_price(&s, "mark_price_ticks", mark_price_ticks))
+
+
+def apply_liquidation_fill(
+    spec, state, *, funding_index_e6, mark_price_ticks, qty_lots, price_ticks
+):
+    cdef SpecC s
+    cdef PositionC p
+    cdef FillC f
+    load_spec(&s, spec)
+    load_position(&p, &s, state)
+    index = checked_index(&s, &p, funding_index_e6)
+    start_fill(&f, &p, index)
+    verdict = liquidation_fill(
+        &s, &f, &p, index, checked_price(&s, "mark_price_ticks", mark_price_ticks),
+        checked("qty_lots", qty_lots, 1, ORDER_LOTS_MAX),
+        checked_price(&s, "price_ticks", price_ticks))
+    return outcome(verdict, &f)
+
+
+def apply_takeover(spec, state, fund, *, funding_index_e6, mark_price_ticks):
+    cdef SpecC s
+    cdef PositionC p, q
+    cdef FillC trader, other
+    load_spec(&s, spec)
+    load_position(&p, &s, state)
+    load_position(&q, &s, fund)
+    index = checked_index(&s, &p, funding_index_e6)
+    start_fill(&trader, &p, index)
+    start_fill(&other, &q, checked_index(&s, &q, funding_index_e6))
+    verdict = takeover(&s, &trader, &other, &p, &q, index,
+                       checked_price(&s, "mark_price_ticks", mark_price_ticks))
+    return outcome(verdict, &trader), outcome(verdict, &other)
+
+
+def apply_adl(spec, state, counterparty, *, funding_index_e6, mark_price_ticks, qty_lots):
+    cdef SpecC s
+    cdef PositionC p, q
+    cdef FillC bankrupt, counter
+    load_spec(&s, spec)
+    load_position(&p, &s, state)
+    load_position(&q, &s, counterparty)
+    index = checked_index(&s, &p, funding_index_e6)
+    start_fill(&bankrupt, &p, index)
+    start_fill(&counter, &q, checked_index(&s, &q, funding_index_e6))
+    verdict = adl(&s, &bankrupt, &counter, &p, &q, index,
+                  checked_price(&s, "mark_price_ticks", mark_price_ticks),
+                  checked("qty_lots", qty_lots, 1, s.position_lots_max))
+    return outcome(verdict, &bankrupt), outcome(verdict, &counter)
+
+
+def adl_rank(spec, state, *, funding_index_e6, mark_price_ticks):
+    cdef SpecC s
+    cdef PositionC p
+    cdef bh_int128 rank
+    load_spec(&s, spec)
+    load_position(&p, &s, state)
+    rank = adl_rank_of(&s, &p, checked_index(&s, &p, funding_index_e6),
+                       checked_price(&s, "mark_price_ticks", mark_price_ticks))
+    return (<object> <int64_t> (rank >> 64)) * 2**64 + <unsigned long long> rank

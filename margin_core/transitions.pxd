@@ -1,0 +1,327 @@
+"""Every change of a position: fills, collateral, liquidation, takeover, ADL (SPEC FILL, COLL, LIQ)."""
+
+from libc.stdint cimport int32_t, int64_t
+
+from margin_core.fixed_point cimport PPM, bh_int128, floor_div, mul_div_down, mul_div_up, ppm_up
+from margin_core.requirement cimport (
+    abs64, bankruptcy_price, equity_settled, funding_owed, initial, liquidatable, maintenance,
+    notional_of)
+from margin_core.types cimport (
+    FillC, PositionC, SpecC, VERDICT_BANKRUPT, VERDICT_FUND_CANNOT_CARRY,
+    VERDICT_INSUFFICIENT_FREE, VERDICT_INSUFFICIENT_MARGIN, VERDICT_LIQUIDATION_PRICE,
+    VERDICT_LIQUIDATION_TOO_LARGE, VERDICT_NO_POSITION, VERDICT_NOT_LIQUIDATABLE, VERDICT_OK,
+    VERDICT_POSITION_LIMIT, VERDICT_REDUCE_ONLY)
+
+
+cdef inline int64_t settle_funding(PositionC* p, int64_t index) noexcept nogil:
+    """Move the funding owed out of the collateral and return it."""
+    cdef int64_t owed = funding_owed(p, index)
+    p.collateral -= owed
+    p.funding_index = index
+    return owed
+
+
+cdef inline int64_t close_lots(
+    PositionC* p, int64_t lots, int64_t price, int64_t unit
+) noexcept nogil:
+    """FILL-4 without the fee: take `lots` off the position and return the realised profit."""
+    cdef int64_t held = abs64(p.lots)
+    cdef int64_t value = price * lots * unit
+    cdef int64_t entry, pnl
+    if lots == held:
+        entry = p.entry_value
+    elif p.lots > 0:
+        entry = mul_div_up(p.entry_value, lots, held)
+    else:
+        entry = mul_div_down(p.entry_value, lots, held)
+    pnl = value - entry if p.lots > 0 else entry - value
+    p.lots += -lots if p.lots > 0 else lots
+    p.entry_value -= entry
+    p.collateral += pnl
+    return pnl
+
+
+cdef inline bint no_worse(
+    int64_t equity_after, int64_t initial_after, int64_t equity_before, int64_t initial_before
+) noexcept nogil:
+    """FILL-6, second branch: equity per unit of requirement did not fall and is not negative."""
+    return equity_after >= 0 and (
+        <bh_int128> equity_after * initial_before >= <bh_int128> equity_before * initial_after)
+
+
+cdef inline int open_part(
+    const SpecC* s, FillC* f, int sign, int64_t lots, int64_t price, int64_t mark,
+    int32_t fee_ppm, int64_t margin_slice, int64_t free
+) noexcept nogil:
+    """FILL-2, FILL-6: add `lots` with their slice of the signed margin."""
+    cdef int64_t value = price * lots * s.quote_per_tick_lot
+    cdef int64_t fee = ppm_up(value, fee_ppm)
+    if margin_slice > free + f.free_delta:
+        return VERDICT_INSUFFICIENT_FREE
+    f.position.lots += lots if sign > 0 else -lots
+    if abs64(f.position.lots) > s.position_lots_max:
+        return VERDICT_POSITION_LIMIT
+    f.position.entry_value += value
+    f.position.collateral += margin_slice - fee
+    f.free_delta -= margin_slice
+    f.fee += fee
+    if equity_settled(&f.position, mark, s.quote_per_tick_lot) < initial(
+            s, notional_of(s, f.position.lots, mark)):
+        return VERDICT_INSUFFICIENT_MARGIN
+    return VERDICT_OK
+
+
+cdef inline int close_part(
+    const SpecC* s, FillC* f, int64_t lots, int64_t price, int64_t mark, int32_t fee_ppm
+) noexcept nogil:
+    """FILL-4 to FILL-6: take `lots` off, pay the fee, release the freed collateral."""
+    cdef PositionC* p = &f.position
+    cdef int64_t unit = s.quote_per_tick_lot
+    cdef int64_t held = abs64(p.lots)
+    cdef int64_t fee = ppm_up(price * lots * unit, fee_ppm)
+    cdef int64_t equity_before = equity_settled(p, mark, unit)
+    cdef int64_t initial_before = initial(s, notional_of(s, p.lots, mark))
+    cdef int64_t share, pnl, equity_after, initial_after
+    share = <int64_t> floor_div(<bh_int128> p.collateral * lots, held)
+    pnl = close_lots(p, lots, price, unit)
+    p.collateral -= fee
+    f.fee += fee
+    f.pnl += pnl
+    if p.lots == 0:
+        if p.collateral < 0:
+            return VERDICT_BANKRUPT
+        f.released += p.collateral
+        f.free_delta += p.collateral
+        p.collateral = 0
+        return VERDICT_OK
+    share += pnl - fee
+    equity_after = equity_settled(p, mark, unit)
+    initial_after = initial(s, notional_of(s, p.lots, mark))
+    share = min(share, p.collateral, equity_after - initial_after)
+    if share > 0:
+        p.collateral -= share
+        f.released += share
+        f.free_delta += share
+        equity_after -= share
+    if equity_after >= initial_after or no_worse(
+            equity_after, initial_after, equity_before, initial_before):
+        return VERDICT_OK
+    return VERDICT_INSUFFICIENT_MARGIN
+
+
+cdef inline void start_fill(FillC* f, const PositionC* p, int64_t index) noexcept nogil:
+    """Begin a change on a copy of the position: funding is settled first."""
+    f.position = p[0]
+    f.free_delta = 0
+    f.fee = 0
+    f.pnl = 0
+    f.released = 0
+    f.funding = settle_funding(&f.position, index)
+
+
+cdef inline int64_t slice_of(
+    int64_t margin_quote, int64_t qty_lots, int64_t begin_lots, int64_t end_lots
+) noexcept nogil:
+    """FILL-3: share of the signed margin of the order's lots [begin, end)."""
+    if margin_quote == 0:
+        return 0
+    return mul_div_down(margin_quote, end_lots, qty_lots) - mul_div_down(
+        margin_quote, begin_lots, qty_lots)
+
+
+cdef inline int fill(
+    const SpecC* s, FillC* f, const PositionC* p, int64_t index, int64_t mark, int sign,
+    int64_t lots, int64_t price, int32_t fee_ppm, int64_t margin_quote, int64_t qty_lots,
+    int64_t filled_lots, int64_t free
+) noexcept nogil:
+    """FILL-1 to FILL-6 on a copy: `f` holds the outcome, `p` is untouched. Returns a verdict."""
+    cdef int64_t closing = 0
+    cdef int verdict
+    start_fill(f, p, index)
+    if p.lots != 0 and (p.lots > 0) != (sign > 0):
+        closing = min(lots, abs64(p.lots))
+        verdict = close_part(s, f, closing, price, mark, fee_ppm)
+        if verdict != VERDICT_OK or closing == lots:
+            return verdict
+    return open_part(
+        s, f, sign, lots - closing, price, mark, fee_ppm,
+        slice_of(margin_quote, qty_lots, filled_lots + closing, filled_lots + lots), free)
+
+
+cdef inline int top_up(
+    FillC* f, const PositionC* p, int64_t index, int64_t amount, int64_t free
+) noexcept nogil:
+    """COLL-1, amount > 0."""
+    start_fill(f, p, index)
+    if p.lots == 0:
+        return VERDICT_NO_POSITION
+    if amount > free:
+        return VERDICT_INSUFFICIENT_FREE
+    f.position.collateral += amount
+    f.free_delta = -amount
+    return VERDICT_OK
+
+
+cdef inline int take_out(
+    const SpecC* s, FillC* f, const PositionC* p, int64_t index, int64_t mark, int64_t amount
+) noexcept nogil:
+    """COLL-1, amount > 0 taken out of the position."""
+    start_fill(f, p, index)
+    if p.lots == 0:
+        return VERDICT_NO_POSITION
+    f.position.collateral -= amount
+    f.free_delta = amount
+    if f.position.collateral < 0 or equity_settled(
+            &f.position, mark, s.quote_per_tick_lot) < initial(s, notional_of(s, p.lots, mark)):
+        return VERDICT_INSUFFICIENT_MARGIN
+    return VERDICT_OK
+
+
+cdef inline bint restored(
+    const SpecC* s, const PositionC* settled, int64_t lots, int64_t price, int64_t mark
+) noexcept nogil:
+    """LIQ-2: would closing `lots` at `price` bring the position over maintenance plus buffer?"""
+    cdef PositionC copy = settled[0]
+    cdef int64_t notional, equity_after, fee
+    close_lots(&copy, lots, price, s.quote_per_tick_lot)
+    equity_after = equity_settled(&copy, mark, s.quote_per_tick_lot)
+    fee = ppm_up(price * lots * s.quote_per_tick_lot, s.fee_liquidation)
+    equity_after -= max(0, min(fee, equity_after))
+    notional = notional_of(s, copy.lots, mark)
+    return equity_after >= maintenance(s, notional) + ppm_up(notional, s.liquidation_buffer)
+
+
+cdef inline int64_t lots_to_restore(
+    const SpecC* s, const PositionC* settled, int64_t lots_max, int64_t price, int64_t mark
+) noexcept nogil:
+    """LIQ-2: fewest lots in [1, lots_max] that restore, or lots_max; at most 41 steps."""
+    cdef int64_t low = 1
+    cdef int64_t high = lots_max
+    cdef int64_t middle
+    if not restored(s, settled, high, price, mark):
+        # Rounding may let one lot fewer restore where all of them just fail to.
+        if high == 1 or not restored(s, settled, high - 1, price, mark):
+            return high
+        high -= 1
+    while low < high:
+        middle = (low + high) >> 1
+        if restored(s, settled, middle, price, mark):
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+cdef inline int liquidation_fill(
+    const SpecC* s, FillC* f, const PositionC* p, int64_t index, int64_t mark, int64_t lots,
+    int64_t price
+) noexcept nogil:
+    """LIQ-2, LIQ-6: close `lots` on the book; `f.fee` goes to the insurance fund."""
+    cdef int64_t bankruptcy = bankruptcy_price(s, p, index)
+    cdef int64_t unit = s.quote_per_tick_lot
+    if not liquidatable(s, p, index, mark):
+        return VERDICT_NOT_LIQUIDATABLE
+    if price < bankruptcy if p.lots > 0 else price > bankruptcy:
+        return VERDICT_LIQUIDATION_PRICE
+    start_fill(f, p, index)
+    if lots < 1 or lots > abs64(p.lots) or (
+            lots > 1 and restored(s, &f.position, lots - 1, price, mark)):
+        return VERDICT_LIQUIDATION_TOO_LARGE
+    f.pnl = close_lots(&f.position, lots, price, unit)
+    f.fee = max(0, min(
+        ppm_up(price * lots * unit, s.fee_liquidation),
+        equity_settled(&f.position, mark, unit)))
+    f.position.collateral -= f.fee
+    if f.position.lots == 0:
+        f.released = f.position.collateral
+        f.free_delta = f.position.collateral
+        f.position.collateral = 0
+    return VERDICT_OK
+
+
+cdef inline int takeover(
+    const SpecC* s, FillC* trader, FillC* fund, const PositionC* p, const PositionC* fund_position,
+    int64_t index, int64_t mark
+) noexcept nogil:
+    """LIQ-3: the fund takes the whole position at its bankruptcy price."""
+    cdef int64_t price = bankruptcy_price(s, p, index)
+    cdef int64_t lots = abs64(p.lots)
+    cdef int64_t unit = s.quote_per_tick_lot
+    cdef int64_t closing = 0
+    cdef int64_t dust
+    if not liquidatable(s, p, index, mark):
+        return VERDICT_NOT_LIQUIDATABLE
+    start_fill(trader, p, index)
+    start_fill(fund, fund_position, index)
+    trader.pnl = close_lots(&trader.position, lots, price, unit)
+    dust = trader.position.collateral
+    trader.position.collateral = 0
+    if fund_position.lots != 0 and (fund_position.lots > 0) != (p.lots > 0):
+        closing = min(lots, abs64(fund_position.lots))
+        fund.pnl = close_lots(&fund.position, closing, price, unit)
+    fund.position.lots += lots - closing if p.lots > 0 else closing - lots
+    fund.position.entry_value += price * (lots - closing) * unit
+    fund.position.collateral += dust
+    if abs64(fund.position.lots) > s.position_lots_max or equity_settled(
+            &fund.position, mark, unit) < initial(s, notional_of(s, fund.position.lots, mark)):
+        return VERDICT_FUND_CANNOT_CARRY
+    return VERDICT_OK
+
+
+cdef inline int fund_fill(
+    const SpecC* s, FillC* fund, const PositionC* p, int64_t index, int64_t mark, int sign,
+    int64_t lots, int64_t price
+) noexcept nogil:
+    """LIQ-5: the fund closes `lots` on the book, no worse than the band around the mark."""
+    cdef int64_t worst
+    if p.lots == 0 or (p.lots > 0) == (sign > 0) or lots < 1 or lots > abs64(p.lots):
+        return VERDICT_REDUCE_ONLY
+    worst = <int64_t> floor_div(<bh_int128> mark * (
+        PPM - s.mark_band if sign < 0 else PPM + s.mark_band), PPM)
+    if price < worst if sign < 0 else price > worst:
+        return VERDICT_LIQUIDATION_PRICE
+    start_fill(fund, p, index)
+    fund.pnl = close_lots(&fund.position, lots, price, s.quote_per_tick_lot)
+    if equity_settled(&fund.position, mark, s.quote_per_tick_lot) < 0:
+        return VERDICT_INSUFFICIENT_MARGIN
+    return VERDICT_OK
+
+
+cdef inline bh_int128 adl_rank_of(
+    const SpecC* s, const PositionC* p, int64_t index, int64_t mark
+) noexcept nogil:
+    """LIQ-4: profit times leverage, highest first. Inside 2^100 for every admitted market."""
+    cdef int64_t unit = s.quote_per_tick_lot
+    cdef int64_t notional = notional_of(s, p.lots, mark)
+    cdef int64_t profit = notional - p.entry_value if p.lots > 0 else p.entry_value - notional
+    cdef int64_t worth = equity_settled(p, mark, unit) - funding_owed(p, index)
+    cdef bh_int128 profit_ppm, leverage_ppm
+    profit_ppm = floor_div(<bh_int128> profit * PPM, max(p.entry_value, 1))
+    if profit_ppm <= 0:
+        return profit_ppm * PPM
+    leverage_ppm = floor_div(<bh_int128> notional * PPM, max(worth, 1))
+    return profit_ppm * leverage_ppm
+
+
+cdef inline int adl(
+    const SpecC* s, FillC* bankrupt, FillC* counter, const PositionC* p,
+    const PositionC* counter_position, int64_t index, int64_t mark, int64_t lots
+) noexcept nogil:
+    """LIQ-4: close `lots` of both sides at the bankruptcy price of `p`, without fee."""
+    cdef int64_t price = bankruptcy_price(s, p, index)
+    if not liquidatable(s, p, index, mark):
+        return VERDICT_NOT_LIQUIDATABLE
+    if counter_position.lots == 0 or (counter_position.lots > 0) == (p.lots > 0):
+        return VERDICT_NO_POSITION
+    if lots < 1 or lots > abs64(p.lots) or lots > abs64(counter_position.lots):
+        return VERDICT_LIQUIDATION_TOO_LARGE
+    if liquidatable(s, counter_position, index, mark):
+        return VERDICT_BANKRUPT
+    start_fill(bankrupt, p, index)
+    bankrupt.pnl = close_lots(&bankrupt.position, lots, price, s.quote_per_tick_lot)
+    if bankrupt.position.lots == 0:
+        bankrupt.released = bankrupt.position.collateral
+        bankrupt.free_delta = bankrupt.position.collateral
+        bankrupt.position.collateral = 0
+    start_fill(counter, counter_position, index)
+    return close_part(s, counter, lots, price, mark, 0)

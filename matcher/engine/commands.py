@@ -1,0 +1,87 @@
+"""The engine's input alphabet: one fixed record per command, little endian, 88 bytes."""
+
+from __future__ import annotations
+
+import enum
+import struct
+from typing import Final, NamedTuple
+
+
+class CommandKind(enum.IntEnum):
+    """What a command asks for. Values are part of the journal format and never change."""
+
+    DEPOSIT = 1  # account, amount_quote; nonce = deposit_seq of the chain
+    FUND_DEPOSIT = 2  # market_id, amount_quote; nonce = deposit_seq of the chain
+    PLACE = 3  # account, market_id, side, tif, flags, price, qty, amount_quote = margin, nonce
+    CANCEL = 4  # account, order_id, or order_id = 0 and nonce
+    CANCEL_ALL = 5  # account; market_id = 0: every market; side = SIDE_ANY: both sides
+    PRICE = 6  # market_id, price_ticks = index; aux = time of the index in ms
+    TICK = 7  # engine time passes: expiry and funding
+    MOVE_COLLATERAL = 8  # account, market_id, amount_quote > 0 into the position, < 0 out; nonce
+    WITHDRAW = 9  # account, amount_quote, nonce
+    SET_MARKET_STATE = 10  # market_id, aux = MarketState
+    SETTLEMENT_REJECTED = 11  # account, market_id: freezes the position; aux = 1 frozen, 0 thawed
+
+
+SIDE_BUY: Final = 0
+SIDE_SELL: Final = 1
+SIDE_ANY: Final = 2
+
+TIF_GTC: Final = 0
+TIF_IOC: Final = 1
+TIF_FOK: Final = 2
+
+FLAG_POST_ONLY: Final = 1
+FLAG_REDUCE_ONLY: Final = 2
+
+TRIGGER_NONE: Final = 0
+TRIGGER_MARK_AT_OR_ABOVE: Final = 1
+TRIGGER_MARK_AT_OR_BELOW: Final = 2
+
+
+class MarketState(enum.IntEnum):
+    """What a market admits."""
+
+    OPEN = 1
+    POST_ONLY = 2
+    CANCEL_ONLY = 3
+    REDUCE_ONLY = 4
+    HALTED = 5
+
+
+class Command(NamedTuple):
+    """One command. Fields that a kind does not name are 0.
+
+    `time_ns` is the engine's clock: it never goes back. Quantities carry their unit in the name.
+    """
+
+    kind: int
+    side: int = 0
+    time_in_force: int = 0
+    flags: int = 0
+    market_id: int = 0
+    trigger_kind: int = 0
+    account: int = 0
+    time_ns: int = 0
+    nonce: int = 0
+    order_id: int = 0
+    price_ticks: int = 0
+    qty_lots: int = 0
+    amount_quote: int = 0
+    trigger_price_ticks: int = 0
+    expiry_time_s: int = 0
+    aux: int = 0
+
+    def pack(self) -> bytes:
+        """Return the 88-byte record. Raises `struct.error` when a field is out of its range."""
+        return RECORD.pack(*self)
+
+
+# kind side tif flags | market trigger | account | time nonce order | price qty amount trigger | expiry aux
+RECORD: Final = struct.Struct("<BBBBHHI4xqQQqqqqqq")
+COMMAND_BYTES: Final = RECORD.size
+
+
+def unpack(record: bytes) -> Command:
+    """Return the command of one record of `COMMAND_BYTES` bytes."""
+    return Command(*RECORD.unpack(record))

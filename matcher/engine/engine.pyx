@@ -1,0 +1,330 @@
+"""The engine's Python face: command records in, event records out, views of the state."""
+
+import hashlib
+
+cimport cython
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy, memset
+
+from margin_core.requirement cimport (
+    bankruptcy_price, equity, funding_owed, initial, liquidation_price, maintenance, notional_of)
+from margin_core.rules cimport load_spec
+from margin_core.types cimport PositionC
+from matcher.engine.handlers cimport dispatch
+from matcher.engine.invariants cimport check_core
+from matcher.engine.ladder cimport ladder_close, ladder_open, next_down, next_up
+from matcher.engine.memory cimport munmap, reserve
+from matcher.engine.store cimport bucket_at, ensure_bucket, find_nonce
+from matcher.engine.types cimport (
+    AccountC, BucketC, CommandC, CoreC, EventC, MARKETS_MAX, MarketC, NonceC, ORDER_PENDING, OrderC,
+    SLOT_BITS)
+
+from matcher.engine.views import Market, Order, Position
+
+
+@cython.final
+cdef class Engine:
+    """A deterministic exchange: books, isolated positions, liquidations. One writer, no I/O.
+
+    The same commands give the same events and the same `state_hash`, on any machine.
+    """
+
+    cdef CoreC c
+    cdef dict specs
+
+    def __cinit__(self, *, account_count_max=1 << 20, position_count_max=1 << 21,
+                  order_count_max=1 << 22):
+        memset(&self.c, 0, sizeof(CoreC))
+        for name, value, top in (("account_count_max", account_count_max, 1 << 24),
+                                 ("position_count_max", position_count_max, 1 << 26),
+                                 ("order_count_max", order_count_max, (1 << SLOT_BITS) - 2)):
+            if not isinstance(value, int) or not 1 <= value <= top:
+                raise ValueError(f"{name} = {value!r}: expected an integer from 1 to {top}")
+        self.specs = {}
+        self.c.account_capacity = account_count_max + 1
+        self.c.bucket_capacity = position_count_max + 1
+        self.c.order_capacity = order_count_max + 1
+        self.c.event_capacity = 4096
+        self.c.nonce_capacity = 4096
+        self.c.accounts = <AccountC*> reserve(self.c.account_capacity * sizeof(AccountC))
+        self.c.buckets = <BucketC*> reserve(self.c.bucket_capacity * sizeof(BucketC))
+        self.c.orders = <OrderC*> reserve(self.c.order_capacity * sizeof(OrderC))
+        self.c.bucket_of = <uint32_t*> reserve(
+            <uint64_t> self.c.account_capacity * MARKETS_MAX * sizeof(uint32_t))
+        self.c.nonces = <NonceC*> calloc(self.c.nonce_capacity, sizeof(NonceC))
+        self.c.events = <EventC*> malloc(self.c.event_capacity * sizeof(EventC))
+        if (self.c.accounts == NULL or self.c.buckets == NULL or self.c.orders == NULL
+                or self.c.bucket_of == NULL or self.c.nonces == NULL or self.c.events == NULL):
+            raise MemoryError("engine: the system refuses the memory for these capacities")
+        self.c.account_count = 1
+        self.c.bucket_top = 1
+        self.c.order_top = 1
+
+    def __dealloc__(self):
+        cdef uint32_t k
+        for k in range(self.c.market_count):
+            close_market(self.c.markets[k])
+        if self.c.accounts != NULL:
+            munmap(self.c.accounts, self.c.account_capacity * sizeof(AccountC))
+        if self.c.buckets != NULL:
+            munmap(self.c.buckets, self.c.bucket_capacity * sizeof(BucketC))
+        if self.c.orders != NULL:
+            munmap(self.c.orders, self.c.order_capacity * sizeof(OrderC))
+        if self.c.bucket_of != NULL:
+            munmap(self.c.bucket_of,
+                   <uint64_t> self.c.account_capacity * MARKETS_MAX * sizeof(uint32_t))
+        free(self.c.nonces)
+        free(self.c.events)
+
+    def list_market(self, spec, time_ns):
+        cdef MarketC* m
+        if spec.market_id in self.specs:
+            raise ValueError(f"market_id = {spec.market_id}: listed already")
+        if self.c.market_count == MARKETS_MAX:
+            raise ValueError(f"market_id = {spec.market_id}: {MARKETS_MAX} markets are the limit")
+        m = open_market(spec.price_ticks_max)
+        if m == NULL:
+            raise MemoryError(f"market_id = {spec.market_id}: no memory for its price ladders")
+        load_spec(&m.spec, spec)
+        m.market_id = spec.market_id
+        m.slot = <uint8_t> self.c.market_count
+        m.state = 1
+        self.c.markets[m.slot] = m
+        self.c.market_count += 1
+        self.c.market_slot_of[m.market_id] = m.slot + 1
+        m.fund = ensure_bucket(&self.c, 0, m)
+        if m.fund == 0:
+            raise ValueError(f"market_id = {spec.market_id}: position capacity is used up")
+        if time_ns > self.c.time_ns:
+            self.c.time_ns = time_ns
+        self.specs[spec.market_id] = spec
+
+    def register_account(self):
+        if self.c.account_count == self.c.account_capacity:
+            raise ValueError(f"accounts: {self.c.account_capacity - 1} are the limit")
+        self.c.account_count += 1
+        return self.c.account_count - 1
+
+    def apply(self, records):
+        cdef Py_buffer view
+        cdef CommandC* command
+        cdef Py_ssize_t k, count
+        cdef bint known = True
+        PyObject_GetBuffer(records, &view, PyBUF_SIMPLE)
+        try:
+            if view.len % sizeof(CommandC):
+                raise ValueError(
+                    f"commands: {view.len} bytes are not whole records of {sizeof(CommandC)}")
+            count = view.len // <Py_ssize_t> sizeof(CommandC)
+            command = <CommandC*> view.buf
+            self.c.event_count = 0
+            with nogil:
+                for k in range(count):
+                    known = dispatch(&self.c, &command[k])
+                    if not known:
+                        break
+        finally:
+            PyBuffer_Release(&view)
+        if not known:
+            raise ValueError(f"command {k}: its kind does not exist")
+        if self.c.is_out_of_memory:
+            raise MemoryError("engine: the system refused memory; restart from the journal")
+        return PyBytes_FromStringAndSize(
+            <char*> self.c.events, <Py_ssize_t> (self.c.event_count * sizeof(EventC)))
+
+    def apply_one(self, command):
+        return self.apply(command.pack())
+
+    def free_quote(self, account):
+        return self.c.accounts[self._account(account)].free
+
+    def reserved_quote(self, account):
+        return self.c.accounts[self._account(account)].reserved
+
+    def position(self, account, market_id):
+        cdef MarketC* m = self._market(market_id)
+        cdef uint32_t bucket = bucket_at(&self.c, self._account(account), m)
+        return self._position(m, bucket) if bucket else None
+
+    def fund(self, market_id):
+        cdef MarketC* m = self._market(market_id)
+        return self._position(m, m.fund)
+
+    def market(self, market_id):
+        cdef MarketC* m = self._market(market_id)
+        return Market(
+            m.market_id, m.state, m.index_price, m.mark_price, m.last_price, m.index_time_ms,
+            m.funding_index, m.funding_rate_ppm, m.next_funding_s * 1_000_000_000,
+            m.open_interest, m.funding_pool, m.sides[0].best, m.sides[1].best)
+
+    def spec(self, market_id):
+        return self.specs[market_id]
+
+    def market_ids(self):
+        return list(self.specs)
+
+    def book(self, market_id, depth):
+        cdef MarketC* m = self._market(market_id)
+        cdef uint32_t price
+        bids = []
+        price = m.sides[0].best
+        while price and len(bids) < depth:
+            bids.append((price, m.sides[0].levels[price].lots))
+            price = next_down(&m.sides[0], price - 1)
+        asks = []
+        price = m.sides[1].best
+        while price and len(asks) < depth:
+            asks.append((price, m.sides[1].levels[price].lots))
+            price = next_up(&m.sides[1], price + 1)
+        return bids, asks
+
+    def order(self, order_id):
+        cdef uint32_t slot = order_id & ((1 << SLOT_BITS) - 1)
+        if slot == 0 or slot >= self.c.order_top or self.c.orders[slot].id != order_id:
+            return None
+        return self._order(slot)
+
+    def order_id(self, account, nonce):
+        """Return the id of the order that used the nonce, 0 when none did."""
+        return find_nonce(&self.c, self._account(account), nonce).order_id
+
+    def open_orders(self, account):
+        cdef uint32_t k, slot, bucket
+        cdef uint32_t index = self._account(account)
+        ids = []
+        for k in range(self.c.market_count):
+            bucket = bucket_at(&self.c, index, self.c.markets[k])
+            slot = self.c.buckets[bucket].orders if bucket else 0
+            while slot:
+                ids.append(self.c.orders[slot].id)
+                slot = self.c.orders[slot].bucket_next
+        return ids
+
+    @property
+    def seq(self):
+        return self.c.seq
+
+    @property
+    def time_ns(self):
+        return self.c.time_ns
+
+    @property
+    def account_count(self):
+        return self.c.account_count - 1
+
+    @property
+    def order_count(self):
+        return self.c.order_count
+
+    def fees_quote(self):
+        return self.c.fees
+
+    def deposits_quote(self):
+        return self.c.deposits
+
+    def withdrawals_quote(self):
+        return self.c.withdrawals
+
+    def deposit_seq(self):
+        return self.c.deposit_seq
+
+    def state_hash(self):
+        """BLAKE2b-256 over everything that decides the future: any difference shows."""
+        cdef uint32_t k
+        cdef MarketC* m
+        digest = hashlib.blake2b(digest_size=32)
+        digest.update(
+            f"{self.c.seq},{self.c.time_ns},{self.c.order_seq},{self.c.order_free},"
+            f"{self.c.order_top},{self.c.bucket_top},{self.c.account_count},{self.c.fees},"
+            f"{self.c.deposits},{self.c.withdrawals},{self.c.deposit_seq},{self.c.sweep_at},"
+            f"{self.c.nonce_count}".encode())
+        digest.update(<uint8_t[:self.c.account_count * sizeof(AccountC)]> <uint8_t*> self.c.accounts)
+        digest.update(<uint8_t[:self.c.bucket_top * sizeof(BucketC)]> <uint8_t*> self.c.buckets)
+        digest.update(<uint8_t[:self.c.order_top * sizeof(OrderC)]> <uint8_t*> self.c.orders)
+        digest.update(<uint8_t[:self.c.nonce_capacity * sizeof(NonceC)]> <uint8_t*> self.c.nonces)
+        for k in range(self.c.market_count):
+            m = self.c.markets[k]
+            digest.update(self.specs[m.market_id].pack())
+            digest.update(
+                f"{m.state},{m.index_price},{m.mark_price},{m.last_price},{m.index_time_ms},"
+                f"{m.basis_x256},{m.premium_ppm_sum},{m.premium_count},{m.funding_index},"
+                f"{m.funding_rate_ppm},{m.next_funding_s},{m.open_interest},{m.funding_pool},"
+                f"{m.sides[0].best},{m.sides[1].best}".encode())
+        return digest.digest()
+
+    def check_invariants(self):
+        """Walk the whole state; `AssertionError` names the first invariant that does not hold."""
+        check_core(&self.c)
+
+    cdef uint32_t _account(self, object account) except? 0xFFFFFFFF:
+        if not 0 <= account < self.c.account_count:
+            raise KeyError(f"account {account}: not registered")
+        return account
+
+    cdef MarketC* _market(self, object market_id) except NULL:
+        cdef uint8_t slot
+        if not 0 <= market_id <= 65535 or not self.c.market_slot_of[<uint32_t> market_id]:
+            raise KeyError(f"market {market_id}: not listed")
+        slot = self.c.market_slot_of[<uint32_t> market_id]
+        return self.c.markets[slot - 1]
+
+    cdef object _position(self, MarketC* m, uint32_t bucket):
+        cdef BucketC* b = &self.c.buckets[bucket]
+        cdef PositionC* p = &b.position
+        cdef int64_t mark = m.mark_price
+        cdef int64_t key = liquidation_price(&m.spec, p, m.funding_index)
+        held = p.lots != 0
+        return Position(
+            p.lots, p.entry_value, p.collateral, p.funding_index,
+            funding_owed(p, m.funding_index),
+            equity(p, m.funding_index, mark, m.spec.quote_per_tick_lot),
+            initial(&m.spec, notional_of(&m.spec, p.lots, mark)) if held else 0,
+            maintenance(&m.spec, notional_of(&m.spec, p.lots, mark)) if held else 0,
+            key if key >= 0 else None,
+            bankruptcy_price(&m.spec, p, m.funding_index) if held else None,
+            b.reserved, bool(b.is_frozen))
+
+    cdef object _order(self, uint32_t slot):
+        cdef OrderC* order = &self.c.orders[slot]
+        cdef BucketC* b = &self.c.buckets[order.bucket]
+        pending = order.state == ORDER_PENDING
+        return Order(
+            order.id, b.account, self.c.markets[b.market].market_id, order.side,
+            order.time_in_force, order.flags & 3, order.price, order.qty,
+            order.qty if pending else order.remaining, order.margin, order.nonce, order.expiry_s,
+            order.remaining if pending else 0)
+
+
+cdef MarketC* open_market(uint32_t price_ticks_max) noexcept:
+    """A market with its ladders and queues, NULL when memory is refused."""
+    cdef MarketC* m = <MarketC*> calloc(1, sizeof(MarketC))
+    cdef int k
+    if m == NULL:
+        return NULL
+    m.dirty_capacity = 1024
+    m.dirty = <uint32_t*> malloc(m.dirty_capacity * sizeof(uint32_t))
+    for k in range(2):
+        m.heaps[k].is_short = k
+        m.heaps[k].capacity = 1024
+        m.heaps[k].slots = <uint32_t*> malloc(m.heaps[k].capacity * sizeof(uint32_t))
+        if m.heaps[k].slots == NULL or not ladder_open(&m.sides[k], price_ticks_max) or (
+                not ladder_open(&m.triggers[k], price_ticks_max)):
+            close_market(m)
+            return NULL
+    if m.dirty == NULL:
+        close_market(m)
+        return NULL
+    return m
+
+
+cdef void close_market(MarketC* m) noexcept:
+    cdef int k
+    for k in range(2):
+        ladder_close(&m.sides[k])
+        ladder_close(&m.triggers[k])
+        free(m.heaps[k].slots)
+    free(m.dirty)
+    free(m)

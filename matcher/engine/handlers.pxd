@@ -1,0 +1,447 @@
+"""One handler per command kind: checks in the order of the reject reasons, then the change."""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from margin_core.fixed_point cimport ppm_up
+from margin_core.requirement cimport initial, notional_of
+from margin_core.transitions cimport take_out, top_up
+from margin_core.types cimport FillC, VERDICT_OK
+from matcher.engine.ladder cimport link_order
+from matcher.engine.liquidating cimport cancel_bucket
+from matcher.engine.matching cimport execute, reducible
+from matcher.engine.pricing cimport update_price
+from matcher.engine.store cimport (
+    ACCOUNT_UNKNOWN, AMOUNT_OUT_OF_RANGE, CAPACITY, COLLATERAL_MOVED, COMMAND_REJECTED, DEPOSITED,
+    EXPIRED, FROZEN_CHANGED, FUND_DEPOSITED, INSUFFICIENT_FREE, INSUFFICIENT_MARGIN, MARKET_STATE,
+    MARKET_STATE_CHANGED, MARKET_UNKNOWN, NONCE_USED, NO_POSITION, NO_PRICE, ORDER_ACCEPTED,
+    ORDER_REJECTED, ORDER_UNKNOWN, POST_ONLY_WOULD_TAKE, PRICE_OUT_OF_RANGE, PRICE_STALE,
+    QTY_OUT_OF_RANGE, REASON_FROZEN, REASON_REDUCE_ONLY, SIDE_MISMATCH, TIME_IN_FORCE,
+    USER_CANCELED, WITHDRAWN, bucket_at, commit, count_order, drop_order, emit, ensure_bucket,
+    find_nonce, free_order, new_order, now_s, reservation, touch_bucket, update_reservation,
+    use_nonce)
+from matcher.engine.types cimport (
+    BucketC, CommandC, CoreC, EventC, MarketC, ORDER_FREE, ORDER_PENDING, OrderC, POST_ONLY,
+    REDUCE_ONLY, SLOT_BITS, TRIGGER_ABOVE, TRIGGER_BELOW)
+
+cdef enum:
+    STATE_OPEN = 1
+    STATE_POST_ONLY = 2
+    STATE_CANCEL_ONLY = 3
+    STATE_REDUCE_ONLY = 4
+    STATE_HALTED = 5
+    KIND_DEPOSIT = 1
+    KIND_FUND_DEPOSIT = 2
+    KIND_PLACE = 3
+    KIND_CANCEL = 4
+    KIND_CANCEL_ALL = 5
+    KIND_PRICE = 6
+    KIND_TICK = 7
+    KIND_MOVE_COLLATERAL = 8
+    KIND_WITHDRAW = 9
+    KIND_SET_MARKET_STATE = 10
+    KIND_SETTLEMENT_REJECTED = 11
+    EXPIRIES_PER_TICK_MAX = 256
+
+cdef enum:
+    SIDE_ANY = 2
+
+cdef extern from *:
+    """
+    #define BH_QUOTE_MAX (1LL << 60)
+    #define BH_ORDER_LOTS_MAX 4294967294LL
+    #define BH_EXPIRY_S_MAX 4294967295LL
+    """
+    int64_t QUOTE_MAX "BH_QUOTE_MAX"
+    int64_t ORDER_LOTS_MAX "BH_ORDER_LOTS_MAX"
+    int64_t EXPIRY_S_MAX "BH_EXPIRY_S_MAX"
+
+
+cdef inline MarketC* market_of(CoreC* c, const CommandC* command) noexcept nogil:
+    """The command's market, NULL when it is not listed."""
+    cdef uint8_t slot = c.market_slot_of[command.market_id]
+    return c.markets[slot - 1] if slot else NULL
+
+
+cdef inline void refuse(
+    CoreC* c, MarketC* m, uint8_t kind, const CommandC* command, int reason
+) noexcept nogil:
+    cdef EventC* event = emit(c, kind, m)
+    event.reason = <uint8_t> reason
+    event.market_id = command.market_id
+    event.account = command.account
+    event.side = command.side
+    event.order_id_2 = command.nonce
+
+
+cdef inline int check_form(CoreC* c, MarketC* m, const CommandC* p) noexcept nogil:
+    """Reasons 1 to 13 of an order, in their order."""
+    if m == NULL:
+        return MARKET_UNKNOWN
+    if p.account == 0 or p.account >= c.account_count:
+        return ACCOUNT_UNKNOWN
+    if m.state >= STATE_HALTED or m.state == STATE_CANCEL_ONLY or (
+            m.state == STATE_POST_ONLY and not p.flags & POST_ONLY) or (
+            m.state == STATE_REDUCE_ONLY and not p.flags & REDUCE_ONLY):
+        return MARKET_STATE
+    if p.expiry_s <= now_s(c) or p.expiry_s > EXPIRY_S_MAX:
+        return EXPIRED
+    if find_nonce(c, p.account, p.nonce).account:
+        return NONCE_USED
+    if p.qty < 1 or p.qty > ORDER_LOTS_MAX or p.qty > m.spec.position_lots_max:
+        return QTY_OUT_OF_RANGE
+    if p.price < 1 or p.price > m.spec.price_ticks_max or (
+            p.trigger_kind and (p.trigger_price < 1 or p.trigger_price > m.spec.price_ticks_max)):
+        return PRICE_OUT_OF_RANGE
+    if p.side > 1:
+        return SIDE_MISMATCH
+    if p.time_in_force > 2 or p.trigger_kind > 2 or p.flags > 3 or (
+            p.flags & POST_ONLY and p.time_in_force):
+        return TIME_IN_FORCE
+    return 0
+
+
+cdef inline int64_t required_margin(MarketC* m, const CommandC* p, int64_t lots) noexcept nogil:
+    """Margin with which `lots` filled at the limit are above the initial requirement at the mark.
+
+    Both at the limit price and at the mark: fee, requirement, and the loss that the limit price
+    means at the mark.
+    """
+    cdef int64_t worst = max(p.price, m.mark_price) if p.side else p.price
+    cdef int64_t loss = (m.mark_price - p.price if p.side else p.price - m.mark_price)
+    return ppm_up(notional_of(&m.spec, lots, p.price), m.spec.fee_taker) + initial(
+        &m.spec, notional_of(&m.spec, lots, worst)) + max(0, loss) * lots * (
+        m.spec.quote_per_tick_lot)
+
+
+cdef inline int check_standing(
+    CoreC* c, MarketC* m, BucketC* b, const CommandC* p
+) noexcept nogil:
+    """Reasons 14 to 37 of an order that needs no look at the book's depth."""
+    cdef int64_t closing = reducible(b, p.side)
+    if p.flags & POST_ONLY and not p.trigger_kind and m.sides[1 - p.side].best and (
+            p.price >= m.sides[1].best if p.side == 0 else p.price <= m.sides[0].best):
+        return POST_ONLY_WOULD_TAKE
+    if p.flags & REDUCE_ONLY and (p.amount or (closing == 0 and not p.trigger_kind)):
+        return REASON_REDUCE_ONLY
+    if m.mark_price == 0:
+        return NO_PRICE
+    if p.amount < 0 or p.amount > QUOTE_MAX:
+        return AMOUNT_OUT_OF_RANGE
+    if not p.flags & REDUCE_ONLY and p.time_in_force == 0 and p.qty > closing and (
+            <int64_t> p.amount < required_margin(m, p, p.qty - closing)):
+        return INSUFFICIENT_MARGIN
+    if b.is_frozen:
+        return REASON_FROZEN
+    return 0
+
+
+cdef inline int64_t reservation_with(BucketC* b, const CommandC* p) noexcept nogil:
+    """What the bucket would reserve with the order in it."""
+    cdef BucketC copy = b[0]
+    if p.flags & REDUCE_ONLY:
+        return b.reserved
+    if p.side == 0:
+        copy.margin_buy += p.amount
+        copy.lots_buy += p.qty
+    else:
+        copy.margin_sell += p.amount
+        copy.lots_sell += p.qty
+    return reservation(&copy)
+
+
+cdef inline void fill_order(OrderC* order, const CommandC* p) noexcept nogil:
+    order.nonce = p.nonce
+    order.margin = p.amount
+    order.price = <uint32_t> p.price
+    order.qty = <uint32_t> p.qty
+    order.remaining = <uint32_t> p.qty
+    order.expiry_s = <uint32_t> p.expiry_s
+    order.side = p.side
+    order.time_in_force = p.time_in_force
+    order.flags = p.flags
+    if p.trigger_kind:
+        order.flags |= TRIGGER_ABOVE if p.trigger_kind == 1 else TRIGGER_BELOW
+
+
+cdef inline void accept(CoreC* c, MarketC* m, uint32_t slot, const CommandC* p) noexcept nogil:
+    """Reserve, announce, then match or wait for the trigger."""
+    cdef OrderC* order = &c.orders[slot]
+    cdef BucketC* b = &c.buckets[order.bucket]
+    cdef EventC* event
+    fill_order(order, p)
+    count_order(c, b, order, 0, order.qty, 1)
+    update_reservation(c, b)
+    event = emit(c, ORDER_ACCEPTED, m)
+    event.account = p.account
+    event.order_id = order.id
+    event.order_id_2 = p.nonce
+    event.side = p.side
+    event.flags = order.flags
+    event.price = order.price
+    event.qty = p.qty
+    event.remaining = order.qty
+    event.amount = p.amount
+    if p.trigger_kind:
+        order.state = ORDER_PENDING
+        order.remaining = <uint32_t> p.trigger_price
+        link_order(&m.triggers[p.trigger_kind - 1], c.orders, slot, order.remaining, 0)
+    else:
+        execute(c, m, slot)
+
+
+cdef inline void place(CoreC* c, const CommandC* p) noexcept nogil:
+    cdef MarketC* m = market_of(c, p)
+    cdef int reason = check_form(c, m, p)
+    cdef uint32_t bucket = 0
+    cdef uint32_t slot
+    cdef BucketC* b
+    if reason == 0:
+        bucket = ensure_bucket(c, p.account, m)
+        reason = check_standing(c, m, &c.buckets[bucket], p) if bucket else CAPACITY
+    if reason == 0:
+        b = &c.buckets[bucket]
+        if reservation_with(b, p) - b.reserved > (
+                c.accounts[p.account].free - c.accounts[p.account].reserved):
+            reason = INSUFFICIENT_FREE
+    if reason == 0:
+        slot = new_order(c, bucket)
+        if slot and use_nonce(c, p.account, p.nonce, c.orders[slot].id):
+            accept(c, m, slot, p)
+            return
+        if slot:
+            free_order(c, slot)
+        reason = CAPACITY
+    refuse(c, m, ORDER_REJECTED, p, reason)
+
+
+cdef inline void cancel(CoreC* c, const CommandC* p) noexcept nogil:
+    """By order id, or by nonce when the id is 0."""
+    cdef uint64_t order_id = p.order_id
+    cdef uint32_t slot
+    cdef OrderC* order
+    if order_id == 0:
+        order_id = find_nonce(c, p.account, p.nonce).order_id
+    slot = <uint32_t> (order_id & ((<uint64_t> 1 << SLOT_BITS) - 1))
+    order = &c.orders[slot]
+    if order_id == 0 or slot >= c.order_top or order.id != order_id or (
+            c.buckets[order.bucket].account != p.account):
+        refuse(c, NULL, COMMAND_REJECTED, p, ORDER_UNKNOWN)
+        return
+    drop_order(c, c.markets[c.buckets[order.bucket].market], slot, USER_CANCELED)
+
+
+cdef inline void cancel_all(CoreC* c, const CommandC* p) noexcept nogil:
+    """All orders of the account, in one market or in each, of a side or of both."""
+    cdef MarketC* m = market_of(c, p)
+    cdef uint32_t k, bucket
+    if p.market_id and m == NULL:
+        refuse(c, NULL, COMMAND_REJECTED, p, MARKET_UNKNOWN)
+    elif p.account == 0 or p.account >= c.account_count:
+        refuse(c, NULL, COMMAND_REJECTED, p, ACCOUNT_UNKNOWN)
+    else:
+        for k in range(c.market_count):
+            if m == NULL or c.markets[k] == m:
+                bucket = bucket_at(c, p.account, c.markets[k])
+                if bucket:
+                    cancel_bucket(c, c.markets[k], bucket, p.side, USER_CANCELED)
+
+
+cdef inline void deposit(CoreC* c, const CommandC* p) noexcept nogil:
+    """Deposits arrive in the chain's order: each number once."""
+    cdef EventC* event
+    if p.account == 0 or p.account >= c.account_count:
+        refuse(c, NULL, COMMAND_REJECTED, p, ACCOUNT_UNKNOWN)
+    elif p.nonce != c.deposit_seq + 1:
+        refuse(c, NULL, COMMAND_REJECTED, p, NONCE_USED)
+    elif p.amount < 1 or p.amount > QUOTE_MAX - c.deposits:
+        refuse(c, NULL, COMMAND_REJECTED, p, AMOUNT_OUT_OF_RANGE)
+    else:
+        c.deposit_seq = p.nonce
+        c.deposits += p.amount
+        c.accounts[p.account].free += p.amount
+        event = emit(c, DEPOSITED, NULL)
+        event.account = p.account
+        event.amount = p.amount
+        event.order_id_2 = p.nonce
+
+
+cdef inline void fund_deposit(CoreC* c, const CommandC* p) noexcept nogil:
+    """Money for the insurance fund of one market, in the chain's order of deposits."""
+    cdef MarketC* m = market_of(c, p)
+    cdef EventC* event
+    if m == NULL:
+        refuse(c, NULL, COMMAND_REJECTED, p, MARKET_UNKNOWN)
+    elif p.nonce != c.deposit_seq + 1:
+        refuse(c, m, COMMAND_REJECTED, p, NONCE_USED)
+    elif p.amount < 1 or p.amount > QUOTE_MAX - c.deposits:
+        refuse(c, m, COMMAND_REJECTED, p, AMOUNT_OUT_OF_RANGE)
+    else:
+        c.deposit_seq = p.nonce
+        c.deposits += p.amount
+        c.buckets[m.fund].position.collateral += p.amount
+        event = emit(c, FUND_DEPOSITED, m)
+        event.amount = p.amount
+        event.order_id_2 = p.nonce
+
+
+cdef inline int check_signed(CoreC* c, const CommandC* p) noexcept nogil:
+    """What collateral moves and withdrawals share."""
+    if p.account == 0 or p.account >= c.account_count:
+        return ACCOUNT_UNKNOWN
+    if p.expiry_s <= now_s(c):
+        return EXPIRED
+    if find_nonce(c, p.account, p.nonce).account:
+        return NONCE_USED
+    return 0
+
+
+cdef inline void move_collateral(CoreC* c, const CommandC* p) noexcept nogil:
+    """COLL-1: top up what is not reserved, take out down to the initial requirement."""
+    cdef MarketC* m = market_of(c, p)
+    cdef int reason = MARKET_UNKNOWN if m == NULL else check_signed(c, p)
+    cdef uint32_t bucket = 0
+    cdef BucketC* b
+    cdef FillC f
+    cdef EventC* event
+    if reason == 0:
+        bucket = bucket_at(c, p.account, m)
+        b = &c.buckets[bucket]
+        if m.mark_price == 0:
+            reason = NO_PRICE
+        elif bucket == 0:
+            reason = NO_POSITION
+        elif p.amount == 0 or p.amount > QUOTE_MAX or p.amount < -QUOTE_MAX:
+            reason = AMOUNT_OUT_OF_RANGE
+        elif b.is_frozen:
+            reason = REASON_FROZEN
+        elif p.amount > 0:
+            reason = top_up(&f, &b.position, m.funding_index, p.amount,
+                            c.accounts[p.account].free - c.accounts[p.account].reserved)
+        else:
+            reason = take_out(&m.spec, &f, &b.position, m.funding_index, m.mark_price, -p.amount)
+    if reason == 0 and not use_nonce(c, p.account, p.nonce, 0):
+        reason = CAPACITY
+    if reason:
+        refuse(c, m, COMMAND_REJECTED, p, reason)
+        return
+    commit(c, m, bucket, &f)
+    event = emit(c, COLLATERAL_MOVED, m)
+    event.account = p.account
+    event.amount = p.amount
+    event.order_id_2 = p.nonce
+
+
+cdef inline void withdraw(CoreC* c, const CommandC* p) noexcept nogil:
+    """COLL-2: what is neither in a position nor reserved by an order."""
+    cdef int reason = check_signed(c, p)
+    cdef EventC* event
+    if reason == 0:
+        if p.amount < 1 or p.amount > QUOTE_MAX:
+            reason = AMOUNT_OUT_OF_RANGE
+        elif p.amount > c.accounts[p.account].free - c.accounts[p.account].reserved:
+            reason = INSUFFICIENT_FREE
+        elif not use_nonce(c, p.account, p.nonce, 0):
+            reason = CAPACITY
+    if reason:
+        refuse(c, NULL, COMMAND_REJECTED, p, reason)
+        return
+    c.accounts[p.account].free -= p.amount
+    c.withdrawals += p.amount
+    event = emit(c, WITHDRAWN, NULL)
+    event.account = p.account
+    event.amount = p.amount
+    event.order_id_2 = p.nonce
+
+
+cdef inline void set_price(CoreC* c, const CommandC* p) noexcept nogil:
+    """An index price whose signature the shell has checked; its time does not go back."""
+    cdef MarketC* m = market_of(c, p)
+    if m == NULL:
+        refuse(c, NULL, COMMAND_REJECTED, p, MARKET_UNKNOWN)
+    elif p.price < 1 or p.price > m.spec.price_ticks_max:
+        refuse(c, m, COMMAND_REJECTED, p, PRICE_OUT_OF_RANGE)
+    elif p.aux < m.index_time_ms or (
+            now_s(c) * 1000 - p.aux > m.spec.index_age_max_ms) or (
+            p.aux > c.time_ns // 1000000 + m.spec.index_age_max_ms):
+        refuse(c, m, COMMAND_REJECTED, p, PRICE_STALE)
+    else:
+        update_price(c, m, p.price, p.aux)
+
+
+cdef inline void pass_time(CoreC* c) noexcept nogil:
+    """Engine time passes: sweep a bounded number of slots for expired orders."""
+    cdef uint32_t k
+    cdef uint32_t slot
+    cdef OrderC* order
+    if c.order_top <= 1:
+        return
+    for k in range(min(EXPIRIES_PER_TICK_MAX, c.order_top - 1)):
+        c.sweep_at = c.sweep_at + 1 if c.sweep_at + 1 < c.order_top else 1
+        slot = c.sweep_at
+        order = &c.orders[slot]
+        if order.state != ORDER_FREE and order.expiry_s <= now_s(c):
+            drop_order(c, c.markets[c.buckets[order.bucket].market], slot, EXPIRED)
+
+
+cdef inline void set_state(CoreC* c, const CommandC* p) noexcept nogil:
+    cdef MarketC* m = market_of(c, p)
+    cdef EventC* event
+    if m == NULL:
+        refuse(c, NULL, COMMAND_REJECTED, p, MARKET_UNKNOWN)
+    elif p.aux < STATE_OPEN or p.aux > STATE_HALTED:
+        refuse(c, m, COMMAND_REJECTED, p, AMOUNT_OUT_OF_RANGE)
+    else:
+        m.state = <uint8_t> p.aux
+        event = emit(c, MARKET_STATE_CHANGED, m)
+        event.amount = p.aux
+
+
+cdef inline void freeze(CoreC* c, const CommandC* p) noexcept nogil:
+    """A settlement item was refused on chain: nothing touches the position until it is thawed."""
+    cdef MarketC* m = market_of(c, p)
+    cdef uint32_t bucket = 0
+    cdef EventC* event
+    if m != NULL and p.account < c.account_count:
+        bucket = bucket_at(c, p.account, m)
+    if bucket == 0:
+        refuse(c, m, COMMAND_REJECTED, p, MARKET_UNKNOWN if m == NULL else NO_POSITION)
+        return
+    c.buckets[bucket].is_frozen = p.aux != 0
+    touch_bucket(c, m, bucket)
+    if p.aux:
+        cancel_bucket(c, m, bucket, SIDE_ANY, REASON_FROZEN)
+    event = emit(c, FROZEN_CHANGED, m)
+    event.account = p.account
+    event.amount = p.aux != 0
+
+
+cdef inline bint dispatch(CoreC* c, const CommandC* p) noexcept nogil:
+    """Apply one command. False for a kind that does not exist."""
+    if p.time_ns > c.time_ns:
+        c.time_ns = p.time_ns
+    c.seq += 1
+    if p.kind == KIND_PLACE:
+        place(c, p)
+    elif p.kind == KIND_CANCEL:
+        cancel(c, p)
+    elif p.kind == KIND_CANCEL_ALL:
+        cancel_all(c, p)
+    elif p.kind == KIND_PRICE:
+        set_price(c, p)
+    elif p.kind == KIND_TICK:
+        pass_time(c)
+    elif p.kind == KIND_DEPOSIT:
+        deposit(c, p)
+    elif p.kind == KIND_FUND_DEPOSIT:
+        fund_deposit(c, p)
+    elif p.kind == KIND_MOVE_COLLATERAL:
+        move_collateral(c, p)
+    elif p.kind == KIND_WITHDRAW:
+        withdraw(c, p)
+    elif p.kind == KIND_SET_MARKET_STATE:
+        set_state(c, p)
+    elif p.kind == KIND_SETTLEMENT_REJECTED:
+        freeze(c, p)
+    else:
+        return False
+    return True

@@ -1,0 +1,120 @@
+"""A walk over the whole state that proves what must always hold; not on the hot path."""
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from margin_core.transitions cimport slice_of
+from matcher.engine.handlers cimport place
+from matcher.engine.ladder cimport next_down, next_up
+from matcher.engine.store cimport reservation
+from matcher.engine.types cimport (
+    BucketC, CoreC, LadderC, MarketC, ORDER_FREE, ORDER_PENDING, ORDER_RESTING, OrderC, REDUCE_ONLY)
+
+
+cdef int require(bint ok, str invariant, object facts) except -1:
+    if not ok:
+        raise AssertionError(f"{invariant}: {facts}")
+    return 0
+
+
+cdef int check_side(CoreC* c, MarketC* m, int side) except -1:
+    """Levels hold their orders first in, first out; totals, links and the best price agree."""
+    cdef LadderC* ladder = &m.sides[side]
+    cdef uint32_t price = next_up(ladder, 1)
+    cdef uint32_t slot, previous, best
+    cdef uint64_t last_id
+    cdef int64_t lots
+    cdef OrderC* order
+    best = next_down(ladder, ladder.size - 1) if side == 0 else price
+    require(ladder.best == best, "INV-4 best price", (side, ladder.best, best))
+    while price:
+        slot = ladder.levels[price].head
+        previous = 0
+        lots = 0
+        last_id = 0
+        require(slot != 0, "INV-4 level with a bit has orders", price)
+        while slot:
+            order = &c.orders[slot]
+            require(order.state == ORDER_RESTING, "INV-4 resting", order.id)
+            require(order.price == price and order.side == side, "INV-4 place", order.id)
+            require(order.previous == previous, "INV-4 links", order.id)
+            require(order.remaining > 0, "INV-4 remaining", order.id)
+            lots += order.remaining
+            previous = slot
+            slot = order.next
+        require(ladder.levels[price].tail == previous, "INV-4 tail", price)
+        require(ladder.levels[price].lots == lots, "INV-4 level total", (price, lots))
+        price = next_up(ladder, price + 1)
+    return 0
+
+
+cdef int check_bucket(CoreC* c, uint32_t slot) except -1:
+    """The bucket's sums are those of its orders; it reserves what they need."""
+    cdef BucketC* b = &c.buckets[slot]
+    cdef uint32_t at = b.orders
+    cdef int64_t margin[2]
+    cdef int64_t lots[2]
+    cdef OrderC* order
+    cdef uint32_t remaining
+    margin[0] = margin[1] = lots[0] = lots[1] = 0
+    while at:
+        order = &c.orders[at]
+        require(order.bucket == slot and order.state != ORDER_FREE, "INV-7 list", order.id)
+        remaining = order.qty if order.state == ORDER_PENDING else order.remaining
+        if not order.flags & REDUCE_ONLY:
+            margin[order.side] += slice_of(
+                order.margin, order.qty, order.qty - remaining, order.qty)
+            lots[order.side] += remaining
+        at = order.bucket_next
+    require(margin[0] == b.margin_buy and margin[1] == b.margin_sell, "INV-7 margin", slot)
+    require(lots[0] == b.lots_buy and lots[1] == b.lots_sell, "INV-7 lots", slot)
+    require(b.reserved == reservation(b), "INV-7 reservation", (slot, b.reserved))
+    require(b.position.entry_value >= 0, "INV-6 entry value", slot)
+    if b.position.lots == 0:
+        require(b.position.entry_value == 0, "INV-6 a flat position has no entry value", slot)
+        if b.account:
+            require(b.position.collateral == 0, "INV-6 funds left in a closed position", slot)
+    return 0
+
+
+cdef int check_market(CoreC* c, MarketC* m) except -1:
+    """Positions sum to zero, the book is not crossed, open interest is the sum of the longs."""
+    cdef uint32_t slot
+    cdef int64_t total = 0
+    cdef int64_t longs = 0
+    check_side(c, m, 0)
+    check_side(c, m, 1)
+    require(m.sides[0].best == 0 or m.sides[1].best == 0 or m.sides[0].best < m.sides[1].best,
+            "INV-2 crossed book", (m.market_id, m.sides[0].best, m.sides[1].best))
+    for slot in range(1, c.bucket_top):
+        if c.buckets[slot].market == m.slot:
+            total += c.buckets[slot].position.lots
+            longs += max(0, c.buckets[slot].position.lots)
+    require(total == 0, "INV-5 positions sum to zero", (m.market_id, total))
+    require(longs == m.open_interest, "INV-5 open interest", (m.market_id, longs))
+    return 0
+
+
+cdef int check_core(CoreC* c) except -1:
+    """Every market, every bucket, every account, then the money of the whole venue."""
+    cdef uint32_t k
+    cdef int64_t held = 0
+    cdef BucketC* b
+    reserved = [0] * c.account_count
+    for k in range(c.market_count):
+        check_market(c, c.markets[k])
+        held += c.markets[k].funding_pool
+    for k in range(1, c.bucket_top):
+        check_bucket(c, k)
+        b = &c.buckets[k]
+        reserved[b.account] += b.reserved
+        held += b.position.collateral
+        held += b.position.entry_value if b.position.lots < 0 else -b.position.entry_value
+    for k in range(c.account_count):
+        require(c.accounts[k].reserved == reserved[k], "INV-7 account's reservations", k)
+        require(c.accounts[k].free >= c.accounts[k].reserved, "INV-7 reserved is there",
+                (k, c.accounts[k].free, c.accounts[k].reserved))
+        held += c.accounts[k].free
+    held += c.fees
+    require(held == c.deposits - c.withdrawals, "INV-1 money in = money out",
+            (held, c.deposits, c.withdrawals))
+    return 0

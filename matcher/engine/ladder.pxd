@@ -1,0 +1,154 @@
+"""Price levels in an array indexed by tick, and a four-level bitmap that finds the next one."""
+
+from libc.stdint cimport uint32_t, uint64_t
+from matcher.engine.memory cimport munmap, reserve
+from matcher.engine.types cimport LadderC, LevelC, OrderC
+
+
+cdef extern from *:
+    """
+    #define bh_lowest(x) ((uint32_t) __builtin_ctzll(x))
+    #define bh_highest(x) (63u - (uint32_t) __builtin_clzll(x))
+    #define bh_unlikely(x) __builtin_expect(!!(x), 0)
+    """
+    uint32_t lowest "bh_lowest"(uint64_t word) noexcept nogil
+    uint32_t highest "bh_highest"(uint64_t word) noexcept nogil
+    bint unlikely "bh_unlikely"(bint condition) noexcept nogil
+
+
+cdef inline bint ladder_open(LadderC* ladder, uint32_t price_max) noexcept nogil:
+    """Reserve a ladder for prices 1 .. price_max. False when memory is refused."""
+    cdef uint64_t words = (<uint64_t> price_max >> 6) + 1
+    cdef uint64_t level_bytes = (<uint64_t> price_max + 1) * sizeof(LevelC)
+    cdef uint64_t total = level_bytes
+    cdef uint64_t count = words
+    cdef char* memory
+    cdef int k
+    for k in range(4):
+        total += count * 8
+        count = (count >> 6) + 1
+    memory = <char*> reserve(total)
+    if memory == NULL:
+        return False
+    ladder.levels = <LevelC*> memory
+    memory += level_bytes
+    for k in range(4):
+        ladder.bits[k] = <uint64_t*> memory
+        memory += words * 8
+        words = (words >> 6) + 1
+    ladder.size = price_max + 1
+    ladder.best = 0
+    ladder.bytes = total
+    return True
+
+
+cdef inline void ladder_close(LadderC* ladder) noexcept nogil:
+    if ladder.levels != NULL:
+        munmap(ladder.levels, ladder.bytes)
+        ladder.levels = NULL
+
+
+cdef inline void mark_level(LadderC* ladder, uint32_t price) noexcept nogil:
+    """Set the bit of a level that is not empty any more."""
+    ladder.bits[0][price >> 6] |= <uint64_t> 1 << (price & 63)
+    ladder.bits[1][price >> 12] |= <uint64_t> 1 << ((price >> 6) & 63)
+    ladder.bits[2][price >> 18] |= <uint64_t> 1 << ((price >> 12) & 63)
+    ladder.bits[3][price >> 24] |= <uint64_t> 1 << ((price >> 18) & 63)
+
+
+cdef inline void clear_level(LadderC* ladder, uint32_t price) noexcept nogil:
+    """Clear the bit of a level that became empty, and of words that became empty with it."""
+    cdef uint32_t at = price
+    cdef int k
+    for k in range(4):
+        ladder.bits[k][at >> 6] &= ~(<uint64_t> 1 << (at & 63))
+        at >>= 6
+        if ladder.bits[k][at]:
+            return
+
+
+cdef inline uint32_t next_up(const LadderC* ladder, uint32_t price) noexcept nogil:
+    """Lowest price >= `price` with a level, 0 when there is none."""
+    cdef uint64_t word
+    cdef uint32_t at = price
+    cdef uint32_t words = ladder.size
+    cdef int k = 0
+    if price >= ladder.size:
+        return 0
+    while k < 4:
+        word = ladder.bits[k][at >> 6] & (~<uint64_t> 0 << (at & 63))
+        if word:
+            break
+        at = (at >> 6) + 1
+        words = ((words - 1) >> 6) + 1
+        k += 1
+        if at >= words:
+            return 0
+    if k == 4:
+        return 0
+    at = (at & ~<uint32_t> 63) | lowest(word)
+    while k > 0:
+        k -= 1
+        at = (at << 6) | lowest(ladder.bits[k][at])
+    return at
+
+
+cdef inline uint32_t next_down(const LadderC* ladder, uint32_t price) noexcept nogil:
+    """Highest price <= `price` with a level, 0 when there is none."""
+    cdef uint64_t word = 0
+    cdef uint32_t at = price
+    cdef int k = 0
+    while k < 4:
+        word = ladder.bits[k][at >> 6] & (~<uint64_t> 0 >> (63 - (at & 63)))
+        if word:
+            break
+        at >>= 6
+        if at == 0:
+            return 0
+        at -= 1
+        k += 1
+    if k == 4:
+        return 0
+    at = (at & ~<uint32_t> 63) | highest(word)
+    while k > 0:
+        k -= 1
+        at = (at << 6) | highest(ladder.bits[k][at])
+    return at
+
+
+cdef inline void link_order(
+    LadderC* ladder, OrderC* orders, uint32_t slot, uint32_t price, uint32_t lots
+) noexcept nogil:
+    """Append the order at the end of its level: time priority."""
+    cdef LevelC* level = &ladder.levels[price]
+    cdef OrderC* order = &orders[slot]
+    order.previous = level.tail
+    order.next = 0
+    if level.tail:
+        orders[level.tail].next = slot
+    else:
+        level.head = slot
+        mark_level(ladder, price)
+    level.tail = slot
+    level.lots += lots
+
+
+cdef inline bint unlink_order(
+    LadderC* ladder, OrderC* orders, uint32_t slot, uint32_t price, uint32_t lots
+) noexcept nogil:
+    """Take the order out of its level; true when the level is empty now."""
+    cdef LevelC* level = &ladder.levels[price]
+    cdef OrderC* order = &orders[slot]
+    level.lots -= lots
+    if order.previous:
+        orders[order.previous].next = order.next
+    else:
+        level.head = order.next
+    if order.next:
+        orders[order.next].previous = order.previous
+    else:
+        level.tail = order.previous
+    if level.head:
+        return False
+    clear_level(ladder, price)
+    return True

@@ -1,0 +1,133 @@
+"""Index price in, mark price, funding, triggers and liquidations out (SPEC MARK-1, FUND-1)."""
+
+from libc.stdint cimport int64_t, uint32_t
+
+from margin_core.fixed_point cimport bh_int128, floor_div
+from matcher.engine.ladder cimport next_down, next_up, unlink_order
+from matcher.engine.liquidating cimport liquidate_all, touch_all, unwind_fund
+from matcher.engine.matching cimport execute
+from matcher.engine.store cimport FUNDING, ORDER_TRIGGERED, PRICE, emit, now_s
+from matcher.engine.types cimport CoreC, EventC, LadderC, MarketC, OrderC
+
+cdef enum:
+    TRIGGERS_PER_TICK_MAX = 4096
+    BASIS_SHIFT = 4              # the averaged basis moves by a sixteenth a tick
+    HALTED = 5
+
+
+cdef inline int64_t clamp(int64_t x, int64_t low, int64_t high) noexcept nogil:
+    return low if x < low else high if x > high else x
+
+
+cdef inline int64_t median(int64_t a, int64_t b, int64_t x) noexcept nogil:
+    return max(min(a, b), min(max(a, b), x))
+
+
+cdef inline int64_t band_of(const MarketC* m) noexcept nogil:
+    """Ticks that the mark may stand from the index."""
+    cdef int64_t band = <int64_t> floor_div(<bh_int128> m.index_price * m.spec.mark_band, 1000000)
+    return band if band > 1 else 1
+
+
+cdef inline void update_mark(MarketC* m) noexcept nogil:
+    """MARK-1. Also one sample of the premium."""
+    cdef int64_t index = m.index_price
+    cdef int64_t band = band_of(m)
+    cdef int64_t bid = m.sides[0].best
+    cdef int64_t ask = m.sides[1].best
+    cdef int64_t middle = index + (m.basis_x256 >> 8)
+    cdef int64_t mark
+    if bid and ask:
+        middle = (bid + ask) >> 1
+    m.basis_x256 += (((middle - index) << 8) - m.basis_x256) >> BASIS_SHIFT
+    m.premium_ppm_sum += <int64_t> floor_div(<bh_int128> (middle - index) * 1000000, index)
+    m.premium_count += 1
+    mark = median(index, index + (m.basis_x256 >> 8), clamp(middle, index - band, index + band))
+    if m.mark_price:
+        mark = clamp(mark, m.mark_price - max(1, band >> 1), m.mark_price + max(1, band >> 1))
+    m.mark_price = clamp(clamp(mark, index - band, index + band), 1, m.spec.price_ticks_max)
+
+
+cdef inline void settle_market_funding(CoreC* c, MarketC* m) noexcept nogil:
+    """FUND-1: once an interval the averaged premium, capped, moves the index."""
+    cdef int64_t rate
+    cdef EventC* event
+    if m.next_funding_s == 0:
+        m.next_funding_s = now_s(c) + m.spec.funding_interval_s
+    if now_s(c) < m.next_funding_s:
+        return
+    rate = <int64_t> floor_div(m.premium_ppm_sum, m.premium_count)
+    rate = clamp(rate, -m.spec.funding_cap, m.spec.funding_cap)
+    m.funding_rate_ppm = rate
+    m.funding_index += rate * m.index_price * m.spec.quote_per_tick_lot
+    m.premium_ppm_sum = 0
+    m.premium_count = 0
+    m.next_funding_s = now_s(c) + m.spec.funding_interval_s
+    event = emit(c, FUNDING, m)
+    event.amount = m.funding_index
+    event.amount_2 = rate
+    touch_all(c, m)
+
+
+cdef inline uint32_t due_trigger(MarketC* m) noexcept nogil:
+    """The next order whose trigger the mark has reached, 0 when there is none.
+
+    Upward triggers first, lowest price first; then downward ones, highest first; each in order
+    of arrival.
+    """
+    cdef LadderC* ladder = &m.triggers[0]
+    cdef uint32_t price = next_up(ladder, 1)
+    if price and price <= m.mark_price:
+        return ladder.levels[price].head
+    ladder = &m.triggers[1]
+    price = next_down(ladder, ladder.size - 1)
+    if price and price >= m.mark_price:
+        return ladder.levels[price].head
+    return 0
+
+
+cdef inline void fire_triggers(CoreC* c, MarketC* m) noexcept nogil:
+    """Activate and execute what the mark has reached, at most TRIGGERS_PER_TICK_MAX."""
+    cdef uint32_t slot
+    cdef int fired
+    cdef OrderC* order
+    cdef EventC* event
+    for fired in range(TRIGGERS_PER_TICK_MAX):
+        slot = due_trigger(m)
+        if slot == 0:
+            return
+        order = &c.orders[slot]
+        unlink_order(&m.triggers[0 if order.flags & 4 else 1], c.orders, slot, order.remaining, 0)
+        order.remaining = order.qty
+        event = emit(c, ORDER_TRIGGERED, m)
+        event.account = c.buckets[order.bucket].account
+        event.order_id = order.id
+        event.order_id_2 = order.nonce
+        event.side = order.side
+        event.price = <uint32_t> m.mark_price
+        execute(c, m, slot)
+
+
+cdef inline bint is_fresh(const CoreC* c, const MarketC* m) noexcept nogil:
+    """The index is not older than the market allows, on the clock of the batch."""
+    return now_s(c) * 1000 - m.index_time_ms <= m.spec.index_age_max_ms
+
+
+cdef inline void update_price(
+    CoreC* c, MarketC* m, int64_t index_price, int64_t time_ms
+) noexcept nogil:
+    """A new index price: mark, funding, triggers, liquidations, the fund's unwinding."""
+    cdef EventC* event
+    m.index_price = index_price
+    m.index_time_ms = time_ms
+    update_mark(m)
+    event = emit(c, PRICE, m)
+    event.price = <uint32_t> m.mark_price
+    event.qty = index_price
+    event.amount = time_ms
+    settle_market_funding(c, m)
+    if m.state == HALTED or not is_fresh(c, m):
+        return
+    fire_triggers(c, m)
+    liquidate_all(c, m)
+    unwind_fund(c, m)

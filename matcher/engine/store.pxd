@@ -1,0 +1,339 @@
+"""Events, order slots, buckets, nonces and reservations: the bookkeeping below matching."""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memset
+
+from margin_core.fixed_point cimport mul_div_up
+from margin_core.transitions cimport slice_of
+from margin_core.types cimport FillC
+from matcher.engine.ladder cimport link_order, next_down, next_up, unlikely, unlink_order
+from matcher.engine.types cimport (
+    AccountC, BucketC, CoreC, EventC, LadderC, MARKETS_MAX, MarketC, NonceC, ORDER_FREE,
+    ORDER_PENDING, ORDER_RESTING, OrderC, REDUCE_ONLY, SLOT_BITS, TRIGGER_ABOVE)
+
+cdef enum EventKindC:
+    ORDER_ACCEPTED = 1
+    ORDER_REJECTED = 2
+    ORDER_CANCELED = 3
+    ORDER_TRIGGERED = 4
+    FILL = 5
+    LIQUIDATION_STARTED = 6
+    LIQUIDATION_FILL = 7
+    TAKEOVER = 8
+    ADL = 9
+    FUND_FILL = 10
+    PRICE = 11
+    FUNDING = 12
+    COLLATERAL_MOVED = 13
+    WITHDRAWN = 14
+    DEPOSITED = 15
+    FUND_DEPOSITED = 16
+    COMMAND_REJECTED = 17
+    MARKET_STATE_CHANGED = 18
+    FROZEN_CHANGED = 19
+    LIQUIDATION_ENDED = 20
+
+cdef enum ReasonC:
+    MARKET_UNKNOWN = 1
+    ACCOUNT_UNKNOWN = 2
+    MARKET_STATE = 3
+    EXPIRED = 4
+    NONCE_USED = 5
+    QTY_OUT_OF_RANGE = 6
+    PRICE_OUT_OF_RANGE = 7
+    ORDER_UNKNOWN = 9
+    SELF_TRADE = 10
+    SIDE_MISMATCH = 11
+    TIME_IN_FORCE = 13
+    POST_ONLY_WOULD_TAKE = 14
+    FOK_NOT_FILLABLE = 15
+    REASON_REDUCE_ONLY = 17
+    TRIGGER_NOT_MET = 18
+    NO_PRICE = 19
+    PRICE_STALE = 20
+    INSUFFICIENT_FREE = 21
+    INSUFFICIENT_MARGIN = 22
+    NO_POSITION = 31
+    AMOUNT_OUT_OF_RANGE = 33
+    CAPACITY = 36
+    REASON_FROZEN = 37
+    USER_CANCELED = 64
+    IMMEDIATE_REMAINDER = 65
+    LIQUIDATION = 66
+
+
+cdef inline EventC* emit(CoreC* c, uint8_t kind, MarketC* m) noexcept nogil:
+    """Append a zeroed event. The buffer grows; on refusal the last record is overwritten."""
+    cdef EventC* event
+    cdef EventC* grown
+    if unlikely(c.event_count == c.event_capacity):
+        grown = <EventC*> realloc(c.events, c.event_capacity * 2 * sizeof(EventC))
+        if grown == NULL:
+            c.is_out_of_memory = 1
+            c.event_count -= 1
+        else:
+            c.events = grown
+            c.event_capacity *= 2
+    event = &c.events[c.event_count]
+    c.event_count += 1
+    memset(event, 0, sizeof(EventC))
+    event.kind = kind
+    if m != NULL:
+        event.market_id = m.market_id
+    return event
+
+
+cdef inline int64_t now_s(const CoreC* c) noexcept nogil:
+    """The engine's clock in whole seconds: the clock of the batch."""
+    return <int64_t> (<uint64_t> c.time_ns // <uint64_t> 1000000000)
+
+
+cdef inline uint64_t nonce_hash(uint32_t account, uint64_t nonce) noexcept nogil:
+    cdef uint64_t x = nonce * <uint64_t> 0x9E3779B97F4A7C15 ^ (
+        <uint64_t> account * <uint64_t> 0xD6E8FEB86659FD93)
+    return x ^ (x >> 29)
+
+
+cdef inline NonceC* find_nonce(CoreC* c, uint32_t account, uint64_t nonce) noexcept nogil:
+    """The entry of (account, nonce), or the empty one where it belongs."""
+    cdef uint64_t mask = c.nonce_capacity - 1
+    cdef uint64_t at = nonce_hash(account, nonce) & mask
+    while c.nonces[at].account and (
+            c.nonces[at].account != account or c.nonces[at].nonce != nonce):
+        at = (at + 1) & mask
+    return &c.nonces[at]
+
+
+cdef inline bint grow_nonces(CoreC* c) noexcept nogil:
+    """Keep the load at one half at most. False when memory is refused."""
+    cdef NonceC* old = c.nonces
+    cdef uint64_t count = c.nonce_capacity
+    cdef uint64_t k
+    if c.nonce_count * 2 < count:
+        return True
+    c.nonces = <NonceC*> calloc(count * 2, sizeof(NonceC))
+    if c.nonces == NULL:
+        c.nonces = old
+        return False
+    c.nonce_capacity = count * 2
+    for k in range(count):
+        if old[k].account:
+            find_nonce(c, old[k].account, old[k].nonce)[0] = old[k]
+    free(old)
+    return True
+
+
+cdef inline bint use_nonce(
+    CoreC* c, uint32_t account, uint64_t nonce, uint64_t order_id
+) noexcept nogil:
+    """Remember the nonce for ever. False when memory is refused."""
+    cdef NonceC* entry
+    if not grow_nonces(c):
+        return False
+    entry = find_nonce(c, account, nonce)
+    entry.account = account
+    entry.nonce = nonce
+    entry.order_id = order_id
+    c.nonce_count += 1
+    return True
+
+
+cdef inline uint32_t bucket_at(const CoreC* c, uint32_t account, MarketC* m) noexcept nogil:
+    """Bucket of the account in the market, 0 when it never had one."""
+    return c.bucket_of[<uint64_t> account * MARKETS_MAX + m.slot]
+
+
+cdef inline uint32_t ensure_bucket(CoreC* c, uint32_t account, MarketC* m) noexcept nogil:
+    """Bucket of the account in the market, made when missing; 0 when the store is full."""
+    cdef uint32_t slot = bucket_at(c, account, m)
+    if slot == 0 and c.bucket_top < c.bucket_capacity:
+        slot = c.bucket_top
+        c.bucket_top += 1
+        c.bucket_of[<uint64_t> account * MARKETS_MAX + m.slot] = slot
+        c.buckets[slot].account = account
+        c.buckets[slot].market = m.slot
+        c.buckets[slot].liquidation_price = -1
+        c.buckets[slot].position.funding_index = m.funding_index
+        m.bucket_count += 1
+    return slot
+
+
+cdef inline void touch_bucket(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
+    """Its liquidation price must be computed again before the next mark is judged."""
+    cdef uint32_t* grown
+    if c.buckets[slot].is_dirty or slot == m.fund:
+        return
+    if unlikely(m.dirty_count == m.dirty_capacity):
+        grown = <uint32_t*> realloc(m.dirty, <size_t> m.dirty_capacity * 2 * sizeof(uint32_t))
+        if grown == NULL:
+            c.is_out_of_memory = 1
+            return
+        m.dirty = grown
+        m.dirty_capacity *= 2
+    c.buckets[slot].is_dirty = 1
+    m.dirty[m.dirty_count] = slot
+    m.dirty_count += 1
+
+
+cdef inline int64_t covered(int64_t margin, int64_t lots, int64_t cover) noexcept nogil:
+    """Margin of the lots that would open: what closes the position needs none. Rounds up."""
+    if cover <= 0 or margin == 0:
+        return margin
+    if cover >= lots:
+        return 0
+    return mul_div_up(margin, lots - cover, lots)
+
+
+cdef inline int64_t reservation(const BucketC* b) noexcept nogil:
+    """Worst of the two sides, quote: a fill of one side lets the other close it."""
+    cdef int64_t buy = covered(b.margin_buy, b.lots_buy, -b.position.lots)
+    cdef int64_t sell = covered(b.margin_sell, b.lots_sell, b.position.lots)
+    return buy if buy > sell else sell
+
+
+cdef inline void update_reservation(CoreC* c, BucketC* b) noexcept nogil:
+    cdef int64_t needed = reservation(b)
+    c.accounts[b.account].reserved += needed - b.reserved
+    b.reserved = needed
+
+
+cdef inline int64_t usable(const CoreC* c, const BucketC* b) noexcept nogil:
+    """Free balance that a fill of this bucket may use: its own reservation and what is unreserved."""
+    return c.accounts[b.account].free - c.accounts[b.account].reserved + b.reserved
+
+
+cdef inline void count_order(
+    CoreC* c, BucketC* b, const OrderC* order, uint32_t begin, uint32_t end, int sign
+) noexcept nogil:
+    """Add (sign 1) or take away (-1) the margin and lots [begin, end) of an opening order."""
+    cdef int64_t margin, lots
+    if order.flags & REDUCE_ONLY:
+        return
+    margin = sign * slice_of(order.margin, order.qty, begin, end)
+    lots = sign * (<int64_t> end - begin)
+    if order.side == 0:
+        b.margin_buy += margin
+        b.lots_buy += lots
+    else:
+        b.margin_sell += margin
+        b.lots_sell += lots
+
+
+cdef inline uint32_t new_order(CoreC* c, uint32_t bucket) noexcept nogil:
+    """Take a slot and give it an id; 0 when the store is full. Linked newest first to its bucket."""
+    cdef uint32_t slot = c.order_free
+    cdef OrderC* order
+    cdef BucketC* b = &c.buckets[bucket]
+    if slot:
+        c.order_free = c.orders[slot].next
+    elif c.order_top < c.order_capacity:
+        slot = c.order_top
+        c.order_top += 1
+    else:
+        return 0
+    order = &c.orders[slot]
+    c.order_seq += 1
+    c.order_count += 1
+    order.id = c.order_seq << SLOT_BITS | slot
+    order.bucket = bucket
+    order.previous = 0
+    order.next = 0
+    order.bucket_previous = 0
+    order.bucket_next = b.orders
+    if b.orders:
+        c.orders[b.orders].bucket_previous = slot
+    b.orders = slot
+    return slot
+
+
+cdef inline void free_order(CoreC* c, uint32_t slot) noexcept nogil:
+    """Unlink from the bucket and give the slot back."""
+    cdef OrderC* order = &c.orders[slot]
+    if order.bucket_previous:
+        c.orders[order.bucket_previous].bucket_next = order.bucket_next
+    else:
+        c.buckets[order.bucket].orders = order.bucket_next
+    if order.bucket_next:
+        c.orders[order.bucket_next].bucket_previous = order.bucket_previous
+    order.state = ORDER_FREE
+    order.id = 0
+    order.next = c.order_free
+    c.order_free = slot
+    c.order_count -= 1
+
+
+cdef inline void refresh_best(LadderC* side, int is_ask, uint32_t emptied) noexcept nogil:
+    """After a level emptied: the true neighbour becomes the best."""
+    if side.best == emptied:
+        side.best = next_up(side, emptied) if is_ask else next_down(side, emptied)
+
+
+cdef inline void rest_order(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
+    """Put the order at the end of its level."""
+    cdef OrderC* order = &c.orders[slot]
+    cdef LadderC* side = &m.sides[order.side]
+    order.state = ORDER_RESTING
+    link_order(side, c.orders, slot, order.price, order.remaining)
+    if side.best == 0 or (order.price < side.best if order.side else order.price > side.best):
+        side.best = order.price
+
+
+cdef inline void unrest_order(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
+    """Take the order out of its level or out of its trigger ladder."""
+    cdef OrderC* order = &c.orders[slot]
+    cdef LadderC* side
+    if order.state == ORDER_RESTING:
+        side = &m.sides[order.side]
+        if unlink_order(side, c.orders, slot, order.price, order.remaining):
+            refresh_best(side, order.side, order.price)
+    elif order.state == ORDER_PENDING:
+        unlink_order(&m.triggers[0 if order.flags & TRIGGER_ABOVE else 1], c.orders, slot,
+                     order.remaining, 0)
+        order.remaining = order.qty
+
+
+cdef inline void drop_order(CoreC* c, MarketC* m, uint32_t slot, uint8_t reason) noexcept nogil:
+    """End an order that is resting, pending or being matched, with its event."""
+    cdef OrderC* order = &c.orders[slot]
+    cdef BucketC* b = &c.buckets[order.bucket]
+    cdef EventC* event
+    unrest_order(c, m, slot)
+    count_order(c, b, order, order.qty - order.remaining, order.qty, -1)
+    update_reservation(c, b)
+    event = emit(c, ORDER_CANCELED, m)
+    event.reason = reason
+    event.side = order.side
+    event.account = b.account
+    event.order_id = order.id
+    event.order_id_2 = order.nonce
+    event.price = order.price
+    event.remaining = order.remaining
+    event.qty = order.qty
+    free_order(c, slot)
+
+
+cdef inline void trim_orders(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogil:
+    """Cancel the bucket's newest opening orders until the free balance covers the reservations."""
+    cdef BucketC* b = &c.buckets[bucket]
+    cdef AccountC* account = &c.accounts[b.account]
+    cdef uint32_t slot = b.orders
+    cdef uint32_t older
+    while account.reserved > account.free and slot:
+        older = c.orders[slot].bucket_next
+        if slot != c.taking and not c.orders[slot].flags & REDUCE_ONLY:
+            drop_order(c, m, slot, INSUFFICIENT_FREE)
+        slot = older
+
+
+cdef inline void commit(CoreC* c, MarketC* m, uint32_t bucket, const FillC* f) noexcept nogil:
+    """Make the outcome of a change of position true."""
+    cdef BucketC* b = &c.buckets[bucket]
+    if b.position.lots > 0:
+        m.open_interest -= b.position.lots
+    if f.position.lots > 0:
+        m.open_interest += f.position.lots
+    b.position = f.position
+    c.accounts[b.account].free += f.free_delta
+    m.funding_pool += f.funding
+    touch_bucket(c, m, bucket)

@@ -1,0 +1,181 @@
+"""C structs of the engine; the unit of each field beside it. Slot and account 0 mean none."""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from margin_core.types cimport PositionC, SpecC
+
+cdef enum:
+    MARKETS_MAX = 64
+    SLOT_BITS = 28
+
+cdef enum OrderState:
+    ORDER_FREE = 0
+    ORDER_RESTING = 1
+    ORDER_PENDING = 2            # waits for its trigger; `remaining` holds the trigger price
+    ORDER_TAKING = 3             # being matched
+
+cdef enum OrderFlag:
+    POST_ONLY = 1
+    REDUCE_ONLY = 2
+    TRIGGER_ABOVE = 4
+    TRIGGER_BELOW = 8
+
+cdef struct CommandC:            # as commands.RECORD
+    uint8_t kind
+    uint8_t side
+    uint8_t time_in_force
+    uint8_t flags
+    uint16_t market_id
+    uint16_t trigger_kind
+    uint32_t account
+    uint32_t reserved
+    int64_t time_ns
+    uint64_t nonce
+    uint64_t order_id
+    int64_t price                # ticks
+    int64_t qty                  # lots
+    int64_t amount               # quote
+    int64_t trigger_price        # ticks
+    int64_t expiry_s
+    int64_t aux
+
+cdef struct EventC:              # as events.RECORD
+    uint8_t kind
+    uint8_t side
+    uint8_t reason
+    uint8_t flags
+    uint16_t market_id
+    uint16_t reserved
+    uint32_t account
+    uint32_t account_2
+    uint64_t order_id
+    uint64_t order_id_2
+    uint32_t price               # ticks
+    uint32_t remaining           # lots
+    int64_t qty                  # lots
+    int64_t amount               # quote
+    int64_t amount_2             # quote
+
+cdef struct OrderC:              # one cache line
+    uint64_t id                  # sequence << SLOT_BITS | slot
+    uint64_t nonce
+    int64_t margin               # quote; of the whole signed order
+    uint32_t price               # ticks
+    uint32_t qty                 # lots, as signed
+    uint32_t remaining           # lots
+    uint32_t previous            # slot in the level, 0 none; free list uses `next`
+    uint32_t next
+    uint32_t bucket_previous     # slot in the bucket's list, newest first
+    uint32_t bucket_next
+    uint32_t bucket
+    uint32_t expiry_s
+    uint8_t side                 # 0 buy, 1 sell
+    uint8_t time_in_force
+    uint8_t flags
+    uint8_t state
+
+cdef struct BucketC:             # an account's isolated position in one market
+    PositionC position
+    int64_t margin_buy           # quote; unfilled margin of opening buy orders
+    int64_t margin_sell
+    int64_t lots_buy             # lots; unfilled lots of opening buy orders
+    int64_t lots_sell
+    int64_t reserved             # quote; what the orders hold of the account's free balance
+    int64_t liquidation_price    # ticks; key in the heap, -1 none
+    uint32_t account
+    uint32_t market              # slot
+    uint32_t orders              # newest order's slot
+    uint32_t heap_at             # position in the heap + 1, 0 = not in it
+    uint8_t heap_side            # 0 long, 1 short
+    uint8_t is_dirty
+    uint8_t is_frozen
+    uint8_t is_stuck             # liquidation found no counterparty in this tick
+    uint32_t reserved_2
+
+cdef struct AccountC:
+    int64_t free                 # quote; what the chain holds as free, reservations included
+    int64_t reserved             # quote
+
+cdef struct LevelC:
+    uint32_t head
+    uint32_t tail
+    int64_t lots
+
+cdef struct LadderC:             # price levels with a bitmap tree, 64 children a word
+    LevelC* levels
+    uint64_t* bits[4]            # bits[0]: one bit a price
+    uint32_t size                # prices, index 0 unused
+    uint32_t best                # ticks, 0 none; kept for the book's sides
+    uint64_t bytes               # mapped
+
+cdef struct HeapC:               # bucket slots, most endangered first
+    uint32_t* slots
+    uint32_t count
+    uint32_t capacity
+    uint32_t is_short
+
+cdef struct MarketC:
+    SpecC spec
+    LadderC sides[2]             # bids, asks
+    LadderC triggers[2]          # mark at or above, mark at or below
+    HeapC heaps[2]               # longs, shorts
+    uint32_t* dirty              # buckets whose liquidation price must be computed again
+    uint32_t dirty_count
+    uint32_t dirty_capacity
+    uint32_t bucket_count
+    uint32_t stuck_count         # liquidations of this tick that found no counterparty
+    uint32_t fund                # bucket of the insurance fund
+    uint16_t market_id
+    uint8_t slot
+    uint8_t state
+    int64_t index_price          # ticks, 0 none yet
+    int64_t mark_price           # ticks
+    int64_t last_price           # ticks
+    int64_t index_time_ms
+    int64_t basis_x256           # ticks * 256
+    int64_t premium_ppm_sum
+    int64_t premium_count
+    int64_t funding_index        # quote per lot * 10^6
+    int64_t funding_rate_ppm
+    int64_t next_funding_s
+    int64_t open_interest        # lots
+    int64_t funding_pool         # quote
+
+cdef struct NonceC:
+    uint64_t nonce
+    uint64_t order_id            # 0: consumed by something that is not an order
+    uint32_t account             # 0 = empty
+    uint32_t reserved
+
+cdef struct CoreC:
+    OrderC* orders
+    BucketC* buckets
+    AccountC* accounts
+    uint32_t* bucket_of          # [account * MARKETS_MAX + market slot]
+    NonceC* nonces
+    EventC* events
+    MarketC* markets[MARKETS_MAX]
+    uint8_t market_slot_of[65536]     # slot + 1
+    uint32_t order_capacity
+    uint32_t order_top
+    uint32_t order_free
+    uint32_t order_count
+    uint32_t bucket_capacity
+    uint32_t bucket_top
+    uint32_t account_capacity
+    uint32_t account_count       # the insurance fund is 0
+    uint32_t market_count
+    uint32_t taking              # slot of the order being matched
+    uint32_t sweep_at            # slot that was last looked at for expiry
+    uint64_t nonce_capacity      # power of two
+    uint64_t nonce_count
+    uint64_t order_seq
+    uint64_t event_count
+    uint64_t event_capacity
+    uint64_t deposit_seq
+    uint64_t seq                 # commands applied
+    int64_t time_ns
+    int64_t fees                 # quote
+    int64_t deposits             # quote
+    int64_t withdrawals          # quote
+    int32_t is_out_of_memory
