@@ -68,6 +68,12 @@ class MarketSpec:
             if field.name != "tiers":
                 value = getattr(self, field.name)
                 _require("MKT-1", type(value) is int, field.name, value, "an integer")
+        _require("MKT-1", type(self.tiers) is tuple, "tiers", self.tiers, "a tuple of Tier")
+        for index, tier in enumerate(self.tiers):
+            for field in fields(Tier):
+                value = getattr(tier, field.name)
+                name = f"tiers[{index}].{field.name}"
+                _require("MKT-1", type(value) is int, name, value, "an integer")
         self._check_ranges()
         self._check_tiers()
         tier_amounts_quote(self)

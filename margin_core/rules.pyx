@@ -10,7 +10,7 @@ from margin_core.requirement cimport (
     bankruptcy_price, equity, funding_owed, initial, liquidatable, liquidation_price, maintenance,
     notional_of)
 from margin_core.transitions cimport (
-    adl, adl_rank_of, fill, liquidation_fill, lots_to_restore, settle_funding, start_fill,
+    adl, adl_rank_of, fill, fund_fill, liquidation_fill, lots_to_restore, settle_funding, start_fill,
     take_out, takeover, top_up)
 from margin_core.types cimport FillC, PositionC, SpecC
 
@@ -238,9 +238,11 @@ def liquidation_lots_max(spec, state, *, funding_index_e6, mark_price_ticks, pri
     cdef PositionC p
     load_spec(&s, spec)
     load_position(&p, &s, state)
+    if p.lots == 0:
+        return 0
     settle_funding(&p, checked_index(&s, &p, funding_index_e6))
     return lots_to_restore(
-        &s, &p, checked("lots_max", lots_max, 1, max(1, abs(p.lots))),
+        &s, &p, checked("lots_max", lots_max, 1, abs(p.lots)),
         checked_price(&s, "price_ticks", price_ticks),
         checked_price(&s, "mark_price_ticks", mark_price_ticks))
 
@@ -275,6 +277,24 @@ def apply_takeover(spec, state, fund, *, funding_index_e6, mark_price_ticks):
     verdict = takeover(&s, &trader, &other, &p, &q, index,
                        checked_price(&s, "mark_price_ticks", mark_price_ticks))
     return outcome(verdict, &trader), outcome(verdict, &other)
+
+
+def apply_fund_fill(
+    spec, fund, *, funding_index_e6, mark_price_ticks, side, qty_lots, price_ticks
+):
+    cdef SpecC s
+    cdef PositionC p
+    cdef FillC f
+    load_spec(&s, spec)
+    load_position(&p, &s, fund)
+    index = checked_index(&s, &p, funding_index_e6)
+    start_fill(&f, &p, index)
+    verdict = fund_fill(
+        &s, &f, &p, index, checked_price(&s, "mark_price_ticks", mark_price_ticks),
+        1 if checked("side", side, 0, 1) == 0 else -1,
+        checked("qty_lots", qty_lots, 1, ORDER_LOTS_MAX),
+        checked_price(&s, "price_ticks", price_ticks))
+    return outcome(verdict, &f)
 
 
 def apply_adl(spec, state, counterparty, *, funding_index_e6, mark_price_ticks, qty_lots):

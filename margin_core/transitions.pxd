@@ -13,6 +13,13 @@ from margin_core.types cimport (
     VERDICT_POSITION_LIMIT, VERDICT_REDUCE_ONLY)
 
 
+cdef extern from *:
+    """
+    #define BH_RANK_FACTOR_MAX ((__int128) 1 << 60)
+    """
+    bh_int128 RANK_FACTOR_MAX "BH_RANK_FACTOR_MAX"
+
+
 cdef inline int64_t settle_funding(PositionC* p, int64_t index) noexcept nogil:
     """Move the funding owed out of the collateral and return it."""
     cdef int64_t owed = funding_owed(p, index)
@@ -54,13 +61,14 @@ cdef inline int open_part(
     int32_t fee_ppm, int64_t margin_slice, int64_t free
 ) noexcept nogil:
     """FILL-2, FILL-6: add `lots` with their slice of the signed margin."""
-    cdef int64_t value = price * lots * s.quote_per_tick_lot
-    cdef int64_t fee = ppm_up(value, fee_ppm)
+    cdef int64_t value, fee
     if margin_slice > free + f.free_delta:
         return VERDICT_INSUFFICIENT_FREE
     f.position.lots += lots if sign > 0 else -lots
     if abs64(f.position.lots) > s.position_lots_max:
         return VERDICT_POSITION_LIMIT
+    value = price * lots * s.quote_per_tick_lot
+    fee = ppm_up(value, fee_ppm)
     f.position.entry_value += value
     f.position.collateral += margin_slice - fee
     f.free_delta -= margin_slice
@@ -191,18 +199,11 @@ cdef inline bint restored(
     return equity_after >= maintenance(s, notional) + ppm_up(notional, s.liquidation_buffer)
 
 
-cdef inline int64_t lots_to_restore(
-    const SpecC* s, const PositionC* settled, int64_t lots_max, int64_t price, int64_t mark
+cdef inline int64_t first_restoring(
+    const SpecC* s, const PositionC* settled, int64_t low, int64_t high, int64_t price, int64_t mark
 ) noexcept nogil:
-    """LIQ-2: fewest lots in [1, lots_max] that restore, or lots_max; at most 41 steps."""
-    cdef int64_t low = 1
-    cdef int64_t high = lots_max
+    """Bisect [low, high] as if `high` restored."""
     cdef int64_t middle
-    if not restored(s, settled, high, price, mark):
-        # Rounding may let one lot fewer restore where all of them just fail to.
-        if high == 1 or not restored(s, settled, high - 1, price, mark):
-            return high
-        high -= 1
     while low < high:
         middle = (low + high) >> 1
         if restored(s, settled, middle, price, mark):
@@ -210,6 +211,29 @@ cdef inline int64_t lots_to_restore(
         else:
             low = middle + 1
     return low
+
+
+cdef inline int64_t lots_to_restore(
+    const SpecC* s, const PositionC* settled, int64_t lots_max, int64_t price, int64_t mark
+) noexcept nogil:
+    """LIQ-2: fewest lots in [1, lots_max] that restore, or lots_max when none do.
+
+    Equity less requirement is linear in the lots inside a tier and concave over all of them, so it
+    is highest beside a tier's floor or at an end: the first of these that restores is bisected.
+    """
+    cdef int64_t held = abs64(settled.lots)
+    cdef int64_t per_lot = mark * s.quote_per_tick_lot
+    cdef int64_t low = 1
+    cdef int64_t high
+    cdef int32_t k, side
+    for k in range(s.tier_count - 1, 0, -1):
+        for side in range(2):  # the last lot above the floor, the first one at or below it
+            high = held - <int64_t> floor_div(s.tiers[k].notional_floor, per_lot) + side - 1
+            if low <= high < lots_max:
+                if restored(s, settled, high, price, mark):
+                    return first_restoring(s, settled, low, high, price, mark)
+                low = high + 1
+    return first_restoring(s, settled, low, lots_max, price, mark)
 
 
 cdef inline int liquidation_fill(
@@ -290,7 +314,7 @@ cdef inline int fund_fill(
 cdef inline bh_int128 adl_rank_of(
     const SpecC* s, const PositionC* p, int64_t index, int64_t mark
 ) noexcept nogil:
-    """LIQ-4: profit times leverage, highest first. Inside 2^100 for every admitted market."""
+    """LIQ-4: profit times leverage, highest first; both factors end at 2^60."""
     cdef int64_t unit = s.quote_per_tick_lot
     cdef int64_t notional = notional_of(s, p.lots, mark)
     cdef int64_t profit = notional - p.entry_value if p.lots > 0 else p.entry_value - notional
@@ -300,7 +324,7 @@ cdef inline bh_int128 adl_rank_of(
     if profit_ppm <= 0:
         return profit_ppm * PPM
     leverage_ppm = floor_div(<bh_int128> notional * PPM, max(worth, 1))
-    return profit_ppm * leverage_ppm
+    return min(profit_ppm, RANK_FACTOR_MAX) * min(leverage_ppm, RANK_FACTOR_MAX)
 
 
 cdef inline int adl(
@@ -308,6 +332,7 @@ cdef inline int adl(
     const PositionC* counter_position, int64_t index, int64_t mark, int64_t lots
 ) noexcept nogil:
     """LIQ-4: close `lots` of both sides at the bankruptcy price of `p`, without fee."""
+    cdef int verdict
     cdef int64_t price = bankruptcy_price(s, p, index)
     if not liquidatable(s, p, index, mark):
         return VERDICT_NOT_LIQUIDATABLE
@@ -320,8 +345,11 @@ cdef inline int adl(
     start_fill(bankrupt, p, index)
     bankrupt.pnl = close_lots(&bankrupt.position, lots, price, s.quote_per_tick_lot)
     if bankrupt.position.lots == 0:
+        if bankrupt.position.collateral < 0:
+            return VERDICT_BANKRUPT
         bankrupt.released = bankrupt.position.collateral
         bankrupt.free_delta = bankrupt.position.collateral
         bankrupt.position.collateral = 0
     start_fill(counter, counter_position, index)
-    return close_part(s, counter, lots, price, mark, 0)
+    verdict = close_part(s, counter, lots, price, mark, 0)
+    return VERDICT_BANKRUPT if verdict == VERDICT_OK and counter.position.collateral < 0 else verdict

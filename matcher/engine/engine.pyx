@@ -13,11 +13,11 @@ from margin_core.requirement cimport (
     bankruptcy_price, equity, funding_owed, initial, liquidation_price, maintenance, notional_of)
 from margin_core.rules cimport load_spec
 from margin_core.types cimport PositionC
-from matcher.engine.handlers cimport dispatch
+from matcher.engine.handlers cimport dispatch, order_of_nonce
 from matcher.engine.invariants cimport check_core
 from matcher.engine.ladder cimport ladder_close, ladder_open, next_down, next_up
 from matcher.engine.memory cimport munmap, reserve
-from matcher.engine.store cimport bucket_at, ensure_bucket, find_nonce
+from matcher.engine.store cimport bucket_at, ensure_bucket
 from matcher.engine.types cimport (
     AccountC, BucketC, CommandC, CoreC, EventC, MARKETS_MAX, MarketC, NonceC, ORDER_PENDING, OrderC,
     SLOT_BITS)
@@ -188,8 +188,8 @@ cdef class Engine:
         return self._order(slot)
 
     def order_id(self, account, nonce):
-        """Return the id of the order that used the nonce, 0 when none did."""
-        return find_nonce(&self.c, self._account(account), nonce).order_id
+        """Return the id of the account's live order with the nonce, 0 when there is none."""
+        return order_of_nonce(&self.c, self._account(account), nonce)
 
     def open_orders(self, account):
         cdef uint32_t k, slot, bucket

@@ -17,7 +17,7 @@ from matcher.engine.store cimport (
     ORDER_REJECTED, ORDER_UNKNOWN, POST_ONLY_WOULD_TAKE, PRICE_OUT_OF_RANGE, PRICE_STALE,
     QTY_OUT_OF_RANGE, REASON_FROZEN, REASON_REDUCE_ONLY, SIDE_MISMATCH, TIME_IN_FORCE,
     USER_CANCELED, WITHDRAWN, bucket_at, commit, count_order, drop_order, emit, ensure_bucket,
-    find_nonce, free_order, new_order, now_s, reservation, touch_bucket, update_reservation,
+    free_order, new_order, nonce_used, now_s, reservation, touch_bucket, update_reservation,
     use_nonce)
 from matcher.engine.types cimport (
     BucketC, CommandC, CoreC, EventC, MarketC, ORDER_FREE, ORDER_PENDING, OrderC, POST_ONLY,
@@ -41,6 +41,7 @@ cdef enum:
     KIND_SET_MARKET_STATE = 10
     KIND_SETTLEMENT_REJECTED = 11
     EXPIRIES_PER_TICK_MAX = 256
+    BUCKET_ORDERS_MAX = 4096
 
 cdef enum:
     SIDE_ANY = 2
@@ -85,7 +86,7 @@ cdef inline int check_form(CoreC* c, MarketC* m, const CommandC* p) noexcept nog
         return MARKET_STATE
     if p.expiry_s <= now_s(c) or p.expiry_s > EXPIRY_S_MAX:
         return EXPIRED
-    if find_nonce(c, p.account, p.nonce).account:
+    if nonce_used(c, p.account, p.nonce):
         return NONCE_USED
     if p.qty < 1 or p.qty > ORDER_LOTS_MAX or p.qty > m.spec.position_lots_max:
         return QTY_OUT_OF_RANGE
@@ -204,8 +205,8 @@ cdef inline void place(CoreC* c, const CommandC* p) noexcept nogil:
                 c.accounts[p.account].free - c.accounts[p.account].reserved):
             reason = INSUFFICIENT_FREE
     if reason == 0:
-        slot = new_order(c, bucket)
-        if slot and use_nonce(c, p.account, p.nonce, c.orders[slot].id):
+        slot = new_order(c, bucket) if b.order_count < BUCKET_ORDERS_MAX else 0
+        if slot and use_nonce(c, p.account, p.nonce):
             accept(c, m, slot, p)
             return
         if slot:
@@ -214,13 +215,31 @@ cdef inline void place(CoreC* c, const CommandC* p) noexcept nogil:
     refuse(c, m, ORDER_REJECTED, p, reason)
 
 
+cdef inline uint64_t order_of_nonce(
+    const CoreC* c, uint32_t account, uint64_t nonce
+) noexcept nogil:
+    """Id of the account's live order with the nonce, 0 when there is none; newest first.
+
+    At most BUCKET_ORDERS_MAX steps a market.
+    """
+    cdef uint32_t k, bucket, slot
+    for k in range(c.market_count):
+        bucket = bucket_at(c, account, c.markets[k])
+        slot = c.buckets[bucket].orders if bucket else 0
+        while slot:
+            if c.orders[slot].nonce == nonce:
+                return c.orders[slot].id
+            slot = c.orders[slot].bucket_next
+    return 0
+
+
 cdef inline void cancel(CoreC* c, const CommandC* p) noexcept nogil:
     """By order id, or by nonce when the id is 0."""
     cdef uint64_t order_id = p.order_id
     cdef uint32_t slot
     cdef OrderC* order
-    if order_id == 0:
-        order_id = find_nonce(c, p.account, p.nonce).order_id
+    if order_id == 0 and p.account < c.account_count:
+        order_id = order_of_nonce(c, p.account, p.nonce)
     slot = <uint32_t> (order_id & ((<uint64_t> 1 << SLOT_BITS) - 1))
     order = &c.orders[slot]
     if order_id == 0 or slot >= c.order_top or order.id != order_id or (
@@ -290,7 +309,7 @@ cdef inline int check_signed(CoreC* c, const CommandC* p) noexcept nogil:
         return ACCOUNT_UNKNOWN
     if p.expiry_s <= now_s(c):
         return EXPIRED
-    if find_nonce(c, p.account, p.nonce).account:
+    if nonce_used(c, p.account, p.nonce):
         return NONCE_USED
     return 0
 
@@ -319,7 +338,7 @@ cdef inline void move_collateral(CoreC* c, const CommandC* p) noexcept nogil:
                             c.accounts[p.account].free - c.accounts[p.account].reserved)
         else:
             reason = take_out(&m.spec, &f, &b.position, m.funding_index, m.mark_price, -p.amount)
-    if reason == 0 and not use_nonce(c, p.account, p.nonce, 0):
+    if reason == 0 and not use_nonce(c, p.account, p.nonce):
         reason = CAPACITY
     if reason:
         refuse(c, m, COMMAND_REJECTED, p, reason)
@@ -340,7 +359,7 @@ cdef inline void withdraw(CoreC* c, const CommandC* p) noexcept nogil:
             reason = AMOUNT_OUT_OF_RANGE
         elif p.amount > c.accounts[p.account].free - c.accounts[p.account].reserved:
             reason = INSUFFICIENT_FREE
-        elif not use_nonce(c, p.account, p.nonce, 0):
+        elif not use_nonce(c, p.account, p.nonce):
             reason = CAPACITY
     if reason:
         refuse(c, NULL, COMMAND_REJECTED, p, reason)

@@ -89,28 +89,31 @@ cdef inline int64_t now_s(const CoreC* c) noexcept nogil:
     return <int64_t> (<uint64_t> c.time_ns // <uint64_t> 1000000000)
 
 
-cdef inline uint64_t nonce_hash(uint32_t account, uint64_t nonce) noexcept nogil:
-    cdef uint64_t x = nonce * <uint64_t> 0x9E3779B97F4A7C15 ^ (
-        <uint64_t> account * <uint64_t> 0xD6E8FEB86659FD93)
-    return x ^ (x >> 29)
+cdef inline uint64_t nonce_hash(uint32_t account, uint64_t word) noexcept nogil:
+    cdef uint64_t x = (word ^ <uint64_t> account << 40) * <uint64_t> 0x9E3779B97F4A7C15
+    return x ^ (x >> 32)
 
 
-cdef inline NonceC* find_nonce(CoreC* c, uint32_t account, uint64_t nonce) noexcept nogil:
-    """The entry of (account, nonce), or the empty one where it belongs."""
+cdef inline NonceC* find_nonces(CoreC* c, uint32_t account, uint64_t word) noexcept nogil:
+    """The entry of the account's 64 nonces of `word`, or the empty one where it belongs."""
     cdef uint64_t mask = c.nonce_capacity - 1
-    cdef uint64_t at = nonce_hash(account, nonce) & mask
+    cdef uint64_t at = nonce_hash(account, word) & mask
     while c.nonces[at].account and (
-            c.nonces[at].account != account or c.nonces[at].nonce != nonce):
+            c.nonces[at].account != account or c.nonces[at].word != word):
         at = (at + 1) & mask
     return &c.nonces[at]
 
 
+cdef inline bint nonce_used(CoreC* c, uint32_t account, uint64_t nonce) noexcept nogil:
+    return (find_nonces(c, account, nonce >> 6).used >> (nonce & 63)) & 1
+
+
 cdef inline bint grow_nonces(CoreC* c) noexcept nogil:
-    """Keep the load at one half at most. False when memory is refused."""
+    """Keep the load at a quarter at most. False when memory is refused."""
     cdef NonceC* old = c.nonces
     cdef uint64_t count = c.nonce_capacity
     cdef uint64_t k
-    if c.nonce_count * 2 < count:
+    if c.nonce_count * 4 < count:
         return True
     c.nonces = <NonceC*> calloc(count * 2, sizeof(NonceC))
     if c.nonces == NULL:
@@ -119,23 +122,22 @@ cdef inline bint grow_nonces(CoreC* c) noexcept nogil:
     c.nonce_capacity = count * 2
     for k in range(count):
         if old[k].account:
-            find_nonce(c, old[k].account, old[k].nonce)[0] = old[k]
+            find_nonces(c, old[k].account, old[k].word)[0] = old[k]
     free(old)
     return True
 
 
-cdef inline bint use_nonce(
-    CoreC* c, uint32_t account, uint64_t nonce, uint64_t order_id
-) noexcept nogil:
+cdef inline bint use_nonce(CoreC* c, uint32_t account, uint64_t nonce) noexcept nogil:
     """Remember the nonce for ever. False when memory is refused."""
-    cdef NonceC* entry
-    if not grow_nonces(c):
-        return False
-    entry = find_nonce(c, account, nonce)
-    entry.account = account
-    entry.nonce = nonce
-    entry.order_id = order_id
-    c.nonce_count += 1
+    cdef NonceC* entry = find_nonces(c, account, nonce >> 6)
+    if entry.account == 0:
+        if not grow_nonces(c):
+            return False
+        entry = find_nonces(c, account, nonce >> 6)
+        entry.account = account
+        entry.word = nonce >> 6
+        c.nonce_count += 1
+    entry.used |= <uint64_t> 1 << (nonce & 63)
     return True
 
 
@@ -235,6 +237,7 @@ cdef inline uint32_t new_order(CoreC* c, uint32_t bucket) noexcept nogil:
     order = &c.orders[slot]
     c.order_seq += 1
     c.order_count += 1
+    b.order_count += 1
     order.id = c.order_seq << SLOT_BITS | slot
     order.bucket = bucket
     order.previous = 0
@@ -256,6 +259,7 @@ cdef inline void free_order(CoreC* c, uint32_t slot) noexcept nogil:
         c.buckets[order.bucket].orders = order.bucket_next
     if order.bucket_next:
         c.orders[order.bucket_next].bucket_previous = order.bucket_previous
+    c.buckets[order.bucket].order_count -= 1
     order.state = ORDER_FREE
     order.id = 0
     order.next = c.order_free

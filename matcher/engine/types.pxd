@@ -90,7 +90,7 @@ cdef struct BucketC:             # an account's isolated position in one market
     uint8_t is_dirty
     uint8_t is_frozen
     uint8_t is_stuck             # liquidation found no counterparty in this tick
-    uint32_t reserved_2
+    uint32_t order_count
 
 cdef struct AccountC:
     int64_t free                 # quote; what the chain holds as free, reservations included
@@ -141,9 +141,9 @@ cdef struct MarketC:
     int64_t open_interest        # lots
     int64_t funding_pool         # quote
 
-cdef struct NonceC:
-    uint64_t nonce
-    uint64_t order_id            # 0: consumed by something that is not an order
+cdef struct NonceC:              # 64 consecutive nonces of an account
+    uint64_t word                # nonce >> 6
+    uint64_t used                # bit nonce & 63
     uint32_t account             # 0 = empty
     uint32_t reserved
 
@@ -168,7 +168,7 @@ cdef struct CoreC:
     uint32_t taking              # slot of the order being matched
     uint32_t sweep_at            # slot that was last looked at for expiry
     uint64_t nonce_capacity      # power of two
-    uint64_t nonce_count
+    uint64_t nonce_count         # entries in use
     uint64_t order_seq
     uint64_t event_count
     uint64_t event_capacity
