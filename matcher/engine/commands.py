@@ -1,4 +1,4 @@
-"""The engine's input alphabet: one fixed record per command, little endian, 88 bytes."""
+"""The engine's input alphabet: one fixed record per command, little endian, one cache line."""
 
 from __future__ import annotations
 
@@ -53,6 +53,7 @@ class Command(NamedTuple):
     """One command. Fields that a kind does not name are 0.
 
     `time_ns` is the engine's clock: it never goes back. Quantities carry their unit in the name.
+    Prices, lots and seconds have 32 bits, as in the batch on chain: the shell refuses more.
     """
 
     kind: int
@@ -73,15 +74,42 @@ class Command(NamedTuple):
     aux: int = 0
 
     def pack(self) -> bytes:
-        """Return the 88-byte record. Raises `struct.error` when a field is out of its range."""
-        return RECORD.pack(*self)
+        """Return the 64-byte record. Raises `struct.error` when a field is out of its range."""
+        return RECORD.pack(
+            self.kind,
+            self.side,
+            self.time_in_force,
+            self.flags,
+            self.market_id,
+            self.trigger_kind,
+            self.account,
+            self.price_ticks,
+            self.time_ns,
+            self.nonce,
+            self.aux if self.kind in _AUX_KINDS else self.order_id,
+            self.amount_quote,
+            self.qty_lots,
+            self.trigger_price_ticks,
+            self.expiry_time_s,
+        )
 
 
-# kind side tif flags | market trigger | account | time nonce order | price qty amount trigger | expiry aux
-RECORD: Final = struct.Struct("<BBBBHHI4xqQQqqqqqq")
+# kind side tif flags | market trigger | account price | time nonce order-or-aux amount | qty trigger expiry
+RECORD: Final = struct.Struct("<BBBBHHIIqQQqIII4x")
 COMMAND_BYTES: Final = RECORD.size
+# These name no order; their `aux` takes the order id's place.
+_AUX_KINDS: Final = frozenset(
+    {CommandKind.PRICE, CommandKind.SET_MARKET_STATE, CommandKind.SETTLEMENT_REJECTED}
+)
 
 
 def unpack(record: bytes) -> Command:
     """Return the command of one record of `COMMAND_BYTES` bytes."""
-    return Command(*RECORD.unpack(record))
+    (kind, side, tif, flags, market, trigger, account, price, time_ns, nonce, shared, amount, qty,
+     trigger_price, expiry) = RECORD.unpack(record)
+    has_aux = kind in _AUX_KINDS
+    return Command(
+        kind, side, tif, flags, market, trigger, account, time_ns, nonce,
+        0 if has_aux else shared, price, qty, amount, trigger_price, expiry,
+        shared if has_aux else 0,
+    )

@@ -3,8 +3,9 @@
 import hashlib
 
 cimport cython
-from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_READ, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
@@ -90,6 +91,7 @@ cdef class Engine:
             raise MemoryError(f"market_id = {spec.market_id}: no memory for its price ladders")
         load_spec(&m.spec, spec)
         m.market_id = spec.market_id
+        m.ticks_max = spec.price_ticks_max
         m.slot = <uint8_t> self.c.market_count
         m.state = 1
         self.c.markets[m.slot] = m
@@ -109,9 +111,22 @@ cdef class Engine:
         return self.c.account_count - 1
 
     def apply(self, records):
+        self._apply(records)
+        return PyBytes_FromStringAndSize(
+            <char*> self.c.events, <Py_ssize_t> (self.c.event_count * sizeof(EventC)))
+
+    def apply_view(self, records):
+        self._apply(records)
+        if self.c.event_count == 0:
+            return memoryview(b"")
+        return PyMemoryView_FromMemory(
+            <char*> self.c.events, <Py_ssize_t> (self.c.event_count * sizeof(EventC)), PyBUF_READ)
+
+    cdef int _apply(self, object records) except -1:
         cdef Py_buffer view
         cdef CommandC* command
-        cdef Py_ssize_t k, count
+        cdef Py_ssize_t k = 0
+        cdef Py_ssize_t count
         cdef bint known = True
         PyObject_GetBuffer(records, &view, PyBUF_SIMPLE)
         try:
@@ -122,18 +137,16 @@ cdef class Engine:
             command = <CommandC*> view.buf
             self.c.event_count = 0
             with nogil:
-                for k in range(count):
+                while k < count and known:
                     known = dispatch(&self.c, &command[k])
-                    if not known:
-                        break
+                    k += 1
         finally:
             PyBuffer_Release(&view)
         if not known:
-            raise ValueError(f"command {k}: its kind does not exist")
+            raise ValueError(f"command {k - 1}: its kind does not exist")
         if self.c.is_out_of_memory:
             raise MemoryError("engine: the system refused memory; restart from the journal")
-        return PyBytes_FromStringAndSize(
-            <char*> self.c.events, <Py_ssize_t> (self.c.event_count * sizeof(EventC)))
+        return 0
 
     def apply_one(self, command):
         return self.apply(command.pack())

@@ -49,12 +49,10 @@ cdef enum:
 cdef extern from *:
     """
     #define BH_QUOTE_MAX (1LL << 60)
-    #define BH_ORDER_LOTS_MAX 4294967294LL
-    #define BH_EXPIRY_S_MAX 4294967295LL
+    #define BH_ORDER_LOTS_MAX 4294967294u
     """
     int64_t QUOTE_MAX "BH_QUOTE_MAX"
-    int64_t ORDER_LOTS_MAX "BH_ORDER_LOTS_MAX"
-    int64_t EXPIRY_S_MAX "BH_EXPIRY_S_MAX"
+    uint32_t ORDER_LOTS_MAX "BH_ORDER_LOTS_MAX"
 
 
 cdef inline MarketC* market_of(CoreC* c, const CommandC* command) noexcept nogil:
@@ -84,14 +82,14 @@ cdef inline int check_form(CoreC* c, MarketC* m, const CommandC* p) noexcept nog
             m.state == STATE_POST_ONLY and not p.flags & POST_ONLY) or (
             m.state == STATE_REDUCE_ONLY and not p.flags & REDUCE_ONLY):
         return MARKET_STATE
-    if p.expiry_s <= now_s(c) or p.expiry_s > EXPIRY_S_MAX:
+    if p.expiry_s <= now_s(c):
         return EXPIRED
     if nonce_used(c, p.account, p.nonce):
         return NONCE_USED
-    if p.qty < 1 or p.qty > ORDER_LOTS_MAX or p.qty > m.spec.position_lots_max:
+    if p.qty < 1 or p.qty > ORDER_LOTS_MAX or <int64_t> p.qty > m.spec.position_lots_max:
         return QTY_OUT_OF_RANGE
-    if p.price < 1 or p.price > m.spec.price_ticks_max or (
-            p.trigger_kind and (p.trigger_price < 1 or p.trigger_price > m.spec.price_ticks_max)):
+    if p.price < 1 or p.price > m.ticks_max or (
+            p.trigger_kind and (p.trigger_price < 1 or p.trigger_price > m.ticks_max)):
         return PRICE_OUT_OF_RANGE
     if p.side > 1:
         return SIDE_MISMATCH
@@ -107,9 +105,10 @@ cdef inline int64_t required_margin(MarketC* m, const CommandC* p, int64_t lots)
     Both at the limit price and at the mark: fee, requirement, and the loss that the limit price
     means at the mark.
     """
-    cdef int64_t worst = max(p.price, m.mark_price) if p.side else p.price
-    cdef int64_t loss = (m.mark_price - p.price if p.side else p.price - m.mark_price)
-    return ppm_up(notional_of(&m.spec, lots, p.price), m.spec.fee_taker) + initial(
+    cdef int64_t price = p.price
+    cdef int64_t worst = max(price, m.mark_price) if p.side else price
+    cdef int64_t loss = m.mark_price - price if p.side else price - m.mark_price
+    return ppm_up(notional_of(&m.spec, lots, price), m.spec.fee_taker) + initial(
         &m.spec, notional_of(&m.spec, lots, worst)) + max(0, loss) * lots * (
         m.spec.quote_per_tick_lot)
 
@@ -128,7 +127,7 @@ cdef inline int check_standing(
         return NO_PRICE
     if p.amount < 0 or p.amount > QUOTE_MAX:
         return AMOUNT_OUT_OF_RANGE
-    if not p.flags & REDUCE_ONLY and p.time_in_force == 0 and p.qty > closing and (
+    if not p.flags & REDUCE_ONLY and p.time_in_force == 0 and <int64_t> p.qty > closing and (
             <int64_t> p.amount < required_margin(m, p, p.qty - closing)):
         return INSUFFICIENT_MARGIN
     if b.is_frozen:
@@ -153,10 +152,10 @@ cdef inline int64_t reservation_with(BucketC* b, const CommandC* p) noexcept nog
 cdef inline void fill_order(OrderC* order, const CommandC* p) noexcept nogil:
     order.nonce = p.nonce
     order.margin = p.amount
-    order.price = <uint32_t> p.price
-    order.qty = <uint32_t> p.qty
-    order.remaining = <uint32_t> p.qty
-    order.expiry_s = <uint32_t> p.expiry_s
+    order.price = p.price
+    order.qty = p.qty
+    order.remaining = p.qty
+    order.expiry_s = p.expiry_s
     order.side = p.side
     order.time_in_force = p.time_in_force
     order.flags = p.flags
@@ -184,7 +183,7 @@ cdef inline void accept(CoreC* c, MarketC* m, uint32_t slot, const CommandC* p) 
     event.amount = p.amount
     if p.trigger_kind:
         order.state = ORDER_PENDING
-        order.remaining = <uint32_t> p.trigger_price
+        order.remaining = p.trigger_price
         link_order(&m.triggers[p.trigger_kind - 1], c.orders, slot, order.remaining, 0)
     else:
         execute(c, m, slot)
@@ -375,16 +374,17 @@ cdef inline void withdraw(CoreC* c, const CommandC* p) noexcept nogil:
 cdef inline void set_price(CoreC* c, const CommandC* p) noexcept nogil:
     """An index price whose signature the shell has checked; its time does not go back."""
     cdef MarketC* m = market_of(c, p)
+    cdef int64_t time_ms = <int64_t> p.order_id
     if m == NULL:
         refuse(c, NULL, COMMAND_REJECTED, p, MARKET_UNKNOWN)
-    elif p.price < 1 or p.price > m.spec.price_ticks_max:
+    elif p.price < 1 or p.price > m.ticks_max:
         refuse(c, m, COMMAND_REJECTED, p, PRICE_OUT_OF_RANGE)
-    elif p.aux < m.index_time_ms or (
-            now_s(c) * 1000 - p.aux > m.spec.index_age_max_ms) or (
-            p.aux > c.time_ns // 1000000 + m.spec.index_age_max_ms):
+    elif time_ms < m.index_time_ms or (
+            now_s(c) * 1000 - time_ms > m.spec.index_age_max_ms) or (
+            time_ms > now_s(c) * 1000 + m.spec.index_age_max_ms):
         refuse(c, m, COMMAND_REJECTED, p, PRICE_STALE)
     else:
-        update_price(c, m, p.price, p.aux)
+        update_price(c, m, p.price, time_ms)
 
 
 cdef inline void pass_time(CoreC* c) noexcept nogil:
@@ -407,12 +407,12 @@ cdef inline void set_state(CoreC* c, const CommandC* p) noexcept nogil:
     cdef EventC* event
     if m == NULL:
         refuse(c, NULL, COMMAND_REJECTED, p, MARKET_UNKNOWN)
-    elif p.aux < STATE_OPEN or p.aux > STATE_HALTED:
+    elif p.order_id < STATE_OPEN or p.order_id > STATE_HALTED:
         refuse(c, m, COMMAND_REJECTED, p, AMOUNT_OUT_OF_RANGE)
     else:
-        m.state = <uint8_t> p.aux
+        m.state = <uint8_t> p.order_id
         event = emit(c, MARKET_STATE_CHANGED, m)
-        event.amount = p.aux
+        event.amount = <int64_t> p.order_id
 
 
 cdef inline void freeze(CoreC* c, const CommandC* p) noexcept nogil:
@@ -425,13 +425,13 @@ cdef inline void freeze(CoreC* c, const CommandC* p) noexcept nogil:
     if bucket == 0:
         refuse(c, m, COMMAND_REJECTED, p, MARKET_UNKNOWN if m == NULL else NO_POSITION)
         return
-    c.buckets[bucket].is_frozen = p.aux != 0
+    c.buckets[bucket].is_frozen = p.order_id != 0
     touch_bucket(c, m, bucket)
-    if p.aux:
+    if p.order_id:
         cancel_bucket(c, m, bucket, SIDE_ANY, REASON_FROZEN)
     event = emit(c, FROZEN_CHANGED, m)
     event.account = p.account
-    event.amount = p.aux != 0
+    event.amount = p.order_id != 0
 
 
 cdef inline bint dispatch(CoreC* c, const CommandC* p) noexcept nogil:

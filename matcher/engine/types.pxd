@@ -28,16 +28,15 @@ cdef struct CommandC:            # as commands.RECORD
     uint16_t market_id
     uint16_t trigger_kind
     uint32_t account
-    uint32_t reserved
+    uint32_t price               # ticks
     int64_t time_ns
     uint64_t nonce
-    uint64_t order_id
-    int64_t price                # ticks
-    int64_t qty                  # lots
+    uint64_t order_id            # or aux: time of an index in ms, market state, frozen or not
     int64_t amount               # quote
-    int64_t trigger_price        # ticks
-    int64_t expiry_s
-    int64_t aux
+    uint32_t qty                 # lots
+    uint32_t trigger_price       # ticks
+    uint32_t expiry_s
+    uint32_t reserved
 
 cdef struct EventC:              # as events.RECORD
     uint8_t kind
@@ -123,6 +122,7 @@ cdef struct MarketC:
     uint32_t dirty_count
     uint32_t dirty_capacity
     uint32_t bucket_count
+    uint32_t ticks_max           # as in the spec
     uint32_t stuck_count         # liquidations of this tick that found no counterparty
     uint32_t fund                # bucket of the insurance fund
     uint16_t market_id
