@@ -8,6 +8,8 @@ cdef extern from *:
     typedef __int128 bh_int128;
     """
     ctypedef long long bh_int128   # 128 bits; Cython only needs to know that it is an integer
+    bint mul_overflow "__builtin_mul_overflow"(
+        uint64_t x, uint64_t y, uint64_t* product) noexcept nogil
 
 cdef enum:
     PPM = 1000000
@@ -30,16 +32,18 @@ cdef inline bh_int128 ceil_div(bh_int128 x, bh_int128 d) noexcept nogil:
 @cython.cdivision(True)
 cdef inline int64_t mul_div_down(int64_t x, int64_t y, int64_t d) noexcept nogil:
     """floor(x * y / d) for x, y >= 0 and d > 0; 64-bit when the product allows it."""
-    if (x | y) >> 31 == 0:
-        return <int64_t> (<uint64_t> (x * y) / <uint64_t> d)
+    cdef uint64_t product
+    if not mul_overflow(<uint64_t> x, <uint64_t> y, &product):
+        return <int64_t> (product / <uint64_t> d)
     return <int64_t> floor_div(<bh_int128> x * y, d)
 
 
 @cython.cdivision(True)
 cdef inline int64_t mul_div_up(int64_t x, int64_t y, int64_t d) noexcept nogil:
     """ceil(x * y / d) for x, y >= 0 and d > 0; 64-bit when the product allows it."""
-    if (x | y) >> 31 == 0:
-        return <int64_t> ((<uint64_t> (x * y) + <uint64_t> (d - 1)) / <uint64_t> d)
+    cdef uint64_t product
+    if not mul_overflow(<uint64_t> x, <uint64_t> y, &product):
+        return <int64_t> (product / <uint64_t> d + (product % <uint64_t> d != 0))
     return <int64_t> ceil_div(<bh_int128> x * y, d)
 
 

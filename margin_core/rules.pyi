@@ -396,6 +396,39 @@ def apply_takeover(
     Source: LIQ-3.
     """
 
+def apply_fund_fill(
+    spec: MarketSpec,
+    fund: _State,
+    *,
+    funding_index_e6: int,
+    mark_price_ticks: int,
+    side: int,
+    qty_lots: int,
+    price_ticks: int,
+) -> FillOutcome:
+    """Close lots of the insurance fund's position on the book, without fee.
+
+    Args:
+        spec: Parameters of the market.
+        fund: The fund's position in this market.
+        funding_index_e6: Funding index of the market now, |x| ≤ 2^62.
+        mark_price_ticks: Mark around which the price is bounded, 1 to `price_ticks_max`.
+        side: 0 buy, 1 sell.
+        qty_lots: Lots to close, 1 to 2^32 − 2.
+        price_ticks: Price of the resting order, 1 to `price_ticks_max`.
+
+    Returns:
+        The outcome; nothing is released. Refusals: `REDUCE_ONLY` (it would not only reduce),
+        `LIQUIDATION_PRICE` (worse than the band around the mark), `INSUFFICIENT_MARGIN` (equity
+        below 0 afterwards).
+
+    Raises:
+        ValueError: A value is outside its bounds.
+        OverflowError: More than 2^60 quote of funding would be owed.
+
+    Source: LIQ-5.
+    """
+
 def apply_adl(
     spec: MarketSpec,
     state: _State,
@@ -419,7 +452,7 @@ def apply_adl(
         Outcomes of the position and of the counterparty, with one verdict. Refusals:
         `NOT_LIQUIDATABLE`, `NO_POSITION` (counterparty flat or of the same side),
         `LIQUIDATION_TOO_LARGE` (more lots than one of them has), `BANKRUPT` (the counterparty is
-        liquidatable or would end below 0), `INSUFFICIENT_MARGIN` (graduated rule).
+        liquidatable, or one of them would end with a debt), `INSUFFICIENT_MARGIN` (graduated rule).
 
     Raises:
         ValueError: A value is outside its bounds.
@@ -433,7 +466,7 @@ def adl_rank(
 ) -> int:
     """Return the rank of a counterparty: profit times leverage, the highest is closed first.
 
-    Both factors round down. Counterparties at a loss rank by their loss alone.
+    Both factors round down and end at 2^60. Counterparties at a loss rank by their loss alone.
 
     Args:
         spec: Parameters of the market.
@@ -442,7 +475,7 @@ def adl_rank(
         mark_price_ticks: Mark, 1 to `price_ticks_max`.
 
     Returns:
-        A number without unit, signed, up to 127 bits.
+        A number without unit, |x| ≤ 2^120.
 
     Raises:
         ValueError: A value is outside its bounds.

@@ -90,7 +90,10 @@ cdef inline int close_part(
     cdef int64_t equity_before = equity_settled(p, mark, unit)
     cdef int64_t initial_before = initial(s, notional_of(s, p.lots, mark))
     cdef int64_t share, pnl, equity_after, initial_after
-    share = <int64_t> floor_div(<bh_int128> p.collateral * lots, held)
+    if p.collateral >= 0:
+        share = mul_div_down(p.collateral, lots, held)
+    else:
+        share = <int64_t> floor_div(<bh_int128> p.collateral * lots, held)
     pnl = close_lots(p, lots, price, unit)
     p.collateral -= fee
     f.fee += fee
@@ -131,10 +134,14 @@ cdef inline int64_t slice_of(
     int64_t margin_quote, int64_t qty_lots, int64_t begin_lots, int64_t end_lots
 ) noexcept nogil:
     """FILL-3: share of the signed margin of the order's lots [begin, end)."""
+    cdef int64_t end = margin_quote
     if margin_quote == 0:
         return 0
-    return mul_div_down(margin_quote, end_lots, qty_lots) - mul_div_down(
-        margin_quote, begin_lots, qty_lots)
+    if end_lots != qty_lots:
+        end = mul_div_down(margin_quote, end_lots, qty_lots)
+    if begin_lots == 0:
+        return end
+    return end - mul_div_down(margin_quote, begin_lots, qty_lots)
 
 
 cdef inline int fill(

@@ -1,0 +1,1 @@
+"""The exchange process: gRPC gateway, sequencer, journal, engine and feeds."""

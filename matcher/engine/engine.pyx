@@ -102,6 +102,7 @@ cdef class Engine:
             raise ValueError(f"market_id = {spec.market_id}: position capacity is used up")
         if time_ns > self.c.time_ns:
             self.c.time_ns = time_ns
+            self.c.time_s = time_ns // 1_000_000_000
         self.specs[spec.market_id] = spec
 
     def register_account(self):

@@ -163,14 +163,17 @@ cdef inline void fill_order(OrderC* order, const CommandC* p) noexcept nogil:
         order.flags |= TRIGGER_ABOVE if p.trigger_kind == 1 else TRIGGER_BELOW
 
 
-cdef inline void accept(CoreC* c, MarketC* m, uint32_t slot, const CommandC* p) noexcept nogil:
+cdef inline void accept(
+    CoreC* c, MarketC* m, uint32_t slot, const CommandC* p, int64_t reserved
+) noexcept nogil:
     """Reserve, announce, then match or wait for the trigger."""
     cdef OrderC* order = &c.orders[slot]
     cdef BucketC* b = &c.buckets[order.bucket]
     cdef EventC* event
     fill_order(order, p)
     count_order(c, b, order, 0, order.qty, 1)
-    update_reservation(c, b)
+    c.accounts[p.account].reserved += reserved - b.reserved
+    b.reserved = reserved
     event = emit(c, ORDER_ACCEPTED, m)
     event.account = p.account
     event.order_id = order.id
@@ -194,19 +197,21 @@ cdef inline void place(CoreC* c, const CommandC* p) noexcept nogil:
     cdef int reason = check_form(c, m, p)
     cdef uint32_t bucket = 0
     cdef uint32_t slot
+    cdef int64_t reserved = 0
     cdef BucketC* b
     if reason == 0:
         bucket = ensure_bucket(c, p.account, m)
         reason = check_standing(c, m, &c.buckets[bucket], p) if bucket else CAPACITY
     if reason == 0:
         b = &c.buckets[bucket]
-        if reservation_with(b, p) - b.reserved > (
+        reserved = reservation_with(b, p)
+        if reserved - b.reserved > (
                 c.accounts[p.account].free - c.accounts[p.account].reserved):
             reason = INSUFFICIENT_FREE
     if reason == 0:
         slot = new_order(c, bucket) if b.order_count < BUCKET_ORDERS_MAX else 0
         if slot and use_nonce(c, p.account, p.nonce):
-            accept(c, m, slot, p)
+            accept(c, m, slot, p, reserved)
             return
         if slot:
             free_order(c, slot)
@@ -438,6 +443,7 @@ cdef inline bint dispatch(CoreC* c, const CommandC* p) noexcept nogil:
     """Apply one command. False for a kind that does not exist."""
     if p.time_ns > c.time_ns:
         c.time_ns = p.time_ns
+        c.time_s = <int64_t> (<uint64_t> c.time_ns // <uint64_t> 1000000000)
     c.seq += 1
     if p.kind == KIND_PLACE:
         place(c, p)

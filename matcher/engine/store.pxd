@@ -86,7 +86,7 @@ cdef inline EventC* emit(CoreC* c, uint8_t kind, MarketC* m) noexcept nogil:
 
 cdef inline int64_t now_s(const CoreC* c) noexcept nogil:
     """The engine's clock in whole seconds: the clock of the batch."""
-    return <int64_t> (<uint64_t> c.time_ns // <uint64_t> 1000000000)
+    return c.time_s
 
 
 cdef inline uint64_t nonce_hash(uint32_t account, uint64_t word) noexcept nogil:

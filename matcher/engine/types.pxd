@@ -175,6 +175,7 @@ cdef struct CoreC:
     uint64_t deposit_seq
     uint64_t seq                 # commands applied
     int64_t time_ns
+    int64_t time_s               # of time_ns, rounded down
     int64_t fees                 # quote
     int64_t deposits             # quote
     int64_t withdrawals          # quote
