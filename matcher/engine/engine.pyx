@@ -14,7 +14,7 @@ from margin_core.requirement cimport (
     bankruptcy_price, equity, funding_owed, initial, liquidation_price, maintenance, notional_of)
 from margin_core.rules cimport load_spec
 from margin_core.types cimport PositionC
-from matcher.engine.handlers cimport dispatch, order_of_nonce
+from matcher.engine.handlers cimport dispatch, look_far, look_near, order_of_nonce
 from matcher.engine.invariants cimport check_core
 from matcher.engine.ladder cimport ladder_close, ladder_open, next_down, next_up
 from matcher.engine.memory cimport munmap, reserve
@@ -24,6 +24,11 @@ from matcher.engine.types cimport (
     SLOT_BITS)
 
 from matcher.engine.views import Market, Order, Position
+
+
+cdef enum:
+    LOOK_FAR = 8                 # commands ahead of the one being applied
+    LOOK_NEAR = 4
 
 
 @cython.final
@@ -139,6 +144,9 @@ cdef class Engine:
             self.c.event_count = 0
             with nogil:
                 while k < count and known:
+                    if k + LOOK_FAR < count:
+                        look_far(&self.c, &command[k + LOOK_FAR])
+                        look_near(&self.c, &command[k + LOOK_NEAR])
                     known = dispatch(&self.c, &command[k])
                     k += 1
         finally:

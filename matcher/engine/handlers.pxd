@@ -6,7 +6,7 @@ from margin_core.fixed_point cimport ppm_up
 from margin_core.requirement cimport initial, notional_of
 from margin_core.transitions cimport take_out, top_up
 from margin_core.types cimport FillC, VERDICT_OK
-from matcher.engine.ladder cimport link_order
+from matcher.engine.ladder cimport link_order, prefetch
 from matcher.engine.liquidating cimport cancel_bucket
 from matcher.engine.matching cimport execute, reducible
 from matcher.engine.pricing cimport update_price
@@ -17,8 +17,7 @@ from matcher.engine.store cimport (
     ORDER_REJECTED, ORDER_UNKNOWN, POST_ONLY_WOULD_TAKE, PRICE_OUT_OF_RANGE, PRICE_STALE,
     QTY_OUT_OF_RANGE, REASON_FROZEN, REASON_REDUCE_ONLY, SIDE_MISMATCH, TIME_IN_FORCE,
     USER_CANCELED, WITHDRAWN, bucket_at, commit, count_order, drop_order, emit, ensure_bucket,
-    free_order, new_order, nonce_used, now_s, reservation, touch_bucket, update_reservation,
-    use_nonce)
+    free_order, new_order, nonce_used, now_s, reservation, touch_bucket, use_nonce)
 from matcher.engine.types cimport (
     BucketC, CommandC, CoreC, EventC, MarketC, ORDER_FREE, ORDER_PENDING, OrderC, POST_ONLY,
     REDUCE_ONLY, SLOT_BITS, TRIGGER_ABOVE, TRIGGER_BELOW)
@@ -437,6 +436,29 @@ cdef inline void freeze(CoreC* c, const CommandC* p) noexcept nogil:
     event = emit(c, FROZEN_CHANGED, m)
     event.account = p.account
     event.amount = p.order_id != 0
+
+
+cdef inline void look_far(CoreC* c, const CommandC* p) noexcept nogil:
+    """Fetch what a command of the near future reads first: its account and its order."""
+    if p.account < c.account_count:
+        prefetch(&c.accounts[p.account])
+    if p.kind == KIND_CANCEL:
+        prefetch(&c.orders[p.order_id & (((<uint64_t> 1) << SLOT_BITS) - 1)])
+
+
+cdef inline void look_near(CoreC* c, const CommandC* p) noexcept nogil:
+    """Fetch what it reads next: its bucket, and the level where it will rest."""
+    cdef MarketC* m
+    cdef uint32_t bucket
+    if p.kind != KIND_PLACE or p.account >= c.account_count:
+        return
+    m = market_of(c, p)
+    if m == NULL or p.price > m.ticks_max or p.side > 1:
+        return
+    bucket = bucket_at(c, p.account, m)
+    prefetch(&c.buckets[bucket])
+    prefetch(<char*> &c.buckets[bucket] + 64)
+    prefetch(&m.sides[p.side].levels[p.price])
 
 
 cdef inline bint dispatch(CoreC* c, const CommandC* p) noexcept nogil:

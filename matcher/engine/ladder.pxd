@@ -14,6 +14,7 @@ cdef extern from *:
     uint32_t lowest "bh_lowest"(uint64_t word) noexcept nogil
     uint32_t highest "bh_highest"(uint64_t word) noexcept nogil
     bint unlikely "bh_unlikely"(bint condition) noexcept nogil
+    void prefetch "__builtin_prefetch"(const void* address) noexcept nogil
 
 
 cdef inline bint ladder_open(LadderC* ladder, uint32_t price_max) noexcept nogil:

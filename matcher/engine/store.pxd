@@ -9,8 +9,8 @@ from margin_core.transitions cimport slice_of
 from margin_core.types cimport FillC
 from matcher.engine.ladder cimport link_order, next_down, next_up, unlikely, unlink_order
 from matcher.engine.types cimport (
-    AccountC, BucketC, CoreC, EventC, LadderC, MARKETS_MAX, MarketC, NonceC, ORDER_FREE,
-    ORDER_PENDING, ORDER_RESTING, OrderC, REDUCE_ONLY, SLOT_BITS, TRIGGER_ABOVE)
+    AccountC, BucketC, CoreC, EventC, LadderC, MARKETS_MAX, MarketC, NEAR_MARKETS, NonceC,
+    ORDER_FREE, ORDER_PENDING, ORDER_RESTING, OrderC, REDUCE_ONLY, SLOT_BITS, TRIGGER_ABOVE)
 
 cdef enum EventKindC:
     ORDER_ACCEPTED = 1
@@ -105,6 +105,9 @@ cdef inline NonceC* find_nonces(CoreC* c, uint32_t account, uint64_t word) noexc
 
 
 cdef inline bint nonce_used(CoreC* c, uint32_t account, uint64_t nonce) noexcept nogil:
+    cdef AccountC* a = &c.accounts[account]
+    if nonce >> 6 == a.nonce_word:
+        return (a.nonce_bits >> (nonce & 63)) & 1
     return (find_nonces(c, account, nonce >> 6).used >> (nonce & 63)) & 1
 
 
@@ -127,22 +130,41 @@ cdef inline bint grow_nonces(CoreC* c) noexcept nogil:
     return True
 
 
-cdef inline bint use_nonce(CoreC* c, uint32_t account, uint64_t nonce) noexcept nogil:
-    """Remember the nonce for ever. False when memory is refused."""
-    cdef NonceC* entry = find_nonces(c, account, nonce >> 6)
+cdef inline bint store_nonces(
+    CoreC* c, uint32_t account, uint64_t word, uint64_t used
+) noexcept nogil:
+    """Add nonces of a word to the table. False when memory is refused."""
+    cdef NonceC* entry = find_nonces(c, account, word)
     if entry.account == 0:
         if not grow_nonces(c):
             return False
-        entry = find_nonces(c, account, nonce >> 6)
+        entry = find_nonces(c, account, word)
         entry.account = account
-        entry.word = nonce >> 6
+        entry.word = word
         c.nonce_count += 1
-    entry.used |= <uint64_t> 1 << (nonce & 63)
+    entry.used |= used
+    return True
+
+
+cdef inline bint use_nonce(CoreC* c, uint32_t account, uint64_t nonce) noexcept nogil:
+    """Remember the nonce for ever. False when memory is refused."""
+    cdef AccountC* a = &c.accounts[account]
+    cdef uint64_t word = nonce >> 6
+    if word < a.nonce_word:
+        return store_nonces(c, account, word, <uint64_t> 1 << (nonce & 63))
+    if word > a.nonce_word:
+        if a.nonce_bits and not store_nonces(c, account, a.nonce_word, a.nonce_bits):
+            return False
+        a.nonce_word = word
+        a.nonce_bits = 0
+    a.nonce_bits |= <uint64_t> 1 << (nonce & 63)
     return True
 
 
 cdef inline uint32_t bucket_at(const CoreC* c, uint32_t account, MarketC* m) noexcept nogil:
     """Bucket of the account in the market, 0 when it never had one."""
+    if m.slot < NEAR_MARKETS:
+        return c.accounts[account].buckets[m.slot]
     return c.bucket_of[<uint64_t> account * MARKETS_MAX + m.slot]
 
 
@@ -152,7 +174,10 @@ cdef inline uint32_t ensure_bucket(CoreC* c, uint32_t account, MarketC* m) noexc
     if slot == 0 and c.bucket_top < c.bucket_capacity:
         slot = c.bucket_top
         c.bucket_top += 1
-        c.bucket_of[<uint64_t> account * MARKETS_MAX + m.slot] = slot
+        if m.slot < NEAR_MARKETS:
+            c.accounts[account].buckets[m.slot] = slot
+        else:
+            c.bucket_of[<uint64_t> account * MARKETS_MAX + m.slot] = slot
         c.buckets[slot].account = account
         c.buckets[slot].market = m.slot
         c.buckets[slot].liquidation_price = -1

@@ -6,6 +6,7 @@ from margin_core.types cimport PositionC, SpecC
 
 cdef enum:
     MARKETS_MAX = 64
+    NEAR_MARKETS = 8
     SLOT_BITS = 28
 
 cdef enum OrderState:
@@ -90,10 +91,14 @@ cdef struct BucketC:             # an account's isolated position in one market
     uint8_t is_frozen
     uint8_t is_stuck             # liquidation found no counterparty in this tick
     uint32_t order_count
+    uint8_t padding[24]          # to two cache lines
 
-cdef struct AccountC:
+cdef struct AccountC:            # one cache line
     int64_t free                 # quote; what the chain holds as free, reservations included
     int64_t reserved             # quote
+    uint64_t nonce_word          # newest 64 nonces that were used: nonce >> 6
+    uint64_t nonce_bits          # bit nonce & 63; older words are in `nonces`
+    uint32_t buckets[NEAR_MARKETS]   # buckets in the first markets; the others in `bucket_of`
 
 cdef struct LevelC:
     uint32_t head
@@ -151,7 +156,7 @@ cdef struct CoreC:
     OrderC* orders
     BucketC* buckets
     AccountC* accounts
-    uint32_t* bucket_of          # [account * MARKETS_MAX + market slot]
+    uint32_t* bucket_of          # [account * MARKETS_MAX + market slot], slots from NEAR_MARKETS
     NonceC* nonces
     EventC* events
     MarketC* markets[MARKETS_MAX]
