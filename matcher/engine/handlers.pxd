@@ -447,18 +447,29 @@ cdef inline void look_far(CoreC* c, const CommandC* p) noexcept nogil:
 
 
 cdef inline void look_near(CoreC* c, const CommandC* p) noexcept nogil:
-    """Fetch what it reads next: its bucket, and the level where it will rest."""
+    """Fetch what it reads next: bucket and level, and a cancelled order's neighbours."""
     cdef MarketC* m
-    cdef uint32_t bucket
-    if p.kind != KIND_PLACE or p.account >= c.account_count:
+    cdef OrderC* order
+    cdef BucketC* b
+    cdef uint32_t slot
+    if p.kind == KIND_PLACE and p.account < c.account_count:
+        m = market_of(c, p)
+        if m == NULL or p.price > m.ticks_max or p.side > 1:
+            return
+        b = &c.buckets[bucket_at(c, p.account, m)]
+        prefetch(&m.sides[p.side].levels[p.price])
+    elif p.kind == KIND_CANCEL:
+        slot = <uint32_t> (p.order_id & (((<uint64_t> 1) << SLOT_BITS) - 1))
+        if slot >= c.order_top:
+            return
+        order = &c.orders[slot]
+        b = &c.buckets[order.bucket]
+        prefetch(&c.orders[order.previous])
+        prefetch(&c.orders[order.next])
+    else:
         return
-    m = market_of(c, p)
-    if m == NULL or p.price > m.ticks_max or p.side > 1:
-        return
-    bucket = bucket_at(c, p.account, m)
-    prefetch(&c.buckets[bucket])
-    prefetch(<char*> &c.buckets[bucket] + 64)
-    prefetch(&m.sides[p.side].levels[p.price])
+    prefetch(b)
+    prefetch(<char*> b + 64)
 
 
 cdef inline bint dispatch(CoreC* c, const CommandC* p) noexcept nogil:
