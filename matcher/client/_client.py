@@ -1,0 +1,293 @@
+"""The client of one account: session, account calls, and orders built for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+from bulkhead.matcher.v1 import account_service_pb2, account_service_pb2_grpc, command_pb2
+from bulkhead_signing import CollateralMove, Domain, Order, SigningKey, Withdrawal
+from matcher.client._channel import TIMEOUT_S, open_channel, unary
+from matcher.client._convert import decode, move_message, order_message, withdrawal_message
+from matcher.client._errors import ProtocolError, RejectedError
+from matcher.client._events import (
+    CommandRejected,
+    MassCanceled,
+    OrderAccepted,
+    OrderCanceled,
+    OrderRejected,
+)
+from matcher.client._orders import NonceSource, OrderBuilder
+from matcher.client._public import PublicCalls
+from matcher.client._session import Session, SessionOptions
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    import grpc
+    from google.protobuf.message import Message
+
+    from bulkhead.types.v1 import signed_order_pb2
+    from matcher.client._events import AccountEvent
+    from matcher.client._types import (
+        Account,
+        CollateralMoveResult,
+        ItemState,
+        OpenOrder,
+        OrderPreview,
+        Position,
+        Side,
+        WithdrawalResult,
+    )
+
+_PAGE_ORDER_COUNT = 1000
+
+
+class Client(PublicCalls):
+    """A connection to the matcher with one account logged in. Use `async with`.
+
+    Attributes:
+        account: 20-byte address.
+        orders: Builds orders of this account.
+        session: The trading session.
+    """
+
+    def __init__(
+        self,
+        channel: grpc.aio.Channel,
+        domain: Domain,
+        private_key: SigningKey,
+        nonces: NonceSource,
+        options: SessionOptions,
+        timeout_s: float,
+    ) -> None:
+        """Prepare a client; `connect` makes one that is logged in."""
+        super().__init__(channel, timeout_s)
+        self.account = private_key.address
+        self.orders = OrderBuilder(self.account, nonces)
+        self.session = Session(channel, domain, private_key, options)
+        self._domain = domain
+        self._key = private_key
+        self._accounts = account_service_pb2_grpc.AccountServiceStub(channel)
+
+    @classmethod
+    async def connect(
+        cls,
+        target: str,
+        domain: Domain,
+        private_key: SigningKey,
+        *,
+        nonces: NonceSource | None = None,
+        options: SessionOptions | None = None,
+        credentials: grpc.ChannelCredentials | None = None,
+        timeout_s: float = TIMEOUT_S,
+    ) -> Self:
+        """Return a connection with an open session.
+
+        Args:
+            target: `host:port` of the matcher.
+            domain: Chain and contract that everything is signed for.
+            private_key: Key of the account.
+            nonces: Where nonces come from; None: a range that the clock gives.
+            options: How the session behaves.
+            credentials: TLS credentials; None: plain text.
+            timeout_s: Seconds for connecting, and for each call.
+
+        Raises:
+            ConnectError: Nobody answers at `target`.
+            AuthenticationError: The login was refused.
+            ProtocolError: The matcher settles on another chain or contract.
+        """
+        channel = await open_channel(target, credentials, timeout_s)
+        client = cls(
+            channel,
+            domain,
+            private_key,
+            nonces or NonceSource.from_clock(),
+            options or SessionOptions(),
+            timeout_s,
+        )
+        try:
+            await client.session.open(timeout_s)
+        except BaseException:
+            await channel.close()
+            raise
+        return client
+
+    async def close(self) -> None:
+        """Close session and connection."""
+        await self.session.close()
+        await super().close()
+
+    def events(self) -> AsyncIterator[AccountEvent]:
+        """Yield the account's events in sequence; see `Session.events`."""
+        return self.session.events()
+
+    async def place(self, orders: Sequence[Order]) -> list[OrderAccepted | OrderRejected]:
+        """Sign and place orders in one batch; return one result per order.
+
+        Raises:
+            CallError: The line broke or time ran out; events tell what became of the orders.
+        """
+        commands = [
+            command_pb2.Command(place_order=command_pb2.PlaceOrder(order=self._signed(order)))
+            for order in orders
+        ]
+        results = await self._request(commands)
+        return [_expect(result, OrderAccepted, OrderRejected) for result in results]
+
+    async def place_one(self, order: Order) -> OrderAccepted:
+        """Sign and place an order. Raises `RejectedError`."""
+        (result,) = await self.place([order])
+        if isinstance(result, OrderRejected):
+            raise RejectedError(f"order with nonce {result.nonce}", result.reason)
+        return result
+
+    async def cancel(self, order_ids: Sequence[int]) -> list[OrderCanceled | CommandRejected]:
+        """Cancel orders by their ids in one batch; return one result per order."""
+        targets = [command_pb2.CancelOrder(order_id=order_id) for order_id in order_ids]
+        return await self._cancel(targets)
+
+    async def cancel_nonces(self, nonces: Sequence[int]) -> list[OrderCanceled | CommandRejected]:
+        """Cancel orders by their nonces in one batch; return one result per order."""
+        return await self._cancel([command_pb2.CancelOrder(nonce=nonce) for nonce in nonces])
+
+    async def replace(
+        self, pairs: Sequence[tuple[int, Order]]
+    ) -> list[OrderAccepted | OrderRejected | CommandRejected]:
+        """Cancel orders by id and place others, each pair with nothing between.
+
+        Where the old order is not open any more nothing is placed: CommandRejected.
+        """
+        commands = [
+            command_pb2.Command(
+                replace_order=command_pb2.ReplaceOrder(
+                    cancel=command_pb2.CancelOrder(order_id=order_id), order=self._signed(order)
+                )
+            )
+            for order_id, order in pairs
+        ]
+        results = await self._request(commands)
+        return [_expect(r, OrderAccepted, OrderRejected, CommandRejected) for r in results]
+
+    async def cancel_all(self, market_id: int = 0, side: Side | None = None) -> int:
+        """Cancel all open orders of a market (0: of all) and side; return how many they were."""
+        command = command_pb2.CancelAll(market_id=market_id, side=side or 0)  # type: ignore[arg-type]
+        (result,) = await self._request([command_pb2.Command(cancel_all=command)])
+        count: int = _expect(result, MassCanceled).order_count
+        return count
+
+    async def set_dead_man_timer(self, timeout_ns: int) -> None:
+        """Have all orders canceled unless commands or heartbeats keep coming; 0 disarms."""
+        timer = command_pb2.SetDeadManTimer(timeout_ns=timeout_ns)
+        await self._request([command_pb2.Command(set_dead_man_timer=timer)])
+
+    async def balances(self) -> Account:
+        """Return the balances of the account."""
+        request = account_service_pb2.GetAccountRequest()
+        account: Account = decode(await self._unary(self._accounts.GetAccount, request))
+        return account
+
+    async def position(self, market_id: int) -> Position:
+        """Return the position in a market; a flat one when there is none."""
+        request = account_service_pb2.GetPositionRequest(market_id=market_id)
+        response = await self._unary(self._accounts.GetPosition, request)
+        position: Position = decode(response.position)
+        return position
+
+    async def positions(self) -> list[Position]:
+        """Return all positions, ascending by market_id."""
+        request = account_service_pb2.ListPositionsRequest()
+        response = await self._unary(self._accounts.ListPositions, request)
+        return [decode(position) for position in response.positions]
+
+    async def open_orders(self, market_id: int = 0) -> list[OpenOrder]:
+        """Return the open orders of a market (0: of all), ascending by order_id."""
+        orders: list[OpenOrder] = []
+        while True:
+            request = account_service_pb2.ListOpenOrdersRequest(
+                market_id=market_id,
+                after_order_id=orders[-1].order_id if orders else 0,
+                order_count_max=_PAGE_ORDER_COUNT,
+            )
+            page = (await self._unary(self._accounts.ListOpenOrders, request)).orders
+            orders += [decode(order) for order in page]
+            if len(page) < _PAGE_ORDER_COUNT:
+                return orders
+
+    async def preview(self, order: Order) -> OrderPreview:
+        """Return what an order would do, without placing it."""
+        request = account_service_pb2.PreviewOrderRequest(order=order_message(order, b""))
+        preview: OrderPreview = decode(await self._unary(self._accounts.PreviewOrder, request))
+        return preview
+
+    async def move_collateral(self, market_id: int, amount_quote: int) -> CollateralMoveResult:
+        """Top up a position (> 0) or take out of it (< 0), in quote units.
+
+        Raises:
+            RejectedError: The engine refuses it.
+        """
+        move = CollateralMove(
+            account=self.account,
+            market_id=market_id,
+            amount_quote=amount_quote,
+            nonce=self.orders.nonces.take(),
+            expiry_time_s=self.orders.expiry_time_s(),
+        )
+        signed = move_message(move, self._key.sign(self._domain.digest(move)))
+        request = account_service_pb2.MoveCollateralRequest(move=signed)
+        response = await self._unary(self._accounts.MoveCollateral, request)
+        result: CollateralMoveResult = decode(response)
+        if result.reject_reason:
+            raise RejectedError("collateral move", result.reject_reason)
+        return result
+
+    async def withdraw(self, amount_quote: int, receiver: bytes | None = None) -> WithdrawalResult:
+        """Pay out of the free balance, in quote units, to the account or another address.
+
+        Raises:
+            RejectedError: The engine refuses it.
+        """
+        withdrawal = Withdrawal(
+            account=self.account,
+            receiver=receiver or self.account,
+            amount_quote=amount_quote,
+            nonce=self.orders.nonces.take(),
+            expiry_time_s=self.orders.expiry_time_s(),
+        )
+        signed = withdrawal_message(withdrawal, self._key.sign(self._domain.digest(withdrawal)))
+        request = account_service_pb2.WithdrawRequest(withdrawal=signed)
+        result: WithdrawalResult = decode(await self._unary(self._accounts.Withdraw, request))
+        if result.reject_reason:
+            raise RejectedError("withdrawal", result.reject_reason)
+        return result
+
+    async def settlement_state(self, item_seq: int) -> ItemState:
+        """Return where a settlement item of the account stands. Raises `NotKnownError`."""
+        request = account_service_pb2.GetSettlementStateRequest(item_seq=item_seq)
+        state: ItemState = decode(await self._unary(self._accounts.GetSettlementState, request))
+        return state
+
+    async def _cancel(
+        self, targets: Sequence[command_pb2.CancelOrder]
+    ) -> list[OrderCanceled | CommandRejected]:
+        results = await self._request(
+            [command_pb2.Command(cancel_order=target) for target in targets]
+        )
+        return [_expect(result, OrderCanceled, CommandRejected) for result in results]
+
+    def _signed(self, order: Order) -> signed_order_pb2.SignedOrder:
+        return order_message(order, self._key.sign(self._domain.digest(order)))
+
+    async def _request(self, commands: Sequence[command_pb2.Command]) -> list[AccountEvent]:
+        return await self.session.request(commands, self._timeout_s)
+
+    async def _unary(self, method: object, request: Message) -> Any:  # noqa: ANN401
+        token = self.session.session_token
+        return await unary(method, request, timeout_s=self._timeout_s, token=token)
+
+
+def _expect(result: AccountEvent, *kinds: type[AccountEvent]) -> Any:  # noqa: ANN401
+    """Return the result when it is of one of the kinds."""
+    if isinstance(result, kinds):
+        return result
+    raise ProtocolError(f"unexpected result {type(result).__name__}")

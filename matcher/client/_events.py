@@ -1,0 +1,186 @@
+"""What happens to an account, as records: one class per kind of event on the trading session."""
+
+from matcher.client._types import LiquidityRole, Position, Record, SettlementState, Side
+from matcher.engine.reject_reason import RejectReason
+
+
+class AccountEvent(Record, frozen=True, kw_only=True):
+    """An event of the account's one ordered sequence.
+
+    Attributes:
+        account_seq: Its place, 1, 2, 3 and so on; 0 when it has none and is never sent again.
+        request_id: Command of this session whose result it is; 0: nobody's.
+        time_ns: Engine time, unix nanoseconds.
+    """
+
+    account_seq: int
+    request_id: int
+    time_ns: int
+
+
+class HeartbeatAcknowledged(AccountEvent, frozen=True, kw_only=True):
+    """The server has seen a heartbeat."""
+
+
+class DeadManTimerSet(AccountEvent, frozen=True, kw_only=True):
+    """The dead-man timer is armed, or disarmed with 0."""
+
+    timeout_ns: int
+
+
+class CommandRejected(AccountEvent, frozen=True, kw_only=True):
+    """A command other than PlaceOrder was refused."""
+
+    reason: RejectReason
+    order_id: int
+    nonce: int | None
+
+
+class MassCanceled(AccountEvent, frozen=True, kw_only=True):
+    """A cancel of many orders is done."""
+
+    order_count: int
+
+
+class OrderAccepted(AccountEvent, frozen=True, kw_only=True):
+    """An order is in the engine."""
+
+    order_id: int
+    nonce: int
+    market_id: int
+    side: Side
+    price_ticks: int
+    qty_lots: int
+    margin_quote: int
+
+
+class OrderRejected(AccountEvent, frozen=True, kw_only=True):
+    """An order was refused."""
+
+    reason: RejectReason
+    nonce: int
+    market_id: int
+
+
+class OrderCanceled(AccountEvent, frozen=True, kw_only=True):
+    """An order is no longer open although it was not filled."""
+
+    order_id: int
+    nonce: int
+    market_id: int
+    reason: RejectReason
+    remaining_lots: int
+
+
+class OrderTriggered(AccountEvent, frozen=True, kw_only=True):
+    """The trigger of an order has fired."""
+
+    order_id: int
+    nonce: int
+    market_id: int
+
+
+class OrderFilled(AccountEvent, frozen=True, kw_only=True):
+    """Lots were traded: by an order, or (order_id 0, no nonce) by a liquidation on the book."""
+
+    order_id: int
+    nonce: int | None
+    market_id: int
+    side: Side
+    price_ticks: int
+    qty_lots: int
+    remaining_lots: int
+    role: LiquidityRole
+    fee_quote: int
+    is_liquidation: bool
+    item_seq: int
+
+
+class PositionUpdated(AccountEvent, frozen=True, kw_only=True):
+    """A position has changed; `free_quote` is the account's free balance after it."""
+
+    position: Position
+    free_quote: int
+
+
+class CollateralMoved(AccountEvent, frozen=True, kw_only=True):
+    """Collateral has moved; `amount_quote` > 0 into the position, < 0 out of it."""
+
+    market_id: int
+    amount_quote: int
+    nonce: int
+    item_seq: int
+
+
+class DepositCredited(AccountEvent, frozen=True, kw_only=True):
+    """A deposit has reached the free balance."""
+
+    amount_quote: int
+    deposit_seq: int
+    free_quote: int
+
+
+class WithdrawalAccepted(AccountEvent, frozen=True, kw_only=True):
+    """A withdrawal is on its way to the chain."""
+
+    amount_quote: int
+    nonce: int
+    item_seq: int
+
+
+class LiquidationStarted(AccountEvent, frozen=True, kw_only=True):
+    """A position is being liquidated."""
+
+    market_id: int
+    position_lots: int
+    mark_price_ticks: int
+    equity_quote: int
+    maintenance_quote: int
+
+
+class PositionTakenOver(AccountEvent, frozen=True, kw_only=True):
+    """The insurance fund has taken what was left, at the bankruptcy price."""
+
+    market_id: int
+    qty_lots: int
+    price_ticks: int
+    dust_quote: int
+    item_seq: int
+
+
+class LiquidationEnded(AccountEvent, frozen=True, kw_only=True):
+    """A liquidation is over; `qty_lots` and `collateral_quote` are what the account keeps."""
+
+    market_id: int
+    qty_lots: int
+    collateral_quote: int
+
+
+class PositionDeleveraged(AccountEvent, frozen=True, kw_only=True):
+    """Lots were closed by auto-deleveraging, on either side of it."""
+
+    market_id: int
+    qty_lots: int
+    price_ticks: int
+    is_bankrupt: bool
+    rank: int
+    item_seq: int
+
+
+class PositionFrozen(AccountEvent, frozen=True, kw_only=True):
+    """A position was frozen after a refused settlement item, or thawed."""
+
+    market_id: int
+    is_frozen: bool
+
+
+class SettlementStateChanged(AccountEvent, frozen=True, kw_only=True):
+    """The account's items from first to last, both inclusive, have reached a state."""
+
+    state: SettlementState
+    first_item_seq: int
+    last_item_seq: int
+    batch_seq: int
+    tx_hash: bytes
+    block_number: int
+    reason: RejectReason

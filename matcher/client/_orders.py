@@ -1,0 +1,275 @@
+"""Builds orders: nonces, margin from leverage, protection prices, triggers. Integers only."""
+
+from __future__ import annotations
+
+import time
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final
+
+from bulkhead_signing import Order
+from matcher.client._types import PPM, Market, Side, TimeInForce, TriggerKind
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+NONCES_PER_SLOT: Final = 8
+LIFETIME_S: Final = 86_400
+SLIPPAGE_PPM: Final = 10_000
+_NONCE_LIMIT: Final = 2**64
+_NONCES_PER_MS: Final = 2**16
+
+
+class NonceSource:
+    """Counts nonces upwards, so that eight in a row share one storage slot of the contract.
+
+    One source serves one account: two of them with overlapping ranges give NONCE_USED. Store
+    `next_nonce` and pass it on to resume, or let each start take the clock's range.
+    """
+
+    __slots__ = ("next_nonce",)
+
+    def __init__(self, next_nonce: int) -> None:
+        """Start at a nonce that was not used yet, 0 … 2^64 - 1."""
+        if not 0 <= next_nonce < _NONCE_LIMIT:
+            raise ValueError(f"next_nonce = {next_nonce}: expected 0 to 2^64 - 1")
+        self.next_nonce = next_nonce
+
+    @classmethod
+    def from_clock(cls, time_ns: int | None = None) -> NonceSource:
+        """Start at the beginning of a slot that no earlier start can have reached.
+
+        The clock leaves room for 65 536 nonces per millisecond, until the year 10 000 or so.
+        """
+        instant_ns = time.time_ns() if time_ns is None else time_ns
+        return cls(instant_ns // 1_000_000 * _NONCES_PER_MS)
+
+    def take(self) -> int:
+        """Return a nonce that this source has not returned before."""
+        nonce = self.next_nonce
+        if nonce >= _NONCE_LIMIT:
+            raise OverflowError("the nonces of this source are used up")
+        self.next_nonce = nonce + 1
+        return nonce
+
+
+def margin_quote(
+    market: Market, *, price_ticks: int, qty_lots: int, leverage: int | Decimal | Fraction
+) -> int:
+    """Return the collateral that opens an order at a leverage, in quote units.
+
+    Rounds up: ceil(notional / leverage), plus the fees to open and to close as taker.
+
+    Args:
+        market: Market of the order.
+        price_ticks: Price at which the lots are counted.
+        qty_lots: Lots that open.
+        leverage: At least 1. The market admits it up to 10^6 / margin_initial_ppm of the tier.
+    """
+    if leverage < 1:
+        raise ValueError(f"leverage = {leverage}: expected at least 1")
+    notional = market.notional_quote(price_ticks=price_ticks, qty_lots=qty_lots)
+    ratio = Fraction(leverage)
+    own = -(-notional * ratio.denominator // ratio.numerator)
+    fee = -(-notional * market.spec.fee_taker_ppm // PPM)
+    return own + 2 * fee
+
+
+def protection_price_ticks(
+    market: Market, side: Side, *, price_ticks: int, slippage_ppm: int = SLIPPAGE_PPM
+) -> int:
+    """Return the worst price of an order that takes at about `price_ticks`.
+
+    Rounds towards `price_ticks`; within 1 … price_ticks_max.
+    """
+    if not 0 <= slippage_ppm < PPM:
+        raise ValueError(f"slippage_ppm = {slippage_ppm}: expected 0 to 999 999")
+    slip = price_ticks * slippage_ppm // PPM
+    worst = price_ticks + slip if side is Side.BUY else price_ticks - slip
+    return max(1, min(worst, market.spec.price_ticks_max))
+
+
+class OrderBuilder:
+    """Builds the orders of one account. Nothing is sent: `Client.place` does that.
+
+    Attributes:
+        account: 20-byte address of the owner.
+        nonces: Where nonces come from.
+        lifetime_s: Seconds from now until an order expires, unless its own is given.
+    """
+
+    __slots__ = ("account", "lifetime_s", "nonces")
+
+    def __init__(self, account: bytes, nonces: NonceSource, lifetime_s: int = LIFETIME_S) -> None:
+        """Build for one account."""
+        self.account = account
+        self.nonces = nonces
+        self.lifetime_s = lifetime_s
+
+    def limit(
+        self,
+        market: Market,
+        side: Side,
+        *,
+        price_ticks: int,
+        qty_lots: int,
+        leverage: int | Decimal | Fraction | None = None,
+        margin_quote: int | None = None,
+        time_in_force: TimeInForce = TimeInForce.GTC,
+        is_post_only: bool = False,
+        is_reduce_only: bool = False,
+        lifetime_s: int | None = None,
+    ) -> Order:
+        """Return an order at a price or better.
+
+        Exactly one of `leverage` and `margin_quote` (quote units) is given, unless the order only
+        reduces: then neither. A sell that may fill above its price needs more margin than its own
+        price tells: give `margin_quote`, or use `market`.
+        """
+        margin = self._margin(
+            market, price_ticks, qty_lots, leverage, margin_quote, is_reduce_only=is_reduce_only
+        )
+        return self._order(
+            market, side, price_ticks, qty_lots, margin, time_in_force, lifetime_s,
+            is_post_only=is_post_only, is_reduce_only=is_reduce_only,
+        )  # fmt: skip
+
+    def market(
+        self,
+        market: Market,
+        side: Side,
+        *,
+        qty_lots: int,
+        mark_price_ticks: int,
+        slippage_ppm: int = SLIPPAGE_PPM,
+        leverage: int | Decimal | Fraction | None = None,
+        margin_quote: int | None = None,
+        is_reduce_only: bool = False,
+        lifetime_s: int | None = None,
+    ) -> Order:
+        """Return an IOC order whose price is the mark, worsened by the slippage.
+
+        Margin from leverage is counted at the mark or the protection price, whichever is higher.
+        """
+        worst = protection_price_ticks(
+            market, side, price_ticks=mark_price_ticks, slippage_ppm=slippage_ppm
+        )
+        counted = max(worst, mark_price_ticks)
+        margin = self._margin(
+            market, counted, qty_lots, leverage, margin_quote, is_reduce_only=is_reduce_only
+        )
+        return self._order(
+            market, side, worst, qty_lots, margin, TimeInForce.IOC, lifetime_s,
+            is_reduce_only=is_reduce_only,
+        )  # fmt: skip
+
+    def stop(
+        self,
+        market: Market,
+        side: Side,
+        *,
+        qty_lots: int,
+        trigger_price_ticks: int,
+        slippage_ppm: int = SLIPPAGE_PPM,
+        lifetime_s: int | None = None,
+    ) -> Order:
+        """Return a reduce-only IOC order that fires when the mark moves against the position.
+
+        `side` is the order's: sell closes a long, when the mark falls to the trigger price.
+        """
+        kind = TriggerKind.MARK_AT_OR_BELOW if side is Side.SELL else TriggerKind.MARK_AT_OR_ABOVE
+        return self._triggered(
+            market, side, kind, qty_lots, trigger_price_ticks, slippage_ppm, lifetime_s
+        )
+
+    def take_profit(
+        self,
+        market: Market,
+        side: Side,
+        *,
+        qty_lots: int,
+        trigger_price_ticks: int,
+        slippage_ppm: int = SLIPPAGE_PPM,
+        lifetime_s: int | None = None,
+    ) -> Order:
+        """Return a reduce-only IOC order that fires when the mark moves in the position's favour.
+
+        `side` is the order's: sell closes a long, when the mark rises to the trigger price.
+        """
+        kind = TriggerKind.MARK_AT_OR_ABOVE if side is Side.SELL else TriggerKind.MARK_AT_OR_BELOW
+        return self._triggered(
+            market, side, kind, qty_lots, trigger_price_ticks, slippage_ppm, lifetime_s
+        )
+
+    def expiry_time_s(self, lifetime_s: int | None = None) -> int:
+        """Return the unix second at which a message of now expires."""
+        return int(time.time()) + (self.lifetime_s if lifetime_s is None else lifetime_s)
+
+    def _triggered(
+        self,
+        market: Market,
+        side: Side,
+        kind: TriggerKind,
+        qty_lots: int,
+        trigger_price_ticks: int,
+        slippage_ppm: int,
+        lifetime_s: int | None,
+    ) -> Order:
+        worst = protection_price_ticks(
+            market, side, price_ticks=trigger_price_ticks, slippage_ppm=slippage_ppm
+        )
+        order = self._order(
+            market, side, worst, qty_lots, 0, TimeInForce.IOC, lifetime_s, is_reduce_only=True
+        )
+        return order._replace(trigger_kind=int(kind), trigger_price_ticks=trigger_price_ticks)
+
+    @staticmethod
+    def _margin(
+        market: Market,
+        price_ticks: int,
+        qty_lots: int,
+        leverage: int | Decimal | Fraction | None,
+        given_quote: int | None,
+        *,
+        is_reduce_only: bool,
+    ) -> int:
+        if is_reduce_only:
+            if leverage is not None or given_quote is not None:
+                raise ValueError("an order that only reduces takes neither leverage nor margin")
+            return 0
+        if leverage is not None and given_quote is None:
+            return margin_quote(
+                market, price_ticks=price_ticks, qty_lots=qty_lots, leverage=leverage
+            )
+        if given_quote is None or leverage is not None:
+            raise ValueError("give exactly one of leverage and margin_quote")
+        return given_quote
+
+    def _order(
+        self,
+        market: Market,
+        side: Side,
+        price_ticks: int,
+        qty_lots: int,
+        margin: int,
+        time_in_force: TimeInForce,
+        lifetime_s: int | None,
+        *,
+        is_post_only: bool = False,
+        is_reduce_only: bool = False,
+    ) -> Order:
+        return Order(
+            account=self.account,
+            market_id=market.market_id,
+            side=side - 1,
+            time_in_force=time_in_force - 1,
+            is_post_only=is_post_only,
+            is_reduce_only=is_reduce_only,
+            price_ticks=price_ticks,
+            qty_lots=qty_lots,
+            margin_quote=margin,
+            fee_ppm_max=max(market.spec.fee_maker_ppm, market.spec.fee_taker_ppm),
+            trigger_kind=0,
+            trigger_price_ticks=0,
+            nonce=self.nonces.take(),
+            expiry_time_s=self.expiry_time_s(lifetime_s),
+        )

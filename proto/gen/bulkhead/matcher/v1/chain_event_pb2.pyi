@@ -1,0 +1,63 @@
+from bulkhead.types.v1 import reject_reason_pb2 as _reject_reason_pb2
+from bulkhead.types.v1 import settlement_state_pb2 as _settlement_state_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ChainDeposit(_message.Message):
+    __slots__ = ("deposit_seq", "account", "fund_market_id", "amount_quote", "block_number", "tx_hash")
+    DEPOSIT_SEQ_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    FUND_MARKET_ID_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_QUOTE_FIELD_NUMBER: _ClassVar[int]
+    BLOCK_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    TX_HASH_FIELD_NUMBER: _ClassVar[int]
+    deposit_seq: int
+    account: bytes
+    fund_market_id: int
+    amount_quote: int
+    block_number: int
+    tx_hash: bytes
+    def __init__(self, deposit_seq: _Optional[int] = ..., account: _Optional[bytes] = ..., fund_market_id: _Optional[int] = ..., amount_quote: _Optional[int] = ..., block_number: _Optional[int] = ..., tx_hash: _Optional[bytes] = ...) -> None: ...
+
+class BatchProgress(_message.Message):
+    __slots__ = ("batch_seq", "state", "first_item_seq", "last_item_seq", "tx_hash")
+    BATCH_SEQ_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    FIRST_ITEM_SEQ_FIELD_NUMBER: _ClassVar[int]
+    LAST_ITEM_SEQ_FIELD_NUMBER: _ClassVar[int]
+    TX_HASH_FIELD_NUMBER: _ClassVar[int]
+    batch_seq: int
+    state: _settlement_state_pb2.SettlementState
+    first_item_seq: int
+    last_item_seq: int
+    tx_hash: bytes
+    def __init__(self, batch_seq: _Optional[int] = ..., state: _Optional[_Union[_settlement_state_pb2.SettlementState, str]] = ..., first_item_seq: _Optional[int] = ..., last_item_seq: _Optional[int] = ..., tx_hash: _Optional[bytes] = ...) -> None: ...
+
+class BatchReceipt(_message.Message):
+    __slots__ = ("batch_seq", "first_item_seq", "last_item_seq", "block_number", "tx_hash", "rejected_items")
+    BATCH_SEQ_FIELD_NUMBER: _ClassVar[int]
+    FIRST_ITEM_SEQ_FIELD_NUMBER: _ClassVar[int]
+    LAST_ITEM_SEQ_FIELD_NUMBER: _ClassVar[int]
+    BLOCK_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    TX_HASH_FIELD_NUMBER: _ClassVar[int]
+    REJECTED_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    batch_seq: int
+    first_item_seq: int
+    last_item_seq: int
+    block_number: int
+    tx_hash: bytes
+    rejected_items: _containers.RepeatedCompositeFieldContainer[RejectedItem]
+    def __init__(self, batch_seq: _Optional[int] = ..., first_item_seq: _Optional[int] = ..., last_item_seq: _Optional[int] = ..., block_number: _Optional[int] = ..., tx_hash: _Optional[bytes] = ..., rejected_items: _Optional[_Iterable[_Union[RejectedItem, _Mapping]]] = ...) -> None: ...
+
+class RejectedItem(_message.Message):
+    __slots__ = ("item_seq", "reason")
+    ITEM_SEQ_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    item_seq: int
+    reason: _reject_reason_pb2.RejectReason
+    def __init__(self, item_seq: _Optional[int] = ..., reason: _Optional[_Union[_reject_reason_pb2.RejectReason, str]] = ...) -> None: ...

@@ -1,0 +1,62 @@
+"""Declares the packages and builds every `.pyx` of margin_core and matcher/engine."""
+
+import os
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, find_namespace_packages, setup
+
+DEBUG = os.environ.get("BULKHEAD_DEBUG") == "1"
+SANITIZERS = os.environ.get("BULKHEAD_SANITIZE", "")  # for example "address,undefined"
+KERNELS = ("margin_core", "matcher/engine")
+
+DIRECTIVES = {
+    "language_level": "3str",
+    "auto_pickle": False,
+    "boundscheck": DEBUG,
+    "cdivision": False,
+    "embedsignature": True,
+    "freethreading_compatible": True,
+    "initializedcheck": DEBUG,
+    "overflowcheck": DEBUG,
+    "wraparound": False,
+}
+SANITIZE = [f"-fsanitize={SANITIZERS}", "-fno-omit-frame-pointer"] if SANITIZERS else []
+COMPILE = (["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O3", "-DNDEBUG"]) + SANITIZE
+
+
+def extensions() -> list[Extension]:
+    """Return one extension per `.pyx` below the kernels, in name order."""
+    sources = sorted(path for kernel in KERNELS for path in Path(kernel).rglob("*.pyx"))
+    return [
+        Extension(
+            ".".join(path.with_suffix("").parts),
+            [str(path)],
+            extra_compile_args=COMPILE,
+            extra_link_args=SANITIZE,
+        )
+        for path in sources
+    ]
+
+
+PACKAGES = [
+    *find_namespace_packages(include=["margin_core*", "matcher*"]),
+    *find_namespace_packages(include=["settlement*"], exclude=["settlement.contracts*"]),
+    *find_namespace_packages("proto/gen", include=["bulkhead*"]),
+    *find_namespace_packages("proto", include=["bulkhead_signing*"]),
+]
+PACKAGE_DIR = {"bulkhead": "proto/gen/bulkhead", "bulkhead_signing": "proto/bulkhead_signing"}
+
+setup(
+    packages=[name for name in PACKAGES if "__pycache__" not in name],
+    package_dir=PACKAGE_DIR,
+    package_data={"": ["*.pxd", "*.pyi", "py.typed", "*.json"]},
+    ext_modules=cythonize(
+        extensions(),
+        build_dir="build/cython-debug" if DEBUG else "build/cython",
+        compiler_directives=DIRECTIVES,
+        emit_linenums=DEBUG,
+        annotate=DEBUG,
+    ),
+    zip_safe=False,
+)
