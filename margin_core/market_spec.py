@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Final
 
 from margin_core.limits import (
+    FUNDING_STEP_E6_MAX,
     POSITION_LOTS_MAX,
     PPM,
     PRICE_TICKS_MAX,
@@ -103,6 +104,15 @@ class MarketSpec:
             "price_ticks_max * position_lots_max * quote_per_tick_lot",
             notional,
             f"at most {QUOTE_MAX} quote",
+        )
+
+        step = self.funding_cap_ppm * self.price_ticks_max * self.quote_per_tick_lot
+        _require(
+            "FUND-2",
+            step <= FUNDING_STEP_E6_MAX,
+            "funding_cap_ppm * price_ticks_max * quote_per_tick_lot",
+            step,
+            f"at most {FUNDING_STEP_E6_MAX} quote per lot * 10^6",
         )
 
     def _check_tiers(self) -> None:

@@ -6,15 +6,24 @@ from margin_core.fixed_point cimport PPM, bh_int128, ceil_div, floor_div, ppm_up
 from margin_core.types cimport PositionC, SpecC, TierC
 
 
+cdef extern from *:
+    """
+    #define BH_QUOTE_MAX_128 ((__int128) 1 << 60)
+    """
+    bh_int128 QUOTE_MAX "BH_QUOTE_MAX_128"
+
+
 cdef inline int64_t abs64(int64_t x) noexcept nogil:
     return -x if x < 0 else x
 
 
 cdef inline int64_t funding_owed(const PositionC* p, int64_t index) noexcept nogil:
     """MARG-1: quote that the position owes the funding pool. Rounds up: against the trader."""
+    cdef bh_int128 owed
     if p.lots == 0 or index == p.funding_index:
         return 0
-    return <int64_t> ceil_div(<bh_int128> p.lots * (<bh_int128> index - p.funding_index), PPM)
+    owed = ceil_div(<bh_int128> p.lots * (<bh_int128> index - p.funding_index), PPM)
+    return <int64_t> min(max(owed, -QUOTE_MAX), QUOTE_MAX)
 
 
 cdef inline int64_t equity_settled(

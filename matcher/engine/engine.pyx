@@ -14,7 +14,8 @@ from margin_core.requirement cimport (
     bankruptcy_price, equity, funding_owed, initial, liquidation_price, maintenance, notional_of)
 from margin_core.rules cimport load_spec
 from margin_core.types cimport PositionC
-from matcher.engine.handlers cimport dispatch, look_far, look_near, order_of_nonce
+from matcher.engine.handlers cimport (
+    KIND_DEPOSIT, KIND_SETTLEMENT_REJECTED, dispatch, look_far, look_near, order_of_nonce)
 from matcher.engine.invariants cimport check_core
 from matcher.engine.ladder cimport ladder_close, ladder_open, next_down, next_up
 from matcher.engine.memory cimport munmap, reserve
@@ -99,12 +100,13 @@ cdef class Engine:
         m.ticks_max = spec.price_ticks_max
         m.slot = <uint8_t> self.c.market_count
         m.state = 1
+        m.fund = ensure_bucket(&self.c, 0, m)
+        if m.fund == 0:
+            close_market(m)
+            raise ValueError(f"market_id = {spec.market_id}: position capacity is used up")
         self.c.markets[m.slot] = m
         self.c.market_count += 1
         self.c.market_slot_of[m.market_id] = m.slot + 1
-        m.fund = ensure_bucket(&self.c, 0, m)
-        if m.fund == 0:
-            raise ValueError(f"market_id = {spec.market_id}: position capacity is used up")
         if time_ns > self.c.time_ns:
             self.c.time_ns = time_ns
             self.c.time_s = time_ns // 1_000_000_000
@@ -133,7 +135,6 @@ cdef class Engine:
         cdef CommandC* command
         cdef Py_ssize_t k = 0
         cdef Py_ssize_t count
-        cdef bint known = True
         PyObject_GetBuffer(records, &view, PyBUF_SIMPLE)
         try:
             if view.len % sizeof(CommandC):
@@ -142,17 +143,20 @@ cdef class Engine:
             count = view.len // <Py_ssize_t> sizeof(CommandC)
             command = <CommandC*> view.buf
             self.c.event_count = 0
+            for k in range(count):
+                if not KIND_DEPOSIT <= command[k].kind <= KIND_SETTLEMENT_REJECTED:
+                    raise ValueError(
+                        f"command {k}: kind {command[k].kind} does not exist; none was applied")
+            k = 0
             with nogil:
-                while k < count and known:
+                while k < count:
                     if k + LOOK_FAR < count:
                         look_far(&self.c, &command[k + LOOK_FAR])
                         look_near(&self.c, &command[k + LOOK_NEAR])
-                    known = dispatch(&self.c, &command[k])
+                    dispatch(&self.c, &command[k])
                     k += 1
         finally:
             PyBuffer_Release(&view)
-        if not known:
-            raise ValueError(f"command {k - 1}: its kind does not exist")
         if self.c.is_out_of_memory:
             raise MemoryError("engine: the system refused memory; restart from the journal")
         return 0

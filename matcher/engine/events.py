@@ -21,7 +21,7 @@ class EventKind(enum.IntEnum):
     #                          amount_2 = maintenance
     LIQUIDATION_FILL = 7  # as FILL; account_2 = liquidated, order_id_2 = 0, amount_2 = liquidation fee
     TAKEOVER = 8  # account_2 = liquidated, price = bankruptcy, qty, amount = dust to the fund
-    ADL = 9  # account = counterparty, account_2 = bankrupt, price = bankruptcy, qty, amount = rank
+    ADL = 9  # account = counterparty, account_2 = bankrupt, price = bankruptcy, qty
     FUND_FILL = 10  # as FILL; account_2 = the fund
     PRICE = 11  # price = mark, qty = index, amount = time of the index in ms
     FUNDING = 12  # amount = new funding index e6, amount_2 = rate in ppm

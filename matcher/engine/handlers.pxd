@@ -9,7 +9,7 @@ from margin_core.types cimport FillC, VERDICT_OK
 from matcher.engine.ladder cimport link_order, prefetch
 from matcher.engine.liquidating cimport cancel_bucket
 from matcher.engine.matching cimport execute, reducible
-from matcher.engine.pricing cimport update_price
+from matcher.engine.pricing cimport admits, update_price
 from matcher.engine.store cimport (
     ACCOUNT_UNKNOWN, AMOUNT_OUT_OF_RANGE, CAPACITY, COLLATERAL_MOVED, COMMAND_REJECTED, DEPOSITED,
     EXPIRED, FROZEN_CHANGED, FUND_DEPOSITED, INSUFFICIENT_FREE, INSUFFICIENT_MARGIN, MARKET_STATE,
@@ -20,14 +20,9 @@ from matcher.engine.store cimport (
     free_order, new_order, nonce_used, now_s, reservation, touch_bucket, use_nonce)
 from matcher.engine.types cimport (
     BucketC, CommandC, CoreC, EventC, MarketC, ORDER_FREE, ORDER_PENDING, OrderC, POST_ONLY,
-    REDUCE_ONLY, SLOT_BITS, TRIGGER_ABOVE, TRIGGER_BELOW)
+    REDUCE_ONLY, SLOT_BITS, STATE_HALTED, STATE_OPEN, TRIGGER_ABOVE, TRIGGER_BELOW)
 
 cdef enum:
-    STATE_OPEN = 1
-    STATE_POST_ONLY = 2
-    STATE_CANCEL_ONLY = 3
-    STATE_REDUCE_ONLY = 4
-    STATE_HALTED = 5
     KIND_DEPOSIT = 1
     KIND_FUND_DEPOSIT = 2
     KIND_PLACE = 3
@@ -77,9 +72,7 @@ cdef inline int check_form(CoreC* c, MarketC* m, const CommandC* p) noexcept nog
         return MARKET_UNKNOWN
     if p.account == 0 or p.account >= c.account_count:
         return ACCOUNT_UNKNOWN
-    if m.state >= STATE_HALTED or m.state == STATE_CANCEL_ONLY or (
-            m.state == STATE_POST_ONLY and not p.flags & POST_ONLY) or (
-            m.state == STATE_REDUCE_ONLY and not p.flags & REDUCE_ONLY):
+    if not admits(m, p.flags):
         return MARKET_STATE
     if p.expiry_s <= now_s(c):
         return EXPIRED
@@ -124,7 +117,7 @@ cdef inline int check_standing(
         return REASON_REDUCE_ONLY
     if m.mark_price == 0:
         return NO_PRICE
-    if p.amount < 0 or p.amount > QUOTE_MAX:
+    if p.amount < 0 or p.amount > QUOTE_MAX - (b.margin_sell if p.side else b.margin_buy):
         return AMOUNT_OUT_OF_RANGE
     if not p.flags & REDUCE_ONLY and p.time_in_force == 0 and <int64_t> p.qty > closing and (
             <int64_t> p.amount < required_margin(m, p, p.qty - closing)):
@@ -199,23 +192,23 @@ cdef inline void place(CoreC* c, const CommandC* p) noexcept nogil:
     cdef int64_t reserved = 0
     cdef BucketC* b
     if reason == 0:
-        bucket = ensure_bucket(c, p.account, m)
-        reason = check_standing(c, m, &c.buckets[bucket], p) if bucket else CAPACITY
+        # Bucket 0 stays empty: an account without a bucket is judged on it.
+        b = &c.buckets[bucket_at(c, p.account, m)]
+        reason = check_standing(c, m, b, p)
     if reason == 0:
-        b = &c.buckets[bucket]
         reserved = reservation_with(b, p)
         if reserved - b.reserved > (
                 c.accounts[p.account].free - c.accounts[p.account].reserved):
             reason = INSUFFICIENT_FREE
-    if reason == 0:
-        slot = new_order(c, bucket) if b.order_count < BUCKET_ORDERS_MAX else 0
+    if reason == 0 and b.order_count < BUCKET_ORDERS_MAX:
+        bucket = ensure_bucket(c, p.account, m)
+        slot = new_order(c, bucket) if bucket else 0
         if slot and use_nonce(c, p.account, p.nonce):
             accept(c, m, slot, p, reserved)
             return
         if slot:
             free_order(c, slot)
-        reason = CAPACITY
-    refuse(c, m, ORDER_REJECTED, p, reason)
+    refuse(c, m, ORDER_REJECTED, p, reason if reason else CAPACITY)
 
 
 cdef inline uint64_t order_of_nonce(
@@ -423,11 +416,17 @@ cdef inline void freeze(CoreC* c, const CommandC* p) noexcept nogil:
     """A settlement item was refused on chain: nothing touches the position until it is thawed."""
     cdef MarketC* m = market_of(c, p)
     cdef uint32_t bucket = 0
+    cdef int reason
     cdef EventC* event
-    if m != NULL and p.account < c.account_count:
+    if m == NULL:
+        reason = MARKET_UNKNOWN
+    elif p.account == 0 or p.account >= c.account_count:
+        reason = ACCOUNT_UNKNOWN
+    else:
         bucket = bucket_at(c, p.account, m)
-    if bucket == 0:
-        refuse(c, m, COMMAND_REJECTED, p, MARKET_UNKNOWN if m == NULL else NO_POSITION)
+        reason = 0 if bucket else NO_POSITION
+    if reason:
+        refuse(c, m, COMMAND_REJECTED, p, reason)
         return
     c.buckets[bucket].is_frozen = p.order_id != 0
     touch_bucket(c, m, bucket)
@@ -472,8 +471,8 @@ cdef inline void look_near(CoreC* c, const CommandC* p) noexcept nogil:
     prefetch(<char*> b + 64)
 
 
-cdef inline bint dispatch(CoreC* c, const CommandC* p) noexcept nogil:
-    """Apply one command. False for a kind that does not exist."""
+cdef inline void dispatch(CoreC* c, const CommandC* p) noexcept nogil:
+    """Apply one command of a kind that exists."""
     if p.time_ns > c.time_ns:
         c.time_ns = p.time_ns
         c.time_s = <int64_t> (<uint64_t> c.time_ns // <uint64_t> 1000000000)
@@ -500,6 +499,3 @@ cdef inline bint dispatch(CoreC* c, const CommandC* p) noexcept nogil:
         set_state(c, p)
     elif p.kind == KIND_SETTLEMENT_REJECTED:
         freeze(c, p)
-    else:
-        return False
-    return True

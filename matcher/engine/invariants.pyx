@@ -21,7 +21,6 @@ cdef int check_side(CoreC* c, MarketC* m, int side) except -1:
     cdef LadderC* ladder = &m.sides[side]
     cdef uint32_t price = next_up(ladder, 1)
     cdef uint32_t slot, previous, best
-    cdef uint64_t last_id
     cdef int64_t lots
     cdef OrderC* order
     best = next_down(ladder, ladder.size - 1) if side == 0 else price
@@ -30,7 +29,6 @@ cdef int check_side(CoreC* c, MarketC* m, int side) except -1:
         slot = ladder.levels[price].head
         previous = 0
         lots = 0
-        last_id = 0
         require(slot != 0, "INV-4 level with a bit has orders", price)
         while slot:
             order = &c.orders[slot]

@@ -1,4 +1,4 @@
-"""Price levels in an array indexed by tick, and a four-level bitmap that finds the next one."""
+"""Price levels in an array indexed by tick, and a five-level bitmap that finds the next one."""
 
 from libc.stdint cimport uint32_t, uint64_t
 from matcher.engine.memory cimport munmap, reserve
@@ -25,7 +25,7 @@ cdef inline bint ladder_open(LadderC* ladder, uint32_t price_max) noexcept nogil
     cdef uint64_t count = words
     cdef char* memory
     cdef int k
-    for k in range(4):
+    for k in range(5):
         total += count * 8
         count = (count >> 6) + 1
     memory = <char*> reserve(total)
@@ -33,7 +33,7 @@ cdef inline bint ladder_open(LadderC* ladder, uint32_t price_max) noexcept nogil
         return False
     ladder.levels = <LevelC*> memory
     memory += level_bytes
-    for k in range(4):
+    for k in range(5):
         ladder.bits[k] = <uint64_t*> memory
         memory += words * 8
         words = (words >> 6) + 1
@@ -55,13 +55,14 @@ cdef inline void mark_level(LadderC* ladder, uint32_t price) noexcept nogil:
     ladder.bits[1][price >> 12] |= <uint64_t> 1 << ((price >> 6) & 63)
     ladder.bits[2][price >> 18] |= <uint64_t> 1 << ((price >> 12) & 63)
     ladder.bits[3][price >> 24] |= <uint64_t> 1 << ((price >> 18) & 63)
+    ladder.bits[4][price >> 30] |= <uint64_t> 1 << ((price >> 24) & 63)
 
 
 cdef inline void clear_level(LadderC* ladder, uint32_t price) noexcept nogil:
     """Clear the bit of a level that became empty, and of words that became empty with it."""
     cdef uint32_t at = price
     cdef int k
-    for k in range(4):
+    for k in range(5):
         ladder.bits[k][at >> 6] &= ~(<uint64_t> 1 << (at & 63))
         at >>= 6
         if ladder.bits[k][at]:
@@ -76,7 +77,7 @@ cdef inline uint32_t next_up(const LadderC* ladder, uint32_t price) noexcept nog
     cdef int k = 0
     if price >= ladder.size:
         return 0
-    while k < 4:
+    while k < 5:
         word = ladder.bits[k][at >> 6] & (~<uint64_t> 0 << (at & 63))
         if word:
             break
@@ -85,7 +86,7 @@ cdef inline uint32_t next_up(const LadderC* ladder, uint32_t price) noexcept nog
         k += 1
         if at >= words:
             return 0
-    if k == 4:
+    if k == 5:
         return 0
     at = (at & ~<uint32_t> 63) | lowest(word)
     while k > 0:
@@ -99,7 +100,7 @@ cdef inline uint32_t next_down(const LadderC* ladder, uint32_t price) noexcept n
     cdef uint64_t word = 0
     cdef uint32_t at = price
     cdef int k = 0
-    while k < 4:
+    while k < 5:
         word = ladder.bits[k][at >> 6] & (~<uint64_t> 0 >> (63 - (at & 63)))
         if word:
             break
@@ -108,7 +109,7 @@ cdef inline uint32_t next_down(const LadderC* ladder, uint32_t price) noexcept n
             return 0
         at -= 1
         k += 1
-    if k == 4:
+    if k == 5:
         return 0
     at = (at & ~<uint32_t> 63) | highest(word)
     while k > 0:

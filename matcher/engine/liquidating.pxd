@@ -10,7 +10,7 @@ from margin_core.transitions cimport (
     adl, adl_rank_of, fund_fill, liquidation_fill, lots_to_restore, settle_funding, takeover)
 from margin_core.types cimport FillC, PositionC, VERDICT_OK
 from matcher.engine.heap cimport heap_add, heap_remove
-from matcher.engine.matching cimport emit_fill, judge_maker, maker_lots, settle_maker
+from matcher.engine.matching cimport emit_fill, judge_maker, maker_lots, settle_maker, trim_all
 from matcher.engine.store cimport (
     ADL, FUND_FILL, LIQUIDATION, LIQUIDATION_ENDED, LIQUIDATION_FILL, LIQUIDATION_STARTED, TAKEOVER,
     commit, drop_order, emit, touch_bucket, trim_orders, update_reservation)
@@ -41,11 +41,11 @@ cdef inline void refresh_keys(CoreC* c, MarketC* m) noexcept nogil:
 
 
 cdef inline void touch_all(CoreC* c, MarketC* m) noexcept nogil:
-    """Funding moved every liquidation price of the market; O(n)."""
-    cdef uint32_t side, k
-    for side in range(2):
-        for k in range(m.heaps[side].count):
-            touch_bucket(c, m, m.heaps[side].slots[k])
+    """Funding moved every liquidation price of the market, of those that had none too; O(n)."""
+    cdef uint32_t slot
+    for slot in range(1, c.bucket_top):
+        if c.buckets[slot].market == m.slot and c.buckets[slot].position.lots != 0:
+            touch_bucket(c, m, slot)
 
 
 cdef inline void cancel_bucket(
@@ -132,8 +132,8 @@ cdef inline uint32_t best_counterparty(
     cdef bh_int128 candidate
     for slot in range(1, c.bucket_top):
         b = &c.buckets[slot]
-        if b.market != m.slot or slot == m.fund or b.position.lots == 0 or b.is_stuck == 2 or (
-                b.position.lots > 0) == is_long:
+        if b.market != m.slot or slot == m.fund or b.position.lots == 0 or b.is_stuck & 2 or (
+                b.is_frozen) or (b.position.lots > 0) == is_long:
             continue
         candidate = adl_rank_of(&m.spec, &b.position, m.funding_index, m.mark_price)
         if best == 0 or candidate > rank[0]:
@@ -146,8 +146,8 @@ cdef inline void clear_refusals(CoreC* c, MarketC* m) noexcept nogil:
     """Counterparties that one ADL run passed over are candidates again in the next."""
     cdef uint32_t slot
     for slot in range(1, c.bucket_top):
-        if c.buckets[slot].market == m.slot and c.buckets[slot].is_stuck == 2:
-            c.buckets[slot].is_stuck = 0
+        if c.buckets[slot].market == m.slot:
+            c.buckets[slot].is_stuck &= 1
 
 
 cdef inline void deleverage(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogil:
@@ -168,7 +168,7 @@ cdef inline void deleverage(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogi
         price = bankruptcy_price(&m.spec, &b.position, m.funding_index)
         if adl(&m.spec, &bankrupt, &counter, &b.position, &other.position, m.funding_index,
                m.mark_price, lots) != VERDICT_OK:
-            other.is_stuck = 2
+            other.is_stuck |= 2
             continue
         event = emit(c, ADL, m)
         event.account = other.account
@@ -183,6 +183,8 @@ cdef inline void deleverage(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogi
         commit(c, m, counterparty, &counter)
         update_reservation(c, other)
         trim_orders(c, m, counterparty)
+        if bucket != m.fund and b.position.lots != 0 and take_over(c, m, bucket):
+            break
     clear_refusals(c, m)
 
 
@@ -209,7 +211,7 @@ cdef inline void liquidate(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogil
     event.amount = b.position.collateral
     update_reservation(c, b)
     if liquidatable(&m.spec, &b.position, m.funding_index, m.mark_price):
-        b.is_stuck = 1
+        b.is_stuck |= 1
         m.stuck_count += 1
     touch_bucket(c, m, bucket)
 
@@ -237,6 +239,7 @@ cdef inline void liquidate_all(CoreC* c, MarketC* m) noexcept nogil:
         if slot == 0:
             break
         liquidate(c, m, slot)
+        trim_all(c, m)
         refresh_keys(c, m)
     if m.stuck_count:
         m.stuck_count = 0
@@ -279,3 +282,4 @@ cdef inline void unwind_fund(CoreC* c, MarketC* m) noexcept nogil:
         event.account_2 = 0
         commit(c, m, m.fund, &closed)
         settle_maker(c, m, maker_slot, lots, &made)
+        trim_all(c, m)

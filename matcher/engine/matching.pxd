@@ -1,16 +1,17 @@
 """Price-time matching with both sides' margin checked before each fill."""
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
 from margin_core.transitions cimport fill
-from margin_core.types cimport FillC, VERDICT_OK
+from margin_core.types cimport FillC, PositionC, VERDICT_OK
 from matcher.engine.ladder cimport next_down, next_up, unlikely
 from matcher.engine.store cimport (
-    EXPIRED, FILL, FOK_NOT_FILLABLE, IMMEDIATE_REMAINDER, INSUFFICIENT_FREE, POST_ONLY_WOULD_TAKE,
-    REASON_FROZEN, REASON_REDUCE_ONLY, SELF_TRADE, commit, count_order, drop_order, emit,
-    free_order, now_s, rest_order, trim_orders, unrest_order, update_reservation, usable)
+    EXPIRED, FILL, FOK_NOT_FILLABLE, IMMEDIATE_REMAINDER, POST_ONLY_WOULD_TAKE, REASON_FROZEN,
+    REASON_REDUCE_ONLY, SELF_TRADE, commit, count_order, drop_order, emit, free_order, now_s,
+    rest_order, trim_orders, unrest_order, update_reservation, usable)
 from matcher.engine.types cimport (
-    BucketC, CoreC, EventC, LadderC, MarketC, ORDER_TAKING, OrderC, POST_ONLY, REDUCE_ONLY)
+    AccountC, BucketC, CoreC, EventC, LadderC, MarketC, ORDER_TAKING, OrderC, POST_ONLY,
+    REDUCE_ONLY, TRIALS_MAX, TRIMS_MAX, TrialC)
 
 cdef enum:
     TIF_GTC = 0
@@ -19,10 +20,8 @@ cdef enum:
 
 
 cdef inline int64_t reducible(const BucketC* b, int side) noexcept nogil:
-    """Lots that a fill on `side` can take off the position."""
-    if side == 0:
-        return -b.position.lots if b.position.lots < 0 else 0
-    return b.position.lots if b.position.lots > 0 else 0
+    """Lots that a fill on `side` can take off the bucket's position."""
+    return reducible_lots(&b.position, side)
 
 
 cdef inline bint crosses(const OrderC* taker, uint32_t price) noexcept nogil:
@@ -78,6 +77,25 @@ cdef inline void settle_order(
     update_reservation(c, b)
 
 
+cdef inline void trim_later(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogil:
+    """Remember a bucket that reserves too much now: orders are cancelled after the command."""
+    cdef AccountC* account = &c.accounts[c.buckets[bucket].account]
+    if unlikely(account.reserved > account.free):
+        if c.trim_count == TRIMS_MAX:
+            trim_orders(c, m, bucket)
+        else:
+            c.trims[c.trim_count] = bucket
+            c.trim_count += 1
+
+
+cdef inline void trim_all(CoreC* c, MarketC* m) noexcept nogil:
+    """ORD-3, after the fills of a command."""
+    cdef uint32_t k
+    for k in range(c.trim_count):
+        trim_orders(c, m, c.trims[k])
+    c.trim_count = 0
+
+
 cdef inline void settle_maker(
     CoreC* c, MarketC* m, uint32_t slot, int64_t lots, const FillC* f
 ) noexcept nogil:
@@ -91,9 +109,7 @@ cdef inline void settle_maker(
     else:
         m.sides[maker.side].levels[maker.price].lots -= lots
         settle_order(c, m, slot, lots, f)
-    if unlikely(c.accounts[c.buckets[bucket].account].reserved
-                > c.accounts[c.buckets[bucket].account].free):
-        trim_orders(c, m, bucket)
+    trim_later(c, m, bucket)
 
 
 cdef inline EventC* emit_fill(
@@ -154,37 +170,93 @@ cdef inline bint match_one(CoreC* c, MarketC* m, uint32_t slot, uint8_t* reason)
     event.amount_2 = taken.fee
     settle_order(c, m, slot, lots, &taken)
     settle_maker(c, m, maker_slot, lots, &made)
-    if unlikely(c.accounts[b.account].reserved > c.accounts[b.account].free):
-        trim_orders(c, m, taker.bucket)
-        if c.accounts[b.account].reserved > c.accounts[b.account].free:
-            reason[0] = INSUFFICIENT_FREE
-            return False
+    trim_later(c, m, taker.bucket)
     return True
 
 
+cdef inline TrialC* trial_of(CoreC* c, uint32_t bucket, uint32_t* count) noexcept nogil:
+    """The copy on which the bucket's fills are tried, made when missing; NULL when there are too many."""
+    cdef uint32_t k
+    for k in range(count[0]):
+        if c.trials[k].bucket == bucket:
+            return &c.trials[k]
+    if count[0] == TRIALS_MAX:
+        return NULL
+    c.trials[count[0]].bucket = bucket
+    c.trials[count[0]].position = c.buckets[bucket].position
+    c.trials[count[0]].spendable = usable(c, &c.buckets[bucket])
+    count[0] += 1
+    return &c.trials[count[0] - 1]
+
+
+cdef inline int try_fill(
+    MarketC* m, TrialC* trial, const OrderC* order, int64_t filled, int64_t lots, int64_t price,
+    int32_t fee_ppm
+) noexcept nogil:
+    """Fill `lots` on the copy, as the real fill will do it. Returns the verdict."""
+    cdef FillC f
+    cdef int verdict = fill(
+        &m.spec, &f, &trial.position, m.funding_index, m.mark_price, 1 if order.side == 0 else -1,
+        lots, price, fee_ppm, order.margin, order.qty, filled, trial.spendable)
+    if verdict == VERDICT_OK:
+        trial.position = f.position
+        trial.spendable += f.free_delta
+    return verdict
+
+
+cdef inline int64_t reducible_lots(const PositionC* p, int side) noexcept nogil:
+    """Lots that a fill on `side` can take off the position."""
+    if side == 0:
+        return -p.lots if p.lots < 0 else 0
+    return p.lots if p.lots > 0 else 0
+
+
+cdef inline int64_t try_maker(
+    CoreC* c, MarketC* m, uint32_t slot, const OrderC* taker, TrialC* own, int64_t missing,
+    uint32_t* trials
+) noexcept nogil:
+    """Lots that the resting order gives the taker on the copies; -1: the taker ends here."""
+    cdef OrderC* maker = &c.orders[slot]
+    cdef BucketC* b = &c.buckets[maker.bucket]
+    cdef TrialC* trial
+    cdef int64_t lots = min(missing, <int64_t> maker.remaining)
+    if maker.expiry_s <= now_s(c) or b.is_frozen:
+        return 0
+    trial = trial_of(c, maker.bucket, trials)
+    if trial == NULL or trial == own:
+        return -1
+    if maker.flags & REDUCE_ONLY:
+        lots = min(lots, reducible_lots(&trial.position, maker.side))
+    if taker.flags & REDUCE_ONLY and lots > reducible_lots(&own.position, taker.side):
+        return -1
+    if lots == 0 or try_fill(m, trial, maker, maker.qty - maker.remaining, lots, maker.price,
+                             m.spec.fee_maker) != VERDICT_OK:
+        return 0
+    if try_fill(m, own, taker, taker.qty - missing, lots, maker.price,
+                m.spec.fee_taker) != VERDICT_OK:
+        return -1
+    return lots
+
+
 cdef inline bint fok_fillable(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
-    """Whether resting orders that pass their own checks hold the whole quantity."""
+    """MATCH-4: the whole order fills, step by step as `match_one` would do it, on copies."""
     cdef OrderC* taker = &c.orders[slot]
     cdef LadderC* side = &m.sides[1 - taker.side]
     cdef uint32_t price = side.best
-    cdef uint32_t at
+    cdef uint32_t trials = 0
+    cdef TrialC* own = trial_of(c, taker.bucket, &trials)
     cdef int64_t missing = taker.remaining
-    cdef FillC f
-    cdef BucketC* b
-    if taker.flags & REDUCE_ONLY and reducible(&c.buckets[taker.bucket], taker.side) < missing:
-        return False
+    cdef int64_t lots
+    cdef uint32_t at
     while crosses(taker, price):
         at = side.levels[price].head
         while at:
-            b = &c.buckets[c.orders[at].bucket]
-            if b.account == c.buckets[taker.bucket].account:
+            lots = try_maker(c, m, at, taker, own, missing, &trials)
+            if lots < 0:
                 return False
-            if c.orders[at].expiry_s > now_s(c) and not b.is_frozen and not (
-                    c.orders[at].flags & REDUCE_ONLY) and judge_maker(
-                    c, m, at, min(missing, <int64_t> c.orders[at].remaining), &f) == VERDICT_OK:
-                missing -= c.orders[at].remaining
-                if missing <= 0:
-                    return True
+            missing -= lots
+            if missing == 0:
+                return True
             at = c.orders[at].next
         price = next_up(side, price + 1) if taker.side == 0 else next_down(side, price - 1)
     return False
@@ -195,7 +267,6 @@ cdef inline void execute(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
     cdef OrderC* order = &c.orders[slot]
     cdef uint8_t reason = 0
     order.state = ORDER_TAKING
-    c.taking = slot
     if order.flags & POST_ONLY and crosses(order, m.sides[1 - order.side].best):
         reason = POST_ONLY_WOULD_TAKE
     elif order.time_in_force == TIF_FOK and not fok_fillable(c, m, slot):
@@ -203,7 +274,6 @@ cdef inline void execute(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
     else:
         while match_one(c, m, slot, &reason):
             pass
-    c.taking = 0
     if order.remaining == 0:
         free_order(c, slot)
     elif reason:
@@ -212,3 +282,5 @@ cdef inline void execute(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
         drop_order(c, m, slot, IMMEDIATE_REMAINDER)
     else:
         rest_order(c, m, slot)
+    if unlikely(c.trim_count != 0):
+        trim_all(c, m)

@@ -1,18 +1,27 @@
 """Index price in, mark price, funding, triggers and liquidations out (SPEC MARK-1, FUND-1)."""
 
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from margin_core.fixed_point cimport bh_int128, floor_div
 from matcher.engine.ladder cimport next_down, next_up, unlink_order
 from matcher.engine.liquidating cimport liquidate_all, touch_all, unwind_fund
 from matcher.engine.matching cimport execute
-from matcher.engine.store cimport FUNDING, ORDER_TRIGGERED, PRICE, emit, now_s
-from matcher.engine.types cimport CoreC, EventC, LadderC, MarketC, OrderC
+from matcher.engine.store cimport (
+    EXPIRED, FUNDING, MARKET_STATE, ORDER_TRIGGERED, PRICE, drop_order, emit, now_s)
+from matcher.engine.types cimport (
+    CoreC, EventC, LadderC, MarketC, ORDER_TAKING, OrderC, POST_ONLY, REDUCE_ONLY, STATE_HALTED,
+    STATE_OPEN, STATE_POST_ONLY, STATE_REDUCE_ONLY)
 
 cdef enum:
     TRIGGERS_PER_TICK_MAX = 4096
     BASIS_SHIFT = 4              # the averaged basis moves by a sixteenth a tick
-    HALTED = 5
+
+
+cdef extern from *:
+    """
+    #define BH_FUNDING_INDEX_MAX (1LL << 62)
+    """
+    int64_t FUNDING_INDEX_MAX "BH_FUNDING_INDEX_MAX"
 
 
 cdef inline int64_t clamp(int64_t x, int64_t low, int64_t high) noexcept nogil:
@@ -58,6 +67,10 @@ cdef inline void settle_market_funding(CoreC* c, MarketC* m) noexcept nogil:
         return
     rate = <int64_t> floor_div(m.premium_ppm_sum, m.premium_count)
     rate = clamp(rate, -m.spec.funding_cap, m.spec.funding_cap)
+    if m.funding_index + rate * m.index_price * m.spec.quote_per_tick_lot > FUNDING_INDEX_MAX or (
+            m.funding_index + rate * m.index_price * m.spec.quote_per_tick_lot
+            < -FUNDING_INDEX_MAX):
+        rate = 0
     m.funding_rate_ppm = rate
     m.funding_index += rate * m.index_price * m.spec.quote_per_tick_lot
     m.premium_ppm_sum = 0
@@ -86,6 +99,12 @@ cdef inline uint32_t due_trigger(MarketC* m) noexcept nogil:
     return 0
 
 
+cdef inline bint admits(const MarketC* m, uint8_t flags) noexcept nogil:
+    """The market's state lets an order of these flags in."""
+    return m.state == STATE_OPEN or (m.state == STATE_POST_ONLY and flags & POST_ONLY) or (
+        m.state == STATE_REDUCE_ONLY and flags & REDUCE_ONLY)
+
+
 cdef inline void fire_triggers(CoreC* c, MarketC* m) noexcept nogil:
     """Activate and execute what the mark has reached, at most TRIGGERS_PER_TICK_MAX."""
     cdef uint32_t slot
@@ -105,7 +124,13 @@ cdef inline void fire_triggers(CoreC* c, MarketC* m) noexcept nogil:
         event.order_id_2 = order.nonce
         event.side = order.side
         event.price = <uint32_t> m.mark_price
-        execute(c, m, slot)
+        order.state = ORDER_TAKING
+        if order.expiry_s <= now_s(c):
+            drop_order(c, m, slot, EXPIRED)
+        elif not admits(m, order.flags):
+            drop_order(c, m, slot, MARKET_STATE)
+        else:
+            execute(c, m, slot)
 
 
 cdef inline bint is_fresh(const CoreC* c, const MarketC* m) noexcept nogil:
@@ -126,7 +151,7 @@ cdef inline void update_price(
     event.qty = index_price
     event.amount = time_ms
     settle_market_funding(c, m)
-    if m.state == HALTED or not is_fresh(c, m):
+    if m.state == STATE_HALTED or not is_fresh(c, m):
         return
     fire_triggers(c, m)
     liquidate_all(c, m)

@@ -350,7 +350,7 @@ cdef inline void trim_orders(CoreC* c, MarketC* m, uint32_t bucket) noexcept nog
     cdef uint32_t older
     while account.reserved > account.free and slot:
         older = c.orders[slot].bucket_next
-        if slot != c.taking and not c.orders[slot].flags & REDUCE_ONLY:
+        if not c.orders[slot].flags & REDUCE_ONLY:
             drop_order(c, m, slot, INSUFFICIENT_FREE)
         slot = older
 

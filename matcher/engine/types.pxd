@@ -8,6 +8,15 @@ cdef enum:
     MARKETS_MAX = 64
     NEAR_MARKETS = 8
     SLOT_BITS = 28
+    TRIALS_MAX = 256             # accounts that one fill-or-kill order may meet
+    TRIMS_MAX = 1024
+
+cdef enum MarketStateC:
+    STATE_OPEN = 1
+    STATE_POST_ONLY = 2
+    STATE_CANCEL_ONLY = 3
+    STATE_REDUCE_ONLY = 4
+    STATE_HALTED = 5
 
 cdef enum OrderState:
     ORDER_FREE = 0
@@ -107,7 +116,7 @@ cdef struct LevelC:
 
 cdef struct LadderC:             # price levels with a bitmap tree, 64 children a word
     LevelC* levels
-    uint64_t* bits[4]            # bits[0]: one bit a price
+    uint64_t* bits[5]            # bits[0]: one bit a price
     uint32_t size                # prices, index 0 unused
     uint32_t best                # ticks, 0 none; kept for the book's sides
     uint64_t bytes               # mapped
@@ -152,6 +161,12 @@ cdef struct NonceC:              # 64 consecutive nonces of an account
     uint32_t account             # 0 = empty
     uint32_t reserved
 
+cdef struct TrialC:              # a resting side while a fill-or-kill order is tried
+    PositionC position
+    int64_t spendable            # quote
+    uint32_t bucket
+    uint32_t reserved
+
 cdef struct CoreC:
     OrderC* orders
     BucketC* buckets
@@ -160,6 +175,9 @@ cdef struct CoreC:
     NonceC* nonces
     EventC* events
     MarketC* markets[MARKETS_MAX]
+    TrialC trials[TRIALS_MAX]
+    uint32_t trims[TRIMS_MAX]    # buckets whose reservations exceed the free balance
+    uint32_t trim_count
     uint8_t market_slot_of[65536]     # slot + 1
     uint32_t order_capacity
     uint32_t order_top
@@ -170,7 +188,6 @@ cdef struct CoreC:
     uint32_t account_capacity
     uint32_t account_count       # the insurance fund is 0
     uint32_t market_count
-    uint32_t taking              # slot of the order being matched
     uint32_t sweep_at            # slot that was last looked at for expiry
     uint64_t nonce_capacity      # power of two
     uint64_t nonce_count         # entries in use

@@ -1,0 +1,206 @@
+"""The kernel equals the slow model, to the last unit, in every function of its Python face."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import margin_core as mc
+from margin_core.limits import ORDER_LOTS_MAX, QUOTE_MAX
+from tests.model.cases import any_bucket, any_fund, any_lots, any_market, any_spec, around, order_of
+from tests.model.margin import Bucket, Market, RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+STATES = int(os.environ.get("BULKHEAD_SOAK_STATES", "20000"))
+BLOCK = 1_000  # states of one test
+STATES_OF_A_MARKET = 10
+SCAN_LOTS = 60  # up to here the fewest lots that restore are looked for one by one
+SPARE_ROUNDED = 3  # requirement, buffer and fee round: below this the last unit is chance
+
+
+def state_of(p: Bucket) -> mc.MarginState:
+    return mc.MarginState(p.lots, p.value, p.margin, p.index)
+
+
+def outcome_of(p: Bucket) -> tuple[Any, ...]:
+    return (mc.Verdict.OK, state_of(p), p.free, p.fee, p.funding, p.pnl, p.released)
+
+
+def same(found: tuple[Any, ...], change: Callable[[], Bucket]) -> None:
+    """Compare a kernel outcome with a change of the model."""
+    same_pair((found,), lambda: (change(),))
+
+
+def same_pair(found: tuple[Any, ...], change: Callable[[], tuple[Bucket, ...]]) -> None:
+    outcomes: tuple[Any, ...] = found
+    try:
+        expected: tuple[Any, ...] = tuple(map(outcome_of, change()))
+    except RefusedError as refused:
+        outcomes = tuple(outcome.verdict.name for outcome in found)
+        expected = (str(refused),) * len(found)
+    assert outcomes == expected
+
+
+def check_requirements(_rng: Random, m: Market, p: Bucket) -> None:
+    """MARG-1, MARG-2, MARG-3, MARG-4, MKT-2, NUM-2."""
+    at = {"funding_index_e6": m.index}
+    marked = at | {"mark_price_ticks": m.mark}
+    size = {"position_lots": p.lots, "mark_price_ticks": m.mark}
+    assert mc.funding_owed_quote(m.spec, state_of(p), **at) == m.owed(p)
+    assert mc.equity_quote(m.spec, state_of(p), **marked) == m.equity(p)
+    assert mc.maintenance_requirement_quote(m.spec, **size) == m.maintenance(p)
+    assert mc.initial_requirement_quote(m.spec, **size) == m.initial(p)
+    assert mc.is_liquidatable(m.spec, state_of(p), **marked) is m.liquidatable(p)
+    assert mc.adl_rank(m.spec, state_of(p), **marked) == m.adl_rank(p)
+
+
+def check_prices(_rng: Random, m: Market, p: Bucket) -> None:
+    """MARG-5, MARG-6."""
+    found = mc.liquidation_price_ticks(m.spec, state_of(p), funding_index_e6=m.index)
+    assert (-1 if found is None else found) == m.liquidation_price(p)
+    found = mc.bankruptcy_price_ticks(m.spec, state_of(p), funding_index_e6=m.index)
+    assert found == m.bankruptcy_price(p)
+
+
+def check_fill(rng: Random, m: Market, p: Bucket) -> None:
+    """FILL-1, FILL-2, FILL-3, FILL-4, FILL-5, FILL-6."""
+    p = rng.choice((p, p, p, Bucket(0, 0, 0, m.index)))
+    order = order_of(rng, m, p)
+    found = mc.apply_fill(
+        m.spec,
+        state_of(p),
+        funding_index_e6=m.index,
+        mark_price_ticks=m.mark,
+        side=0 if order["sign"] > 0 else 1,
+        qty_lots=order["lots"],
+        price_ticks=order["price"],
+        fee_ppm=order["rate"],
+        order_margin_quote=order["margin"],
+        order_qty_lots=order["order_lots"],
+        order_filled_lots=order["filled"],
+        free_quote=order["free"],
+    )
+    same(found, lambda: m.fill(p, **order))
+
+
+def check_collateral(rng: Random, m: Market, p: Bucket) -> None:
+    """COLL-1."""
+    p = rng.choice((p, p, p, Bucket(0, 0, 0, m.index)))
+    state, at = state_of(p), {"funding_index_e6": m.index}
+    surplus = m.equity(p) - m.initial(p)
+    amount = rng.choice((1, surplus, surplus + 1, p.margin, rng.randint(1, 10**9)))
+    amount = max(1, min(QUOTE_MAX, amount))
+    free = rng.choice((amount, amount - 1, 0, QUOTE_MAX))
+    found = mc.apply_top_up(m.spec, state, **at, amount_quote=amount, free_quote=free)
+    same(found, lambda: m.top_up(p, amount, free))
+    found = mc.apply_take_out(m.spec, state, **at, mark_price_ticks=m.mark, amount_quote=amount)
+    same(found, lambda: m.take_out(p, amount))
+
+
+def check_liquidation(rng: Random, m: Market, p: Bucket) -> None:
+    """LIQ-2, LIQ-6."""
+    at = {"funding_index_e6": m.index, "mark_price_ticks": m.mark}
+    top = m.spec.price_ticks_max
+    price = max(1, min(top, rng.choice((m.bankruptcy_price(p), around(rng, m.mark, top)))))
+    most = any_lots(rng, abs(p.lots))
+    fewest = mc.liquidation_lots_max(m.spec, state_of(p), **at, price_ticks=price, lots_max=most)
+    assert 1 <= fewest <= most
+    if m.liquidatable(p) and most <= SCAN_LOTS:
+        spare = [m.spare(p, lots, price) for lots in range(1, most + 1)]
+        assert all(units < SPARE_ROUNDED for units in spare[: fewest - 1])
+        assert spare[fewest - 1] >= 0 or max(spare) < SPARE_ROUNDED
+        assert fewest == 1 or spare[fewest - 2] < 0
+    for lots in {min(lots, ORDER_LOTS_MAX) for lots in (fewest, fewest + 1, abs(p.lots))}:
+        found = mc.apply_liquidation_fill(
+            m.spec, state_of(p), **at, qty_lots=lots, price_ticks=price
+        )
+        same(found, partial(m.liquidation_fill, p, lots, price))
+
+
+def check_takeover(rng: Random, m: Market, p: Bucket) -> None:
+    """LIQ-3."""
+    fund = any_fund(rng, m)
+    found = mc.apply_takeover(
+        m.spec, state_of(p), state_of(fund), funding_index_e6=m.index, mark_price_ticks=m.mark
+    )
+    same_pair(found, lambda: m.takeover(p, fund))
+
+
+def check_adl(rng: Random, m: Market, p: Bucket) -> None:
+    """LIQ-4."""
+    other = any_bucket(rng, m, rng.choice((-1, -1, -1, 1)) * (1 if p.lots > 0 else -1))
+    lots = rng.choice((1, any_lots(rng, abs(other.lots)), min(abs(p.lots), abs(other.lots))))
+    found = mc.apply_adl(
+        m.spec,
+        state_of(p),
+        state_of(other),
+        funding_index_e6=m.index,
+        mark_price_ticks=m.mark,
+        qty_lots=lots,
+    )
+    same_pair(found, lambda: m.adl(p, other, lots))
+
+
+def check_fund_fill(rng: Random, m: Market, _p: Bucket) -> None:
+    """LIQ-5."""
+    fund = any_fund(rng, m)
+    side = rng.choice((0, 1)) if rng.random() < 0.2 else int(fund.lots > 0)
+    lots = min(any_lots(rng, abs(fund.lots) + 1), ORDER_LOTS_MAX)
+    band = m.mark * m.spec.mark_band_ppm // 1_000_000
+    near = rng.choice((-1, 1)) * (band + rng.randint(-2, 2))
+    price = max(1, min(m.spec.price_ticks_max, m.mark + rng.choice((near, near // 2, 0))))
+    found = mc.apply_fund_fill(
+        m.spec,
+        state_of(fund),
+        funding_index_e6=m.index,
+        mark_price_ticks=m.mark,
+        side=side,
+        qty_lots=lots,
+        price_ticks=price,
+    )
+    same(found, lambda: m.fund_fill(fund, -1 if side else 1, lots, price))
+
+
+CHECKS = (
+    check_requirements,
+    check_prices,
+    check_fill,
+    check_collateral,
+    check_liquidation,
+    check_takeover,
+    check_adl,
+    check_fund_fill,
+)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("block", range(max(1, STATES // BLOCK)))
+def test_kernel_equals_model(block: int, check: Callable[[Random, Market, Bucket], None]) -> None:
+    """NUM-1, NUM-2, and what the check's docstring names."""
+    rng = Random(f"{check.__name__} {block}")
+    for number in range(BLOCK):
+        if number % STATES_OF_A_MARKET == 0:
+            market = any_market(rng, any_spec(rng))
+        bucket = any_bucket(rng, market)
+        try:
+            check(rng, market, bucket)
+        except Exception as error:
+            error.add_note(f"{bucket}, index {market.index}, mark {market.mark}, {market.spec}")
+            raise
+
+
+@given(st.randoms(use_true_random=False))
+def test_kernel_equals_model_on_searched_states(rng: Random) -> None:
+    """MARG-1, MARG-2, MARG-3, MARG-4, MARG-5, MARG-6: the search shrinks what it finds."""
+    market = any_market(rng, any_spec(rng))
+    bucket = any_bucket(rng, market)
+    for check in CHECKS:
+        check(rng, market, bucket)

@@ -1,0 +1,135 @@
+"""Random markets, positions and changes, most of them near an edge where a rule decides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from margin_core import MarketSpec, Tier
+from margin_core.limits import FUNDING_INDEX_E6_MAX, ORDER_LOTS_MAX, POSITION_LOTS_MAX, QUOTE_MAX
+from tests.model.margin import Bucket, Market
+
+if TYPE_CHECKING:
+    from random import Random
+
+PPM = 1_000_000
+
+
+def any_spec(rng: Random) -> MarketSpec:
+    """Return a market: of everyday size, or with notional up to 2^60."""
+    unit = rng.choice((1, 1, 10, 100, 2 ** rng.randint(0, 32)))
+    price_max = rng.choice((200, 10_000, 2 ** rng.randint(8, 26), 2**27 - 1))
+    lots_max = min(POSITION_LOTS_MAX, max(1, QUOTE_MAX // unit // price_max))
+    if rng.random() < 0.7:
+        lots_max = min(lots_max, rng.choice((10, 1_000, 10**6)))
+    if price_max * lots_max * unit > QUOTE_MAX:
+        unit = 1
+    fee_taker = rng.choice((0, 500, rng.randint(0, 100_000)))
+    return MarketSpec(
+        market_id=1,
+        quote_per_tick_lot=unit,
+        price_ticks_max=price_max,
+        position_lots_max=lots_max,
+        fee_maker_ppm=rng.choice((0, 200, rng.randint(0, 100_000))),
+        fee_taker_ppm=fee_taker,
+        fee_liquidation_ppm=rng.choice((0, 5_000, rng.randint(0, 100_000))),
+        liquidation_buffer_ppm=rng.choice((0, 2_500, rng.randint(0, 100_000))),
+        mark_band_ppm=rng.choice((50_000, 1, rng.randint(1, 500_000))),
+        funding_cap_ppm=min(7_500, 2**50 // (price_max * unit)),
+        tiers=any_tiers(rng, PPM - 1 - fee_taker, price_max * lots_max * unit),
+    )
+
+
+def any_tiers(rng: Random, rate_max: int, notional_max: int) -> tuple[Tier, ...]:
+    """Return 1 to 8 tiers; floors and rates in steps that leave every amount whole."""
+    count = rng.choice((1, 1, 2, 3, 8))
+    step = 1 if notional_max > PPM * 8 else 1_000  # ppm; floors are multiples of 10^6 / step
+    grain = PPM // step
+    floors = {0} | {grain * rng.randint(1, max(8, notional_max // grain)) for _ in range(count - 1)}
+    rate_max -= rate_max % step
+    rates = range(step, rate_max, step)
+    pairs = sorted(rng.choice((rng.choice(rates), rng.choice(rates[:200]))) for _ in floors)
+    spread = step * rng.choice((1, 5, 50))
+    return tuple(
+        Tier(
+            notional_floor_quote=floor,
+            margin_initial_ppm=min(maintenance + spread, rate_max),
+            margin_maintenance_ppm=maintenance,
+        )
+        for floor, maintenance in zip(sorted(floors), pairs, strict=True)
+    )
+
+
+def any_market(rng: Random, spec: MarketSpec) -> Market:
+    """Return the market at a mark and a funding index."""
+    top = spec.price_ticks_max
+    mark = rng.choice((rng.randint(1, top), rng.randint(1, top), top // 2 or 1, 1, top))
+    index = rng.choice((0, rng.randint(-(10**9), 10**9), rng.choice((-1, 1)) * 2**62))
+    return Market(spec, index, mark)
+
+
+def around(rng: Random, price: int, top: int) -> int:
+    """Return a price: close to another, or anywhere."""
+    near = price + rng.randint(-(price // 8) - 1, price // 8 + 1)
+    return max(1, min(top, rng.choice((price, near, near, near, rng.randint(1, top)))))
+
+
+def any_lots(rng: Random, most: int) -> int:
+    """Return 1 to `most` lots, often few, sometimes all."""
+    return rng.choice((1, most, rng.randint(1, most), rng.randint(1, min(most, 40))))
+
+
+def any_bucket(rng: Random, market: Market, sign: int = 0) -> Bucket:
+    """Return a position whose equity is at, next to or away from a line that decides."""
+    spec = market.spec
+    lots = (sign or rng.choice((-1, 1))) * any_lots(rng, spec.position_lots_max)
+    entry = around(rng, market.mark, spec.price_ticks_max)
+    value = max(0, abs(lots) * entry * market.unit - rng.choice((0, 0, 1, rng.randint(0, 1000))))
+    p = Bucket(lots, min(value, QUOTE_MAX), 0, any_index(rng, market.index, lots))
+    notional = abs(lots) * market.mark * market.unit
+    line = rng.choice(
+        (0, market.maintenance(p), market.maintenance(p), market.initial(p), notional)
+    )
+    target = line + rng.choice((-1, 0, 1, rng.randint(-line - 9, line + 9), rng.randint(0, 99)))
+    if rng.random() < 0.02:
+        target = rng.choice((-1, 1)) * QUOTE_MAX
+    p.margin = max(-QUOTE_MAX, min(QUOTE_MAX, target - market.equity(p)))
+    return p
+
+
+def any_index(rng: Random, index: int, lots: int) -> int:
+    """Return the funding index of a position's last touch; what is owed stays below 2^60."""
+    far = QUOTE_MAX * PPM // abs(lots)
+    moved = rng.choice((0, 0, rng.randint(-(10**8), 10**8), rng.randint(-far, far)))
+    moved = max(-far, min(far, moved))
+    return max(-FUNDING_INDEX_E6_MAX, min(FUNDING_INDEX_E6_MAX, index - moved))
+
+
+def any_fund(rng: Random, market: Market) -> Bucket:
+    """Return the insurance fund's position: flat with collateral, or holding something."""
+    if rng.random() < 0.4:
+        return Bucket(0, 0, rng.choice((0, rng.randint(0, 10**9), 2**59)), market.index)
+    fund = any_bucket(rng, market)
+    fund.margin = min(QUOTE_MAX, fund.margin + rng.choice((0, 10**6, 2**58)))
+    return fund
+
+
+def order_of(rng: Random, market: Market, p: Bucket) -> dict[str, int]:
+    """Return the arguments of a fill of a signed order."""
+    lots = min(ORDER_LOTS_MAX, any_lots(rng, rng.choice((market.spec.position_lots_max, 40))))
+    if p.lots and rng.random() < 0.3:
+        lots = min(ORDER_LOTS_MAX, max(1, abs(p.lots) + rng.randint(-1, 1)))
+    order_lots = min(ORDER_LOTS_MAX, lots + rng.choice((0, 0, rng.randint(0, 1000))))
+    price = around(rng, market.mark, market.spec.price_ticks_max)
+    need = market.share(order_lots, price, market.spec.tiers[0].margin_initial_ppm)
+    margin = rng.choice((0, need, need * 2, need + rng.randint(0, 9), order_lots * price))
+    margin = min(margin, QUOTE_MAX)
+    return {
+        "sign": rng.choice((-1, 1)),
+        "lots": lots,
+        "price": price,
+        "rate": rng.choice((0, market.spec.fee_maker_ppm, market.spec.fee_taker_ppm)),
+        "margin": margin,
+        "order_lots": order_lots,
+        "filled": rng.randint(0, order_lots - lots),
+        "free": rng.choice((0, margin, margin // 2, QUOTE_MAX)),
+    }

@@ -1,0 +1,193 @@
+"""The slow, obvious twin of margin_core: SPEC §3 line by line, in unbounded integers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from math import ceil, floor
+
+from tests.model.requirement import PPM, Bucket, Requirements
+
+__all__ = ["PPM", "Bucket", "Market", "RefusedError"]
+
+
+class RefusedError(Exception):
+    """The change is not admitted; the message is the reason's name in SPEC §6."""
+
+
+class Market(Requirements):
+    """Every change of a position, at one mark and one funding index."""
+
+    # Elementary changes, in place
+
+    def settled(self, p: Bucket) -> Bucket:
+        owed = self.owed(p)
+        return replace(p, margin=p.margin - owed, index=self.index, funding=owed)
+
+    def open(self, p: Bucket, lots: int, price: int) -> None:
+        p.lots += lots
+        p.value += abs(lots) * price * self.unit
+
+    def close(self, p: Bucket, lots: int, price: int) -> None:
+        sign = 1 if p.lots > 0 else -1
+        entry = Fraction(p.value * lots, abs(p.lots))  # exact when all lots are closed
+        entry_whole = ceil(entry) if sign > 0 else floor(entry)
+        pnl = sign * (lots * price * self.unit - entry_whole)
+        p.lots -= sign * lots
+        p.value -= entry_whole
+        p.margin += pnl
+        p.pnl += pnl
+
+    def pay(self, p: Bucket, fee: int) -> None:
+        p.margin -= fee
+        p.fee += fee
+
+    def release(self, p: Bucket, amount: int) -> None:
+        p.margin -= amount
+        p.free += amount
+        p.released += amount
+
+    def close_and_release(self, p: Bucket, lots: int, price: int, rate: int) -> None:
+        """FILL-4 to FILL-6."""
+        before, fee = replace(p), self.share(lots, price, rate)
+        self.close(p, lots, price)
+        self.pay(p, fee)
+        if p.lots == 0:
+            if p.margin < 0:
+                raise RefusedError("BANKRUPT")
+            return self.release(p, p.margin)
+        share = floor(Fraction(before.margin * lots, abs(before.lots))) + p.pnl - fee
+        self.release(p, max(0, min(share, p.margin, self.equity(p) - self.initial(p))))
+        equity, initial = self.equity(p), self.initial(p)
+        kept = equity * self.initial(before) >= self.equity(before) * initial
+        if equity < initial and not (equity >= 0 and kept):
+            raise RefusedError("INSUFFICIENT_MARGIN")
+        return None
+
+    # Changes of a position: the argument stays, the copy that comes back has changed
+
+    def fill(
+        self, p: Bucket, sign: int, lots: int, price: int, rate: int,
+        *, margin: int, order_lots: int, filled: int, free: int,
+    ) -> Bucket:  # fmt: skip
+        p, closing = self.settled(p), min(lots, max(0, -sign * p.lots))
+        if closing:
+            self.close_and_release(p, closing, price, rate)
+        if closing == lots:
+            return p
+        piece = margin * (filled + lots) // order_lots - margin * (filled + closing) // order_lots
+        if piece > free + p.free:
+            raise RefusedError("INSUFFICIENT_FREE_COLLATERAL")
+        p.free -= piece
+        p.margin += piece
+        self.open(p, sign * (lots - closing), price)
+        self.pay(p, self.share(lots - closing, price, rate))
+        if abs(p.lots) > self.spec.position_lots_max:
+            raise RefusedError("POSITION_LIMIT")
+        if self.equity(p) < self.initial(p):
+            raise RefusedError("INSUFFICIENT_MARGIN")
+        return p
+
+    def top_up(self, p: Bucket, amount: int, free: int) -> Bucket:
+        if p.lots == 0:
+            raise RefusedError("NO_POSITION")
+        if amount > free:
+            raise RefusedError("INSUFFICIENT_FREE_COLLATERAL")
+        p = self.settled(p)
+        return replace(p, margin=p.margin + amount, free=-amount)
+
+    def take_out(self, p: Bucket, amount: int) -> Bucket:
+        if p.lots == 0:
+            raise RefusedError("NO_POSITION")
+        p = self.settled(p)
+        p = replace(p, margin=p.margin - amount, free=amount)
+        if p.margin < 0 or self.equity(p) < self.initial(p):
+            raise RefusedError("INSUFFICIENT_MARGIN")
+        return p
+
+    def close_for_liquidation(self, p: Bucket, lots: int, price: int) -> Bucket:
+        p = self.settled(p)
+        self.close(p, lots, price)
+        fee = self.share(lots, price, self.spec.fee_liquidation_ppm)
+        self.pay(p, max(0, min(fee, self.equity(p))))
+        return p
+
+    def spare(self, p: Bucket, lots: int, price: int) -> int:
+        """Return how far closing `lots` brings the position over maintenance plus buffer."""
+        p = self.close_for_liquidation(p, lots, price)
+        buffer = self.share(p.lots, self.mark, self.spec.liquidation_buffer_ppm)
+        return self.equity(p) - self.maintenance(p) - buffer
+
+    def restored(self, p: Bucket, lots: int, price: int) -> bool:
+        return self.spare(p, lots, price) >= 0
+
+    def liquidation_fill(self, p: Bucket, lots: int, price: int) -> Bucket:
+        if not self.liquidatable(p):
+            raise RefusedError("NOT_LIQUIDATABLE")
+        if (price - self.bankruptcy_price(p)) * p.lots < 0:
+            raise RefusedError("LIQUIDATION_PRICE")
+        if lots > abs(p.lots) or (lots > 1 and self.restored(p, lots - 1, price)):
+            raise RefusedError("LIQUIDATION_TOO_LARGE")
+        p = self.close_for_liquidation(p, lots, price)
+        if p.lots == 0:
+            self.release(p, p.margin)
+        return p
+
+    def takeover(self, p: Bucket, fund: Bucket) -> tuple[Bucket, Bucket]:
+        if not self.liquidatable(p):
+            raise RefusedError("NOT_LIQUIDATABLE")
+        price, lots = self.bankruptcy_price(p), p.lots
+        p, fund = self.settled(p), self.settled(fund)
+        self.close(p, abs(lots), price)
+        closing = min(abs(lots), abs(fund.lots)) if fund.lots * lots < 0 else 0
+        if closing:
+            self.close(fund, closing, price)
+        self.open(fund, lots - closing if lots > 0 else lots + closing, price)
+        fund.margin += p.margin
+        p.margin = 0
+        over = abs(fund.lots) > self.spec.position_lots_max
+        if over or self.equity(fund) < self.initial(fund):
+            raise RefusedError("FUND_CANNOT_CARRY")
+        return p, fund
+
+    def adl(self, p: Bucket, counter: Bucket, lots: int) -> tuple[Bucket, Bucket]:
+        if not self.liquidatable(p):
+            raise RefusedError("NOT_LIQUIDATABLE")
+        if counter.lots * p.lots >= 0:
+            raise RefusedError("NO_POSITION")
+        if lots > min(abs(p.lots), abs(counter.lots)):
+            raise RefusedError("LIQUIDATION_TOO_LARGE")
+        if self.liquidatable(counter):
+            raise RefusedError("BANKRUPT")
+        price = self.bankruptcy_price(p)
+        p, counter = self.settled(p), self.settled(counter)
+        self.close(p, lots, price)
+        if p.lots == 0:
+            if p.margin < 0:
+                raise RefusedError("BANKRUPT")
+            self.release(p, p.margin)
+        self.close_and_release(counter, lots, price, 0)
+        if counter.margin < 0:
+            raise RefusedError("BANKRUPT")
+        return p, counter
+
+    def adl_rank(self, p: Bucket) -> int:
+        notional = abs(p.lots) * self.mark * self.unit
+        profit = notional - p.value if p.lots > 0 else p.value - notional
+        pnl_ppm = profit * PPM // max(p.value, 1)
+        leverage_ppm = notional * PPM // max(self.equity(p), 1)
+        if pnl_ppm <= 0:
+            return pnl_ppm * PPM
+        return min(pnl_ppm, 2**60) * min(leverage_ppm, 2**60)
+
+    def fund_fill(self, fund: Bucket, sign: int, lots: int, price: int) -> Bucket:
+        if fund.lots * sign >= 0 or lots > abs(fund.lots):
+            raise RefusedError("REDUCE_ONLY")
+        worst = self.mark * (PPM + sign * self.spec.mark_band_ppm) // PPM
+        if (price - worst) * sign > 0:
+            raise RefusedError("LIQUIDATION_PRICE")
+        fund = self.settled(fund)
+        self.close(fund, lots, price)
+        if self.equity(fund) < 0:
+            raise RefusedError("INSUFFICIENT_MARGIN")
+        return fund
