@@ -1,0 +1,1 @@
+"""Everything that touches the chain: batches, attestor, relayer, watcher, reconciler."""

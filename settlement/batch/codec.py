@@ -1,0 +1,165 @@
+"""Payload bytes from its parts and back (SPEC section 5, big endian, packed)."""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeVar
+
+from settlement.batch.payload import (
+    FLAG_TRIGGER,
+    ITEM_TYPES,
+    PAYLOAD_VERSION,
+    AccountRow,
+    Field,
+    Header,
+    Item,
+    Kind,
+    MarketRow,
+    OrderRow,
+    Payload,
+    PositionRow,
+    Record,
+)
+
+RecordT = TypeVar("RecordT", bound=Record)
+
+
+class PayloadError(ValueError):
+    """A value does not fit its field, or bytes are not a payload."""
+
+
+def fields_bytes(fields: tuple[Field, ...]) -> int:
+    """Return the size in bytes of a record of these fields."""
+    return sum(field.size for field in fields)
+
+
+HEADER_BYTES: Final = fields_bytes(Header.FIELDS)
+
+
+def order_bytes(row: OrderRow) -> int:
+    """Return the size in bytes of an order's row."""
+    trigger = fields_bytes(OrderRow.TRIGGER) if row.flags & FLAG_TRIGGER else 0
+    return fields_bytes(OrderRow.FIELDS) + trigger + fields_bytes(OrderRow.SIGNATURE)
+
+
+def item_bytes(item_type: type[Item]) -> int:
+    """Return the size in bytes of an item with its opcode."""
+    return 1 + fields_bytes(item_type.FIELDS)
+
+
+def encode_payload(payload: Payload) -> bytes:
+    """Return the bytes of a payload. Raises `PayloadError` when a value does not fit."""
+    header = Header(
+        version=PAYLOAD_VERSION,
+        sequence=payload.sequence,
+        epoch=payload.epoch,
+        clock_time_s=payload.clock_time_s,
+        market_count=len(payload.markets),
+        account_count=len(payload.accounts),
+        position_count=len(payload.positions),
+        order_count=len(payload.orders),
+        item_count=len(payload.items),
+    )
+    parts = [_pack(header, Header.FIELDS)]
+    parts += (_pack(market, MarketRow.FIELDS) for market in payload.markets)
+    parts += (_pack(account, AccountRow.FIELDS) for account in payload.accounts)
+    parts += (_pack(position, PositionRow.FIELDS) for position in payload.positions)
+    parts += (_pack_order(order) for order in payload.orders)
+    parts += (bytes((item.OPCODE,)) + _pack(item, item.FIELDS) for item in payload.items)
+    return b"".join(parts)
+
+
+def decode_payload(data: bytes) -> Payload:
+    """Return the parts of payload bytes. Raises `PayloadError` on anything that is not one."""
+    cursor = _Cursor(data)
+    header = cursor.record(Header)
+    if header.version != PAYLOAD_VERSION:
+        raise PayloadError(f"payload version {header.version}, expected {PAYLOAD_VERSION}")
+    markets = tuple(cursor.record(MarketRow) for _ in range(header.market_count))
+    accounts = tuple(cursor.record(AccountRow) for _ in range(header.account_count))
+    positions = tuple(cursor.record(PositionRow) for _ in range(header.position_count))
+    orders = tuple(cursor.order() for _ in range(header.order_count))
+    items = tuple(cursor.item() for _ in range(header.item_count))
+    cursor.expect_end()
+    return Payload(
+        sequence=header.sequence,
+        epoch=header.epoch,
+        clock_time_s=header.clock_time_s,
+        markets=markets,
+        accounts=accounts,
+        positions=positions,
+        orders=orders,
+        items=items,
+    )
+
+
+def _pack(record: Record, fields: tuple[Field, ...]) -> bytes:
+    return b"".join(_pack_field(record, field) for field in fields)
+
+
+def _pack_field(record: Record, field: Field) -> bytes:
+    value = getattr(record, field.name)
+    if field.kind is Kind.BYTES:
+        if len(value) != field.size:
+            raise PayloadError(
+                f"{type(record).__name__}.{field.name}: {len(value)} bytes, expected {field.size}"
+            )
+        return bytes(value)
+    try:
+        return int(value).to_bytes(field.size, "big", signed=field.kind is Kind.INT)
+    except OverflowError:
+        raise PayloadError(
+            f"{type(record).__name__}.{field.name}: {value} does not fit {field.size} bytes, "
+            f"{field.kind.value}"
+        ) from None
+
+
+def _pack_order(row: OrderRow) -> bytes:
+    trigger = _pack(row, OrderRow.TRIGGER) if row.flags & FLAG_TRIGGER else b""
+    return _pack(row, OrderRow.FIELDS) + trigger + _pack(row, OrderRow.SIGNATURE)
+
+
+class _Cursor:
+    """A place in payload bytes that only moves forward."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._offset = 0
+
+    def record(self, record_type: type[RecordT]) -> RecordT:
+        return record_type(**self._values(record_type.FIELDS))
+
+    def order(self) -> OrderRow:
+        values = self._values(OrderRow.FIELDS)
+        if values["flags"] & FLAG_TRIGGER:
+            values |= self._values(OrderRow.TRIGGER)
+        else:
+            values |= {"trigger_kind": 0, "trigger_price_ticks": 0}
+        return OrderRow(**values, **self._values(OrderRow.SIGNATURE))
+
+    def item(self) -> Item:
+        opcode = self._take(1)[0]
+        item_type = ITEM_TYPES.get(opcode)
+        if item_type is None:
+            raise PayloadError(f"unknown opcode {opcode:#04x} at byte {self._offset - 1}")
+        return item_type(**self._values(item_type.FIELDS))
+
+    def expect_end(self) -> None:
+        if self._offset != len(self._data):
+            raise PayloadError(f"{len(self._data) - self._offset} bytes after the last item")
+
+    def _values(self, fields: tuple[Field, ...]) -> dict[str, Any]:
+        return {field.name: self._value(field) for field in fields}
+
+    def _value(self, field: Field) -> int | bytes:
+        raw = self._take(field.size)
+        if field.kind is Kind.BYTES:
+            return raw
+        return int.from_bytes(raw, "big", signed=field.kind is Kind.INT)
+
+    def _take(self, size: int) -> bytes:
+        end = self._offset + size
+        if end > len(self._data):
+            raise PayloadError(f"payload ends at byte {len(self._data)}, expected {end} or more")
+        raw = self._data[self._offset : end]
+        self._offset = end
+        return raw

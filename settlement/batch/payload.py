@@ -1,0 +1,286 @@
+"""The parts of a batch payload (SPEC section 5): tables and items that refer to them by index."""
+
+from __future__ import annotations
+
+import enum
+from typing import ClassVar, Final, TypeAlias
+
+import msgspec
+
+PAYLOAD_VERSION: Final = 1
+
+
+class Kind(enum.Enum):
+    """How a field is written."""
+
+    UINT = "unsigned"
+    INT = "two's complement"
+    BYTES = "raw bytes"
+
+
+class Field(msgspec.Struct, frozen=True):
+    """One field of a packed record: big endian, `size` bytes."""
+
+    name: str
+    size: int
+    kind: Kind = Kind.UINT
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A packed record; `FIELDS` is its layout in order."""
+
+    FIELDS: ClassVar[tuple[Field, ...]] = ()
+
+
+class Header(Record, frozen=True, kw_only=True, gc=False):
+    """The first bytes of a payload."""
+
+    FIELDS: ClassVar = (
+        Field("version", 1),
+        Field("sequence", 8),
+        Field("epoch", 4),
+        Field("clock_time_s", 5),
+        Field("market_count", 1),
+        Field("account_count", 2),
+        Field("position_count", 2),
+        Field("order_count", 2),
+        Field("item_count", 2),
+    )
+    version: int
+    sequence: int
+    epoch: int
+    clock_time_s: int
+    market_count: int
+    account_count: int
+    position_count: int
+    order_count: int
+    item_count: int
+
+
+class MarketRow(Record, frozen=True, kw_only=True, gc=False):
+    """A row of the markets table."""
+
+    FIELDS: ClassVar = (Field("market_id", 4),)
+    market_id: int
+
+
+class AccountRow(Record, frozen=True, kw_only=True, gc=False):
+    """A row of the accounts table."""
+
+    FIELDS: ClassVar = (Field("address", 20, Kind.BYTES),)
+    address: bytes
+
+
+class PositionRow(Record, frozen=True, kw_only=True, gc=False):
+    """A row of the positions table: indices of the account and of the market."""
+
+    FIELDS: ClassVar = (Field("account", 2), Field("market", 1))
+    account: int
+    market: int
+
+
+class OrderRow(Record, frozen=True, kw_only=True, gc=False):
+    """A row of the orders table without its trigger and signature, which the codec adds."""
+
+    FIELDS: ClassVar = (
+        Field("position", 2),
+        Field("flags", 1),
+        Field("price_ticks", 4),
+        Field("qty_lots", 4),
+        Field("margin_quote", 8),
+        Field("fee_ppm_max", 3),
+        Field("nonce", 8),
+        Field("expiry_time_s", 5),
+    )
+    TRIGGER: ClassVar = (Field("trigger_kind", 1), Field("trigger_price_ticks", 4))
+    SIGNATURE: ClassVar = (Field("signature", 64, Kind.BYTES),)
+    position: int
+    flags: int
+    price_ticks: int
+    qty_lots: int
+    margin_quote: int
+    fee_ppm_max: int
+    nonce: int
+    expiry_time_s: int
+    trigger_kind: int
+    trigger_price_ticks: int
+    signature: bytes
+
+
+FLAG_SELL: Final = 0x01
+FLAG_TIME_IN_FORCE_SHIFT: Final = 1
+FLAG_POST_ONLY: Final = 0x08
+FLAG_REDUCE_ONLY: Final = 0x10
+FLAG_TRIGGER: Final = 0x80
+
+
+class ItemRecord(Record, frozen=True, kw_only=True, gc=False):
+    """An item of the payload; `OPCODE` is its first byte."""
+
+    OPCODE: ClassVar[int] = 0
+
+
+class PriceItem(ItemRecord, frozen=True, kw_only=True, gc=False):
+    """A price row that holds for the items after it."""
+
+    OPCODE: ClassVar = 0x01
+    FIELDS: ClassVar = (
+        Field("market", 1),
+        Field("time_ms", 6),
+        Field("index_ticks", 4),
+        Field("mark_ticks", 4),
+        Field("signature", 64, Kind.BYTES),
+    )
+    market: int
+    time_ms: int
+    index_ticks: int
+    mark_ticks: int
+    signature: bytes
+
+
+class ClockItem(ItemRecord, frozen=True, kw_only=True, gc=False):
+    """The batch clock from here on, unix seconds."""
+
+    OPCODE: ClassVar = 0x02
+    FIELDS: ClassVar = (Field("time_s", 5),)
+    time_s: int
+
+
+class FillItem(ItemRecord, frozen=True, kw_only=True, gc=False):
+    """A match of two orders of the table."""
+
+    OPCODE: ClassVar = 0x03
+    FIELDS: ClassVar = (Field("taker_order", 2), Field("maker_order", 2), Field("lots", 4))
+    taker_order: int
+    maker_order: int
+    lots: int
+
+
+class LiquidationFillItem(ItemRecord, frozen=True, kw_only=True, gc=False):
+    """A liquidated position closed against a maker's order."""
+
+    OPCODE: ClassVar = 0x04
+    FIELDS: ClassVar = (Field("position", 2), Field("maker_order", 2), Field("lots", 4))
+    position: int
+    maker_order: int
+    lots: int
+
+
+class TakeoverItem(ItemRecord, frozen=True, kw_only=True, gc=False):
+    """The fund takes what is left of a position."""
+
+    OPCODE: ClassVar = 0x05
+    FIELDS: ClassVar = (Field("position", 2), Field("fund_position", 2), Field("lots", 5))
+    position: int
+    fund_position: int
+    lots: int
+
+
+class AdlItem(ItemRecord, frozen=True, kw_only=True, gc=False):
+    """A bankrupt position closed against a counterparty."""
+
+    OPCODE: ClassVar = 0x06
+    FIELDS: ClassVar = (Field("position", 2), Field("counterparty", 2), Field("lots", 5))
+    position: int
+    counterparty: int
+    lots: int
+
+
+class FundFillItem(ItemRecord, frozen=True, kw_only=True, gc=False):
+    """The fund's position reduced against a maker's order."""
+
+    OPCODE: ClassVar = 0x07
+    FIELDS: ClassVar = (Field("fund_position", 2), Field("maker_order", 2), Field("lots", 4))
+    fund_position: int
+    maker_order: int
+    lots: int
+
+
+class FundingItem(ItemRecord, frozen=True, kw_only=True, gc=False):
+    """A market's new funding index."""
+
+    OPCODE: ClassVar = 0x08
+    FIELDS: ClassVar = (Field("market", 1), Field("funding_index_e6", 8, Kind.INT))
+    market: int
+    funding_index_e6: int
+
+
+class CollateralItem(ItemRecord, frozen=True, kw_only=True, gc=False):
+    """A signed move between free balance and position."""
+
+    OPCODE: ClassVar = 0x09
+    FIELDS: ClassVar = (
+        Field("position", 2),
+        Field("amount_quote", 8, Kind.INT),
+        Field("nonce", 8),
+        Field("expiry_time_s", 5),
+        Field("signature", 64, Kind.BYTES),
+    )
+    position: int
+    amount_quote: int
+    nonce: int
+    expiry_time_s: int
+    signature: bytes
+
+
+class WithdrawalItem(ItemRecord, frozen=True, kw_only=True, gc=False):
+    """A signed withdrawal."""
+
+    OPCODE: ClassVar = 0x0A
+    FIELDS: ClassVar = (
+        Field("account", 2),
+        Field("amount_quote", 8),
+        Field("to", 20, Kind.BYTES),
+        Field("nonce", 8),
+        Field("expiry_time_s", 5),
+        Field("signature", 64, Kind.BYTES),
+    )
+    account: int
+    amount_quote: int
+    to: bytes
+    nonce: int
+    expiry_time_s: int
+    signature: bytes
+
+
+Item: TypeAlias = (
+    PriceItem
+    | ClockItem
+    | FillItem
+    | LiquidationFillItem
+    | TakeoverItem
+    | AdlItem
+    | FundFillItem
+    | FundingItem
+    | CollateralItem
+    | WithdrawalItem
+)
+
+ITEM_TYPES: Final[dict[int, type[Item]]] = {
+    item_type.OPCODE: item_type
+    for item_type in (
+        PriceItem,
+        ClockItem,
+        FillItem,
+        LiquidationFillItem,
+        TakeoverItem,
+        AdlItem,
+        FundFillItem,
+        FundingItem,
+        CollateralItem,
+        WithdrawalItem,
+    )
+}
+
+
+class Payload(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole batch payload. `clock_time_s` holds until the first CLOCK item."""
+
+    sequence: int
+    epoch: int
+    clock_time_s: int
+    markets: tuple[MarketRow, ...]
+    accounts: tuple[AccountRow, ...]
+    positions: tuple[PositionRow, ...]
+    orders: tuple[OrderRow, ...]
+    items: tuple[Item, ...]

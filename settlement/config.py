@@ -1,0 +1,237 @@
+"""Settlement's configuration: the `[settlement]` table of a TOML file, every limit named.
+
+Markets, oracle signers and the chain id are read from the matcher's tables of the same file, so
+that contract and engine cannot be listed with different numbers.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from settlement.errors import ConfigError
+
+T = TypeVar("T")
+Toml: TypeAlias = Any
+
+ENVIRONMENT_PREFIX: Final = "env:"
+
+Address = Annotated[str, Meta(pattern=r"^0x[0-9a-fA-F]{40}$")]
+Target = Annotated[str, Meta(pattern=r"^.+:[0-9]{1,5}$")]
+Ppm = Annotated[int, Meta(ge=0, lt=1_000_000)]
+Key = Annotated[str, Meta(pattern=r"^(file|keystore|env|dev):.+$")]
+Backend = Literal["auto", "anvil", "eth-tester"]
+
+
+class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the file: unknown keys are errors."""
+
+
+class TierTable(msgspec.Struct, frozen=True, kw_only=True):
+    """One margin tier of a market (SPEC section 2)."""
+
+    notional_floor_quote: Annotated[int, Meta(ge=0, le=1 << 60)]
+    margin_initial_ppm: Annotated[int, Meta(ge=1, le=1_000_000)]
+    margin_maintenance_ppm: Annotated[int, Meta(ge=1, lt=1_000_000)]
+
+
+class MarketTable(msgspec.Struct, frozen=True, kw_only=True):
+    """What the contract must know of one of the matcher's markets; its display keys are not."""
+
+    market_id: Annotated[int, Meta(ge=1, le=65535)]
+    quote_per_tick_lot: Annotated[int, Meta(ge=1, lt=1 << 60)]
+    price_ticks_max: Annotated[int, Meta(ge=1, lt=1 << 27)]
+    position_lots_max: Annotated[int, Meta(ge=1, le=1 << 40)]
+    fee_maker_ppm: Ppm
+    fee_taker_ppm: Ppm
+    fee_liquidation_ppm: Ppm
+    liquidation_buffer_ppm: Ppm
+    mark_band_ppm: Annotated[int, Meta(ge=1, lt=1_000_000)]
+    funding_cap_ppm: Ppm
+    funding_interval_s: Annotated[int, Meta(ge=1, le=86_400 * 366)]
+    index_age_max_ms: Annotated[int, Meta(ge=1, le=86_400_000)]
+    tiers: Annotated[list[TierTable], Meta(min_length=1, max_length=8)]
+
+
+class DomainTable(msgspec.Struct, frozen=True, kw_only=True):
+    """The chain id of `[matcher.domain]`; its contract comes from the addresses file."""
+
+    chain_id: Annotated[int, Meta(ge=1, le=1 << 62)]
+
+
+class SharedTable(msgspec.Struct, frozen=True, kw_only=True):
+    """What settlement reads of `[matcher]`; other keys are the matcher's own business."""
+
+    domain: DomainTable
+    oracle_signers: list[Address] = []
+    markets: list[MarketTable] = []
+
+
+class ChainTable(_Table, frozen=True, kw_only=True):
+    """The embedded chain (`bulkhead chain`): for demonstration and tests only."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8545
+    backend: Backend = "auto"
+    block_gas_max: Annotated[int, Meta(ge=20_000_000, le=1_000_000_000)] = 60_000_000
+    attestors: Annotated[list[Address], Meta(min_length=1, max_length=32)]
+    quorum: Annotated[int, Meta(ge=1, le=32)] = 1
+    clock_ahead_max_s: Annotated[int, Meta(ge=1, le=86_400)] = 300
+    clock_lag_max_s: Annotated[int, Meta(ge=1, le=86_400 * 366)] = 604_800
+    funded: list[Address] = []
+    funded_gas_gwei: Annotated[int, Meta(ge=0)] = 100_000_000_000
+    funded_quote: Annotated[int, Meta(ge=0, le=1 << 60)] = 0
+
+
+class AttestTable(_Table, frozen=True, kw_only=True):
+    """The attestor (`bulkhead attest`)."""
+
+    listen: Target = "127.0.0.1:7610"
+    matcher: Target = "127.0.0.1:7600"
+    matcher_token: str
+    key: Key
+    outbox: str = "sqlite:///.bulkhead/outbox.sqlite3"
+    batch_interval_ms: Annotated[int, Meta(ge=100, le=3_600_000)] = 1_000
+    confirmation_count: Annotated[int, Meta(ge=0, le=10_000)] = 0
+    poll_interval_ms: Annotated[int, Meta(ge=10, le=60_000)] = 200
+    block_range_max: Annotated[int, Meta(ge=1, le=100_000)] = 1_000
+    concurrent_streams_max: Annotated[int, Meta(ge=1, le=10_000)] = 64
+    give_up_after_ms: Annotated[int, Meta(ge=0, le=86_400_000)] = 30_000
+
+
+class RelayTable(_Table, frozen=True, kw_only=True):
+    """The relayer (`bulkhead relay`)."""
+
+    key: Key
+    attestor: Target = "127.0.0.1:7610"
+    replace_after_ms: Annotated[int, Meta(ge=100, le=3_600_000)] = 15_000
+    poll_interval_ms: Annotated[int, Meta(ge=10, le=60_000)] = 200
+    fee_gwei_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 500
+    give_up_after_ms: Annotated[int, Meta(ge=0, le=86_400_000)] = 30_000
+
+
+class SettlementConfig(_Table, frozen=True, kw_only=True):
+    """The `[settlement]` table, with what it shares with `[matcher]`."""
+
+    rpc_url: Annotated[str, Meta(pattern=r"^https?://")] = "http://127.0.0.1:8545"
+    addresses_file: str = ".bulkhead/addresses.json"
+    log_level: Literal["debug", "info", "warning", "error"] = "warning"
+    log_format: Literal["text", "json"] = "text"
+    chain: ChainTable | None = None
+    attest: AttestTable | None = None
+    relay: RelayTable | None = None
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that settlement reads of a configuration file."""
+
+    path: Path
+    settlement: SettlementConfig
+    shared: SharedTable
+
+    @property
+    def chain(self) -> ChainTable:
+        """Return `[settlement.chain]`. Raises `ConfigError` when the file has none."""
+        return self._require("chain", self.settlement.chain)
+
+    @property
+    def attest(self) -> AttestTable:
+        """Return `[settlement.attest]`. Raises `ConfigError` when the file has none."""
+        return self._require("attest", self.settlement.attest)
+
+    @property
+    def relay(self) -> RelayTable:
+        """Return `[settlement.relay]`. Raises `ConfigError` when the file has none."""
+        return self._require("relay", self.settlement.relay)
+
+    def _require(self, name: str, table: T | None) -> T:
+        if table is None:
+            raise ConfigError(f"{self.path}: $.settlement.{name}: expected this table, found none")
+        return table
+
+
+def load(path: Path, overrides: dict[str, Any] | None = None) -> Config:
+    """Return the settlement part of a TOML file.
+
+    Args:
+        path: The file.
+        overrides: Dotted keys of `[settlement]` (`chain.port`) and values that replace them.
+
+    Raises:
+        ConfigError: One line with the file, the key, what was expected and what was found.
+    """
+    file = _read(path)
+    table = _table(path, file, "settlement")
+    for key, value in (overrides or {}).items():
+        if value is not None:
+            _override(table, key, value)
+    settlement = _convert(path, "settlement", table, SettlementConfig)
+    shared = _convert(path, "matcher", _table(path, file, "matcher"), SharedTable)
+    return Config(path=path, settlement=settlement, shared=shared)
+
+
+def secret_text(value: str, *, path: Path, key: str) -> str:
+    """Return a token, read from the environment when it is written `env:NAME`."""
+    if not value.startswith(ENVIRONMENT_PREFIX):
+        return value
+    name = value.removeprefix(ENVIRONMENT_PREFIX)
+    found = os.environ.get(name, "")
+    if not found:
+        raise ConfigError(f"{path}: {key}: expected the environment variable {name}, found none")
+    return found
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise ConfigError(f"{path}: cannot be read: {exc.strerror or exc}") from exc
+    except UnicodeDecodeError as exc:
+        raise ConfigError(f"{path}: expected UTF-8, found byte {exc.start} that is not") from exc
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigError(f"{path}: is not TOML: {exc}") from exc
+
+
+def _table(path: Path, file: dict[str, Any], name: str) -> dict[str, Any]:
+    table = file.get(name)
+    if not isinstance(table, dict):
+        raise ConfigError(f"{path}: $.{name}: expected a table [{name}], found none")
+    return table
+
+
+def _override(table: dict[str, Any], dotted_key: str, value: object) -> None:
+    *parents, name = dotted_key.split(".")
+    for parent in parents:
+        table = table.setdefault(parent, {})
+    table[name] = value
+
+
+def _convert(path: Path, name: str, table: dict[str, Any], table_type: type[T]) -> T:
+    try:
+        return msgspec.convert(table, table_type)
+    except msgspec.ValidationError as exc:
+        what, _, where = str(exc).partition(" - at ")
+        key = f"$.{name}{where.strip('`').removeprefix('$')}"
+        unknown = re.search(r"unknown field `([^`]+)`", what)
+        if unknown is not None:
+            text = f"{key}.{unknown[1]}: expected no such key; remove or correct it"
+        else:
+            found = _found(table, key.removeprefix(f"$.{name}"))
+            text = f"{key}: {what[:1].lower()}{what[1:]}{found}"
+        raise ConfigError(f"{path}: {text}") from exc
+
+
+def _found(table: Toml, key: str) -> str:
+    """Return ", found …" for the value at `.a[0].b`; nothing when it is absent or a table."""
+    for name, index in re.findall(r"\.(\w+)|\[(\d+)\]", key):
+        try:
+            table = table[int(index)] if index else table[name]
+        except (KeyError, IndexError, TypeError):
+            return ""
+    return "" if isinstance(table, dict) else f", found {table!r}"

@@ -1,0 +1,102 @@
+"""What settlement's processes tell each other: batches, deposits, receipts, cursors."""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+
+import msgspec
+
+ZERO_DIGEST: Final = bytes(32)
+
+
+class BatchState(enum.IntEnum):
+    """How far a batch has come. Values are those of the wire's SettlementState."""
+
+    BATCHED = 2  # signed and in the outbox
+    SUBMITTED = 3  # a relayer has sent a transaction
+    SETTLED = 4  # in a block, confirmed
+
+
+# A reorganisation deeper than the confirmations takes a settled batch back to BATCHED.
+TRANSITIONS: Final[dict[BatchState, frozenset[BatchState]]] = {
+    BatchState.BATCHED: frozenset({BatchState.SUBMITTED, BatchState.SETTLED}),
+    BatchState.SUBMITTED: frozenset({BatchState.SUBMITTED, BatchState.SETTLED}),
+    BatchState.SETTLED: frozenset({BatchState.SETTLED, BatchState.BATCHED}),
+}
+
+
+class SignedBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch as relayers submit it; signatures ascend by the signer's address."""
+
+    batch_seq: int
+    epoch: int
+    previous_digest: bytes
+    digest: bytes
+    payload: bytes
+    signatures: tuple[bytes, ...]
+    first_item_seq: int
+    last_item_seq: int
+    gas_estimate: int
+
+
+class BatchStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a batch stands on its way to the chain."""
+
+    state: BatchState
+    tx_hash: bytes = b""
+    block_number: int = 0
+
+
+class Deposit(msgspec.Struct, frozen=True, kw_only=True):
+    """A deposit into the vault; either `account` or `fund_market_id` is set."""
+
+    deposit_seq: int
+    account: bytes = b""
+    fund_market_id: int = 0
+    amount_quote: int
+    block_number: int
+    tx_hash: bytes
+
+
+class RejectedItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A feed item that the contract refused, with its `RejectReason`."""
+
+    item_seq: int
+    reason: int
+
+
+class BatchReceipt(msgspec.Struct, frozen=True, kw_only=True):
+    """What the contract did with a batch."""
+
+    batch_seq: int
+    first_item_seq: int
+    last_item_seq: int
+    block_number: int
+    tx_hash: bytes
+    rejected_items: tuple[RejectedItem, ...] = ()
+
+
+class BatchProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch before its receipt: BATCHED, or SUBMITTED with the transaction's hash."""
+
+    batch_seq: int
+    state: BatchState
+    first_item_seq: int
+    last_item_seq: int
+    tx_hash: bytes = b""
+
+
+class ChainReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What the matcher is told in one call."""
+
+    deposits: tuple[Deposit, ...] = ()
+    progress: tuple[BatchProgress, ...] = ()
+    receipts: tuple[BatchReceipt, ...] = ()
+
+
+class MatcherCursor(msgspec.Struct, frozen=True, kw_only=True):
+    """What the matcher knows of the chain; 0 before the first."""
+
+    deposit_seq: int
+    batch_seq: int

@@ -1,0 +1,238 @@
+"""Follows the chain block by block and reports deposits and receipts to the matcher, in order."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+from eth_typing import HexStr
+from web3.exceptions import BlockNotFound
+
+from settlement.errors import (
+    ChainUnreachableError,
+    FeedUnreachableError,
+    SequenceGapError,
+    StateMismatchError,
+)
+from settlement.outbox import Mark
+from settlement.records import (
+    BatchReceipt,
+    BatchState,
+    BatchStatus,
+    ChainReport,
+    Deposit,
+    MatcherCursor,
+    RejectedItem,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from settlement.config import AttestTable
+    from settlement.node import Node
+    from settlement.outbox import Outbox
+    from settlement.process import Backoff
+    from settlement.records import SignedBatch
+    from settlement.rpc.matcher_client import MatcherClient
+
+log: Final = structlog.get_logger()
+
+EVENTS_PER_REPORT_MAX: Final = 500
+EVENT_NAMES: Final = (
+    "Deposited",
+    "InsuranceFunded",
+    "BatchSettled",
+    "ItemRejected",
+    "WithdrawalFailed",
+)
+
+
+class _OutboxBehindError(Exception):
+    """The chain has settled a batch that this attestor has not built yet."""
+
+
+class Watcher:
+    """Reads confirmed blocks; what was read and reported is marked in the outbox."""
+
+    def __init__(
+        self, node: Node, outbox: Outbox, matcher: MatcherClient, table: AttestTable
+    ) -> None:
+        self._node = node
+        self._outbox = outbox
+        self._matcher = matcher
+        self._confirmation_count = table.confirmation_count
+        self._block_range_max = table.block_range_max
+        self._poll_s = table.poll_interval_ms / 1_000
+        self._events = {
+            event.topic: event for event in (node.settlement.events[name]() for name in EVENT_NAMES)
+        }
+        self._cursor = MatcherCursor(deposit_seq=0, batch_seq=0)
+
+    async def follow_chain(self, backoff: Backoff) -> None:
+        """Report for ever. Raises `SettlementError` when chain, outbox and matcher disagree."""
+        is_cursor_known = False
+        while True:
+            try:
+                if not is_cursor_known:
+                    self._cursor = await self._matcher.cursor()
+                    is_cursor_known = True
+                has_advanced = await self.advance()
+                backoff.reset()
+            except (FeedUnreachableError, ChainUnreachableError) as exc:
+                is_cursor_known = False
+                await backoff.wait(exc)
+                continue
+            except SequenceGapError as exc:
+                self._start_over(exc)
+                is_cursor_known = False
+                continue
+            if not has_advanced:
+                await asyncio.sleep(self._poll_s)
+
+    async def advance(self) -> bool:
+        """Read and report the next blocks; return whether there were any."""
+        with self._node.errors():
+            mark = await self._mark_on_chain()
+            first = mark.block_number + 1 if mark else self._node.addresses.deploy_block
+            head = await self._node.web3.eth.block_number
+            last = min(head - self._confirmation_count, first + self._block_range_max - 1)
+            if last < first:
+                return False
+            block: Any = await self._node.web3.eth.get_block(last)
+            logs = await self._logs(first, last)
+        try:
+            deposits, receipts = self._read(logs)
+        except _OutboxBehindError:
+            return False
+        await self._report(deposits, receipts)
+        self._settle(receipts)
+        self._outbox.add_mark(Mark(block_number=last, block_hash=bytes(block["hash"])))
+        return True
+
+    async def _mark_on_chain(self) -> Mark | None:
+        """Return the newest mark whose block is still on the chain; forget those that are not."""
+        has_stepped_back = False
+        while (mark := self._outbox.mark()) is not None:
+            try:
+                block: Any = await self._node.web3.eth.get_block(mark.block_number)
+            except BlockNotFound:
+                block = None
+            if block is not None and bytes(block["hash"]) == mark.block_hash:
+                break
+            log.error("chain.reorganised", block_number=mark.block_number)
+            self._outbox.remove_mark(mark.block_number)
+            has_stepped_back = True
+        if has_stepped_back:
+            self._outbox.unsettle_after(mark.block_number if mark else 0)
+        return mark
+
+    async def _logs(self, first: int, last: int) -> list[Any]:
+        logs = await self._node.web3.eth.get_logs(
+            {
+                "address": self._node.settlement.address,
+                "fromBlock": first,
+                "toBlock": last,
+                "topics": [list(self._events)],
+            }
+        )
+        return sorted(logs, key=lambda entry: (entry["blockNumber"], entry["logIndex"]))
+
+    def _read(self, logs: Sequence[Any]) -> tuple[list[Deposit], list[BatchReceipt]]:
+        """Return what the matcher does not know yet, in order."""
+        deposits: list[Deposit] = []
+        receipts: list[BatchReceipt] = []
+        refused: dict[int, list[tuple[int, int]]] = {}
+        for entry in logs:
+            event = self._events[HexStr(entry["topics"][0].to_0x_hex())].process_log(entry)
+            args = event["args"]
+            match event["event"]:
+                case "Deposited" | "InsuranceFunded":
+                    if args["depositSeq"] > self._cursor.deposit_seq:
+                        deposits.append(_deposit(event))
+                case "ItemRejected":
+                    refusal = (args["itemIndex"], int(args["reason"]))
+                    refused.setdefault(args["sequence"], []).append(refusal)
+                case "BatchSettled":
+                    receipts.append(self._receipt(event, refused.pop(args["sequence"], [])))
+                case name:
+                    log.error("chain.incident", event=name, args=str(dict(args)))
+        return deposits, receipts
+
+    def _receipt(self, event: Any, refused: list[tuple[int, int]]) -> BatchReceipt:  # noqa: ANN401
+        batch_seq = event["args"]["sequence"]
+        batch = self._outbox.find(batch_seq)
+        if batch is None:
+            raise _OutboxBehindError
+        if bytes(event["args"]["digest"]) != batch.digest:
+            raise StateMismatchError(
+                f"batch {batch_seq} on chain is not the one in the outbox "
+                f"({event['args']['digest'].hex()}, expected {batch.digest.hex()}); "
+                "another attestor sees another feed: stop and compare the journals"
+            )
+        return BatchReceipt(
+            batch_seq=batch_seq,
+            first_item_seq=batch.first_item_seq,
+            last_item_seq=batch.last_item_seq,
+            block_number=event["blockNumber"],
+            tx_hash=bytes(event["transactionHash"]),
+            rejected_items=self._rejected(batch, refused),
+        )
+
+    def _rejected(
+        self, batch: SignedBatch, refused: list[tuple[int, int]]
+    ) -> tuple[RejectedItem, ...]:
+        """Name the feed items behind refused payload items; prices and clocks have none."""
+        item_seqs = self._outbox.item_seqs(batch.batch_seq)
+        items: list[RejectedItem] = []
+        for index, reason in refused:
+            item_seq = item_seqs[index]
+            log.error(
+                "item.refused",
+                batch_seq=batch.batch_seq,
+                item_index=index,
+                item_seq=item_seq,
+                reason=reason,
+            )
+            if batch.first_item_seq <= item_seq <= batch.last_item_seq:
+                items.append(RejectedItem(item_seq=item_seq, reason=reason))
+        return tuple(items)
+
+    async def _report(self, deposits: list[Deposit], receipts: list[BatchReceipt]) -> None:
+        for start in range(0, len(deposits), EVENTS_PER_REPORT_MAX):
+            part = tuple(deposits[start : start + EVENTS_PER_REPORT_MAX])
+            self._cursor = await self._matcher.report(ChainReport(deposits=part))
+        unknown = [receipt for receipt in receipts if receipt.batch_seq > self._cursor.batch_seq]
+        for start in range(0, len(unknown), EVENTS_PER_REPORT_MAX):
+            part_receipts = tuple(unknown[start : start + EVENTS_PER_REPORT_MAX])
+            self._cursor = await self._matcher.report(ChainReport(receipts=part_receipts))
+
+    def _settle(self, receipts: list[BatchReceipt]) -> None:
+        for receipt in receipts:
+            status = BatchStatus(
+                state=BatchState.SETTLED,
+                tx_hash=receipt.tx_hash,
+                block_number=receipt.block_number,
+            )
+            self._outbox.move(receipt.batch_seq, status)
+            log.info("batch.settled", batch_seq=receipt.batch_seq)
+
+    def _start_over(self, exc: SequenceGapError) -> None:
+        """Read the chain from the deployment on again: the matcher knows less than was marked."""
+        if self._outbox.mark() is None:
+            raise StateMismatchError(f"{exc}; the chain holds no event before it") from exc
+        log.warning("watcher.starts_over", reason=str(exc))
+        self._outbox.clear_marks()
+
+
+def _deposit(event: Any) -> Deposit:  # noqa: ANN401 - web3's event data
+    args = event["args"]
+    common = {
+        "deposit_seq": args["depositSeq"],
+        "amount_quote": args["amountQuote"],
+        "block_number": event["blockNumber"],
+        "tx_hash": bytes(event["transactionHash"]),
+    }
+    if event["event"] == "InsuranceFunded":
+        return Deposit(fund_market_id=args["marketId"], **common)
+    return Deposit(account=bytes.fromhex(args["account"].removeprefix("0x")), **common)

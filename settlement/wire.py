@@ -1,0 +1,278 @@
+"""Converts between the wire's messages and settlement's own structs."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bulkhead.matcher.v1 import chain_event_pb2, settlement_feed_service_pb2, settlement_item_pb2
+from bulkhead.settlement.v1 import batch_pb2, relay_service_pb2
+from bulkhead.types.v1 import settlement_state_pb2, trigger_pb2
+from settlement.batch.items import (
+    Adl,
+    AnyItem,
+    CollateralMove,
+    Fill,
+    FundFill,
+    Funding,
+    LiquidationFill,
+    PriceRow,
+    SignedOrder,
+    Takeover,
+    Tick,
+    Withdrawal,
+)
+from settlement.errors import StateMismatchError
+from settlement.records import (
+    BatchProgress,
+    BatchReceipt,
+    BatchState,
+    BatchStatus,
+    ChainReport,
+    Deposit,
+    MatcherCursor,
+    SignedBatch,
+)
+
+FeedResponse = settlement_feed_service_pb2.StreamItemsResponse
+ReportRequest = settlement_feed_service_pb2.ReportChainEventsRequest
+
+STATES: Final = {
+    BatchState.BATCHED: settlement_state_pb2.SETTLEMENT_STATE_BATCHED,
+    BatchState.SUBMITTED: settlement_state_pb2.SETTLEMENT_STATE_SUBMITTED,
+    BatchState.SETTLED: settlement_state_pb2.SETTLEMENT_STATE_SETTLED,
+}
+
+
+def orders_from_wire(response: FeedResponse) -> list[SignedOrder]:
+    """Return the orders that a response of the feed brings, to be read before its items."""
+    return [_order_from_wire(order) for order in response.orders]
+
+
+def items_from_wire(response: FeedResponse) -> list[AnyItem]:
+    """Return the items of a response. Raises `StateMismatchError` on an unknown kind."""
+    return [_item_from_wire(item) for item in response.items]
+
+
+def _order_from_wire(message: settlement_item_pb2.SettlementOrder) -> SignedOrder:
+    order = message.order
+    has_trigger = order.HasField("trigger")
+    kind = order.trigger.kind if has_trigger else trigger_pb2.TRIGGER_KIND_UNSPECIFIED
+    return SignedOrder(
+        order_id=message.order_id,
+        account=order.account,
+        market_id=order.market_id,
+        side=order.side - 1,
+        time_in_force=order.time_in_force - 1,
+        is_post_only=order.is_post_only,
+        is_reduce_only=order.is_reduce_only,
+        price_ticks=order.price_ticks,
+        qty_lots=order.qty_lots,
+        margin_quote=order.margin_quote,
+        fee_ppm_max=order.fee_ppm_max,
+        trigger_kind=int(kind),
+        trigger_price_ticks=order.trigger.price_ticks if has_trigger else 0,
+        nonce=order.nonce,
+        expiry_time_s=order.expiry_time_s,
+        signature=order.signature,
+    )
+
+
+def _item_from_wire(item: settlement_item_pb2.SettlementItem) -> AnyItem:
+    seq, time_ns = item.item_seq, item.time_ns
+    match item.WhichOneof("item"):
+        case "price":
+            index = item.price.index_price
+            return PriceRow(
+                item_seq=seq,
+                time_ns=time_ns,
+                market_id=index.market_id,
+                index_price_ticks=index.price_ticks,
+                mark_price_ticks=item.price.mark_price_ticks,
+                index_time_ms=index.time_ms,
+                signature=index.signature,
+            )
+        case "fill":
+            return Fill(
+                item_seq=seq,
+                time_ns=time_ns,
+                taker_order_id=item.fill.taker_order_id,
+                maker_order_id=item.fill.maker_order_id,
+                qty_lots=item.fill.qty_lots,
+            )
+        case "funding":
+            return Funding(
+                item_seq=seq,
+                time_ns=time_ns,
+                market_id=item.funding.market_id,
+                funding_index_e6=item.funding.funding_index_e6,
+            )
+        case "collateral_move" | "withdrawal":
+            return _signed_from_wire(item)
+        case "tick":
+            return Tick(item_seq=seq, time_ns=time_ns)
+        case _:
+            return _liquidation_from_wire(item)
+
+
+def _signed_from_wire(item: settlement_item_pb2.SettlementItem) -> CollateralMove | Withdrawal:
+    if item.HasField("collateral_move"):
+        move = item.collateral_move.move
+        return CollateralMove(
+            item_seq=item.item_seq,
+            time_ns=item.time_ns,
+            account=move.account,
+            market_id=move.market_id,
+            amount_quote=move.amount_quote,
+            nonce=move.nonce,
+            expiry_time_s=move.expiry_time_s,
+            signature=move.signature,
+        )
+    withdrawal = item.withdrawal.withdrawal
+    return Withdrawal(
+        item_seq=item.item_seq,
+        time_ns=item.time_ns,
+        account=withdrawal.account,
+        to=withdrawal.receiver,
+        amount_quote=withdrawal.amount_quote,
+        nonce=withdrawal.nonce,
+        expiry_time_s=withdrawal.expiry_time_s,
+        signature=withdrawal.signature,
+    )
+
+
+def _liquidation_from_wire(item: settlement_item_pb2.SettlementItem) -> AnyItem:
+    seq, time_ns = item.item_seq, item.time_ns
+    match item.WhichOneof("item"):
+        case "liquidation_fill":
+            return LiquidationFill(
+                item_seq=seq,
+                time_ns=time_ns,
+                market_id=item.liquidation_fill.market_id,
+                account=item.liquidation_fill.account,
+                maker_order_id=item.liquidation_fill.maker_order_id,
+                qty_lots=item.liquidation_fill.qty_lots,
+            )
+        case "takeover":
+            return Takeover(
+                item_seq=seq,
+                time_ns=time_ns,
+                market_id=item.takeover.market_id,
+                account=item.takeover.account,
+                qty_lots=item.takeover.qty_lots,
+            )
+        case "adl":
+            return Adl(
+                item_seq=seq,
+                time_ns=time_ns,
+                market_id=item.adl.market_id,
+                account=item.adl.account,
+                counterparty=item.adl.counterparty_account,
+                qty_lots=item.adl.qty_lots,
+            )
+        case "fund_fill":
+            return FundFill(
+                item_seq=seq,
+                time_ns=time_ns,
+                maker_order_id=item.fund_fill.maker_order_id,
+                qty_lots=item.fund_fill.qty_lots,
+            )
+        case kind:
+            raise StateMismatchError(
+                f"item {seq} of the settlement feed is of a kind that this attestor does not know "
+                f"({kind}); install the release that the matcher runs"
+            )
+
+
+def batch_to_wire(batch: SignedBatch) -> batch_pb2.SignedBatch:
+    """Return the message of a signed batch."""
+    return batch_pb2.SignedBatch(
+        batch_seq=batch.batch_seq,
+        epoch=batch.epoch,
+        previous_digest=batch.previous_digest,
+        digest=batch.digest,
+        payload=batch.payload,
+        signatures=batch.signatures,
+        first_item_seq=batch.first_item_seq,
+        last_item_seq=batch.last_item_seq,
+        gas_estimate=batch.gas_estimate,
+    )
+
+
+def batch_from_wire(message: batch_pb2.SignedBatch) -> SignedBatch:
+    """Return the signed batch of a message."""
+    return SignedBatch(
+        batch_seq=message.batch_seq,
+        epoch=message.epoch,
+        previous_digest=message.previous_digest,
+        digest=message.digest,
+        payload=message.payload,
+        signatures=tuple(message.signatures),
+        first_item_seq=message.first_item_seq,
+        last_item_seq=message.last_item_seq,
+        gas_estimate=message.gas_estimate,
+    )
+
+
+def batch_response(batch: SignedBatch, status: BatchStatus) -> relay_service_pb2.GetBatchResponse:
+    """Return the answer about one batch, without its header."""
+    return relay_service_pb2.GetBatchResponse(
+        batch=batch_to_wire(batch),
+        state=STATES[status.state],
+        tx_hash=status.tx_hash,
+        block_number=status.block_number,
+    )
+
+
+def report_to_wire(report: ChainReport) -> ReportRequest:
+    """Return the message that tells the matcher what happened on the chain."""
+    return ReportRequest(
+        deposits=[_deposit_to_wire(deposit) for deposit in report.deposits],
+        batch_progress=[_progress_to_wire(progress) for progress in report.progress],
+        batch_receipts=[_receipt_to_wire(receipt) for receipt in report.receipts],
+    )
+
+
+def cursor_from_wire(
+    message: settlement_feed_service_pb2.GetCursorResponse
+    | settlement_feed_service_pb2.ReportChainEventsResponse,
+) -> MatcherCursor:
+    """Return what the matcher knows of the chain."""
+    return MatcherCursor(deposit_seq=message.deposit_seq, batch_seq=message.batch_seq)
+
+
+def _deposit_to_wire(deposit: Deposit) -> chain_event_pb2.ChainDeposit:
+    message = chain_event_pb2.ChainDeposit(
+        deposit_seq=deposit.deposit_seq,
+        amount_quote=deposit.amount_quote,
+        block_number=deposit.block_number,
+        tx_hash=deposit.tx_hash,
+    )
+    if deposit.account:
+        message.account = deposit.account
+    else:
+        message.fund_market_id = deposit.fund_market_id
+    return message
+
+
+def _progress_to_wire(progress: BatchProgress) -> chain_event_pb2.BatchProgress:
+    return chain_event_pb2.BatchProgress(
+        batch_seq=progress.batch_seq,
+        state=STATES[progress.state],
+        first_item_seq=progress.first_item_seq,
+        last_item_seq=progress.last_item_seq,
+        tx_hash=progress.tx_hash,
+    )
+
+
+def _receipt_to_wire(receipt: BatchReceipt) -> chain_event_pb2.BatchReceipt:
+    return chain_event_pb2.BatchReceipt(
+        batch_seq=receipt.batch_seq,
+        first_item_seq=receipt.first_item_seq,
+        last_item_seq=receipt.last_item_seq,
+        block_number=receipt.block_number,
+        tx_hash=receipt.tx_hash,
+        rejected_items=[
+            chain_event_pb2.RejectedItem(item_seq=item.item_seq, reason=item.reason)  # type: ignore[arg-type]
+            for item in receipt.rejected_items
+        ],
+    )

@@ -1,0 +1,75 @@
+"""Configuration of settlement: the shipped file loads; what is wrong is one line with its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from settlement.config import load, secret_text
+from settlement.errors import ConfigError
+
+DEV = Path(__file__).resolve().parents[3] / "deploy/config/dev.toml"
+
+
+def written(folder: Path, old: str, new: str) -> Path:
+    """Return the development configuration with one replacement."""
+    text = DEV.read_text(encoding="utf-8")
+    assert old in text
+    path = folder / "changed.toml"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    return path
+
+
+def test_the_development_configuration_loads_with_the_matchers_markets() -> None:
+    config = load(DEV)
+    assert config.shared.domain.chain_id == 31337
+    assert [market.market_id for market in config.shared.markets][:1] == [1]
+    assert config.shared.oracle_signers
+    assert config.attest.key == "dev:1"
+
+
+def test_an_override_replaces_one_key_and_none_replaces_nothing() -> None:
+    config = load(DEV, {"chain.port": 0, "relay.key": None})
+    assert config.chain.port == 0
+    assert config.relay.key == "dev:2"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("quorum = 1 ", "quorum = 0 ", r"\$.settlement.chain.quorum: expected .*>= 1.*, found 0"),
+        ("quorum = 1 ", 'quorum = "1" ', r"\$.settlement.chain.quorum: expected `int`"),
+        ("quorum = 1 ", "quorun = 1 ", r"\$.settlement.chain.quorun: expected no such key"),
+        ("[settlement.relay]", "[settlement.relai]", r"\$.settlement.relai: expected no such key"),
+        (
+            "quote_per_tick_lot = 10",
+            "quote_per_tick_lot = 0",
+            r"\$.matcher.markets\[\d\].quote_per",
+        ),
+        ("[settlement]", "[settlement", "is not TOML"),
+    ],
+)
+def test_a_wrong_key_is_named(tmp_path: Path, old: str, new: str, words: str) -> None:
+    path = written(tmp_path, old, new)
+    with pytest.raises(ConfigError, match=words) as caught:
+        load(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_table_or_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bare.toml").write_text("[matcher.domain]\nchain_id = 1\n[settlement]\n")
+    with pytest.raises(ConfigError, match=r"\$.settlement.relay: expected this table"):
+        _ = load(tmp_path / "bare.toml").relay
+    with pytest.raises(ConfigError, match="cannot be read: No such file"):
+        load(tmp_path / "absent.toml")
+
+
+def test_a_token_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_TOKEN", "secret")
+    assert secret_text("env:A_TOKEN", path=DEV, key="$.x") == "secret"
+    assert secret_text("plain", path=DEV, key="$.x") == "plain"
+    monkeypatch.delenv("A_TOKEN")
+    with pytest.raises(ConfigError, match=r"\$.x: expected the environment variable A_TOKEN"):
+        secret_text("env:A_TOKEN", path=DEV, key="$.x")
