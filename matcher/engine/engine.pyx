@@ -3,9 +3,8 @@
 import hashlib
 
 cimport cython
-from cpython.buffer cimport PyBUF_READ, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
@@ -85,6 +84,8 @@ cdef class Engine:
                    <uint64_t> self.c.account_capacity * MARKETS_MAX * sizeof(uint32_t))
         free(self.c.nonces)
         free(self.c.events)
+        for k in range(self.c.retired_count):
+            free(self.c.retired[k])
 
     def list_market(self, spec, time_ns):
         cdef MarketC* m
@@ -125,10 +126,11 @@ cdef class Engine:
 
     def apply_view(self, records):
         self._apply(records)
-        if self.c.event_count == 0:
-            return memoryview(b"")
-        return PyMemoryView_FromMemory(
-            <char*> self.c.events, <Py_ssize_t> (self.c.event_count * sizeof(EventC)), PyBUF_READ)
+        return memoryview(self)
+
+    def __getbuffer__(self, Py_buffer* view, int flags):
+        PyBuffer_FillInfo(
+            view, self, self.c.events, <Py_ssize_t> (self.c.event_count * sizeof(EventC)), 1, flags)
 
     cdef int _apply(self, object records) except -1:
         cdef Py_buffer view

@@ -200,7 +200,8 @@ cdef inline void place(CoreC* c, const CommandC* p) noexcept nogil:
         if reserved - b.reserved > (
                 c.accounts[p.account].free - c.accounts[p.account].reserved):
             reason = INSUFFICIENT_FREE
-    if reason == 0 and b.order_count < BUCKET_ORDERS_MAX:
+    if reason == 0 and b.order_count < BUCKET_ORDERS_MAX and (
+            c.order_free or c.order_top < c.order_capacity):
         bucket = ensure_bucket(c, p.account, m)
         slot = new_order(c, bucket) if bucket else 0
         if slot and use_nonce(c, p.account, p.nonce):
@@ -323,7 +324,7 @@ cdef inline void move_collateral(CoreC* c, const CommandC* p) noexcept nogil:
         b = &c.buckets[bucket]
         if m.mark_price == 0:
             reason = NO_PRICE
-        elif bucket == 0:
+        elif b.position.lots == 0:
             reason = NO_POSITION
         elif p.amount == 0 or p.amount > QUOTE_MAX or p.amount < -QUOTE_MAX:
             reason = AMOUNT_OUT_OF_RANGE

@@ -10,8 +10,8 @@ from matcher.engine.store cimport (
     REASON_REDUCE_ONLY, SELF_TRADE, commit, count_order, drop_order, emit, free_order, now_s,
     rest_order, trim_orders, unrest_order, update_reservation, usable)
 from matcher.engine.types cimport (
-    AccountC, BucketC, CoreC, EventC, LadderC, MarketC, ORDER_TAKING, OrderC, POST_ONLY,
-    REDUCE_ONLY, TRIALS_MAX, TRIMS_MAX, TrialC)
+    BucketC, CoreC, EventC, LadderC, MarketC, ORDER_TAKING, OrderC, POST_ONLY, REDUCE_ONLY,
+    TRIALS_MAX, TRIMS_MAX, TrialC)
 
 cdef enum:
     TIF_GTC = 0
@@ -79,11 +79,12 @@ cdef inline void settle_order(
 
 cdef inline void trim_later(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogil:
     """Remember a bucket that reserves too much now: orders are cancelled after the command."""
-    cdef AccountC* account = &c.accounts[c.buckets[bucket].account]
-    if unlikely(account.reserved > account.free):
+    cdef BucketC* b = &c.buckets[bucket]
+    if unlikely(c.accounts[b.account].reserved > c.accounts[b.account].free) and not b.must_trim:
         if c.trim_count == TRIMS_MAX:
             trim_orders(c, m, bucket)
         else:
+            b.must_trim = 1
             c.trims[c.trim_count] = bucket
             c.trim_count += 1
 
@@ -92,6 +93,7 @@ cdef inline void trim_all(CoreC* c, MarketC* m) noexcept nogil:
     """ORD-3, after the fills of a command."""
     cdef uint32_t k
     for k in range(c.trim_count):
+        c.buckets[c.trims[k]].must_trim = 0
         trim_orders(c, m, c.trims[k])
     c.trim_count = 0
 

@@ -1,8 +1,8 @@
 """Events, order slots, buckets, nonces and reservations: the bookkeeping below matching."""
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, realloc
-from libc.string cimport memset
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memcpy, memset
 
 from margin_core.fixed_point cimport mul_div_up
 from margin_core.transitions cimport slice_of
@@ -10,7 +10,8 @@ from margin_core.types cimport FillC
 from matcher.engine.ladder cimport link_order, next_down, next_up, unlikely, unlink_order
 from matcher.engine.types cimport (
     AccountC, BucketC, CoreC, EventC, LadderC, MARKETS_MAX, MarketC, NEAR_MARKETS, NonceC,
-    ORDER_FREE, ORDER_PENDING, ORDER_RESTING, OrderC, REDUCE_ONLY, SLOT_BITS, TRIGGER_ABOVE)
+    ORDER_FREE, ORDER_PENDING, ORDER_RESTING, ORDER_TAKING, OrderC, REDUCE_ONLY, SLOT_BITS,
+    TRIGGER_ABOVE)
 
 cdef enum EventKindC:
     ORDER_ACCEPTED = 1
@@ -68,11 +69,14 @@ cdef inline EventC* emit(CoreC* c, uint8_t kind, MarketC* m) noexcept nogil:
     cdef EventC* event
     cdef EventC* grown
     if unlikely(c.event_count == c.event_capacity):
-        grown = <EventC*> realloc(c.events, c.event_capacity * 2 * sizeof(EventC))
+        grown = <EventC*> malloc(c.event_capacity * 2 * sizeof(EventC))
         if grown == NULL:
             c.is_out_of_memory = 1
             c.event_count -= 1
         else:
+            memcpy(grown, c.events, c.event_capacity * sizeof(EventC))
+            c.retired[c.retired_count] = c.events
+            c.retired_count += 1
             c.events = grown
             c.event_capacity *= 2
     event = &c.events[c.event_count]
@@ -350,7 +354,7 @@ cdef inline void trim_orders(CoreC* c, MarketC* m, uint32_t bucket) noexcept nog
     cdef uint32_t older
     while account.reserved > account.free and slot:
         older = c.orders[slot].bucket_next
-        if not c.orders[slot].flags & REDUCE_ONLY:
+        if not c.orders[slot].flags & REDUCE_ONLY and c.orders[slot].state != ORDER_TAKING:
             drop_order(c, m, slot, INSUFFICIENT_FREE)
         slot = older
 

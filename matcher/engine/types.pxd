@@ -100,7 +100,8 @@ cdef struct BucketC:             # an account's isolated position in one market
     uint8_t is_frozen
     uint8_t is_stuck             # liquidation found no counterparty in this tick
     uint32_t order_count
-    uint8_t padding[24]          # to two cache lines
+    uint8_t must_trim            # its reservations exceed the free balance
+    uint8_t padding[23]          # to two cache lines
 
 cdef struct AccountC:            # one cache line
     int64_t free                 # quote; what the chain holds as free, reservations included
@@ -174,6 +175,8 @@ cdef struct CoreC:
     uint32_t* bucket_of          # [account * MARKETS_MAX + market slot], slots from NEAR_MARKETS
     NonceC* nonces
     EventC* events
+    EventC* retired[64]          # smaller event buffers; views of them may still be held
+    uint32_t retired_count
     MarketC* markets[MARKETS_MAX]
     TrialC trials[TRIALS_MAX]
     uint32_t trims[TRIMS_MAX]    # buckets whose reservations exceed the free balance
