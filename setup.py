@@ -1,6 +1,7 @@
 """Declares the packages and builds every `.pyx` of margin_core and matcher/engine."""
 
 import os
+import sys
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -9,6 +10,8 @@ from setuptools import Extension, find_namespace_packages, setup
 DEBUG = os.environ.get("BULKHEAD_DEBUG") == "1"
 SANITIZERS = os.environ.get("BULKHEAD_SANITIZE", "")  # for example "address,undefined"
 KERNELS = ("margin_core", "matcher/engine")
+# "0": install the packages only; `make` then compiles in place, in parallel and what has changed.
+HAS_EXTENSIONS = os.environ.get("BULKHEAD_EXTENSIONS") != "0"
 
 DIRECTIVES = {
     "language_level": "3str",
@@ -18,11 +21,12 @@ DIRECTIVES = {
     "embedsignature": True,
     "freethreading_compatible": True,
     "initializedcheck": DEBUG,
-    "overflowcheck": DEBUG,
     "wraparound": False,
 }
 SANITIZE = [f"-fsanitize={SANITIZERS}", "-fno-omit-frame-pointer"] if SANITIZERS else []
-COMPILE = (["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O3", "-DNDEBUG"]) + SANITIZE
+# Cython's overflowcheck does not know 128-bit integers; the compiler traps signed overflow instead.
+TRAP = ["-fsanitize=signed-integer-overflow", "-fsanitize-undefined-trap-on-error"]
+COMPILE = (["-O1", "-g", "-UNDEBUG", *TRAP] if DEBUG else ["-O3", "-DNDEBUG"]) + SANITIZE
 
 
 def extensions() -> list[Extension]:
@@ -52,11 +56,12 @@ setup(
     package_dir=PACKAGE_DIR,
     package_data={"": ["*.pxd", "*.pyi", "py.typed", "*.json"]},
     ext_modules=cythonize(
-        extensions(),
+        extensions() if HAS_EXTENSIONS else [],
         build_dir="build/cython-debug" if DEBUG else "build/cython",
         compiler_directives=DIRECTIVES,
         emit_linenums=DEBUG,
         annotate=DEBUG,
+        force="--force" in sys.argv,
     ),
     zip_safe=False,
 )

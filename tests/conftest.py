@@ -1,0 +1,37 @@
+"""Test profiles, and the fixtures that find real data where there is some."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+hypothesis.settings.register_profile("dev", max_examples=100, deadline=None)
+hypothesis.settings.register_profile("ci", max_examples=300, deadline=None, derandomize=True)
+hypothesis.settings.register_profile("soak", max_examples=100_000, deadline=None)
+hypothesis.settings.load_profile(
+    os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev")
+)
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of real market data: `BULKHEAD_DATA`, else `../shared/data`."""
+    path = Path(os.environ.get("BULKHEAD_DATA", ROOT / "../shared/data"))
+    if not path.is_dir():
+        pytest.skip(f"no market data in {path}: set BULKHEAD_DATA")
+    return path
+
+
+@pytest.fixture(scope="session")
+def vectors_path() -> Path:
+    """The file of published margin numbers: `BULKHEAD_VECTORS`, else `../shared/vectors/…`."""
+    default = ROOT / "../shared/vectors/margin_vectors.json"
+    path = Path(os.environ.get("BULKHEAD_VECTORS", default))
+    if not path.is_file():
+        pytest.skip(f"no published margin numbers in {path}: set BULKHEAD_VECTORS")
+    return path

@@ -1,0 +1,46 @@
+"""The documents: every link leads somewhere, every page has one title, README stays short."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.tidy.sources import CODE_FOLDERS, ROOT, source_files, text_of
+
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+
+PAGES = [
+    *sorted(path.relative_to(ROOT) for path in ROOT.glob("*.md")),
+    *source_files(".md", below=(*CODE_FOLDERS, "deploy")),
+]
+
+
+def anchors_of(page: Path) -> set[str]:
+    """Return the anchors that a renderer makes of a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", text_of(page)), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in headings}
+
+
+def test_links_resolve() -> None:
+    broken = []
+    for page in PAGES:
+        for target in LINK.findall(FENCE.sub("", text_of(page))):
+            if re.match(r"[a-z]+:", target):
+                continue
+            name, _, anchor = target.partition("#")
+            path = (ROOT / page.parent / name).resolve() if name else ROOT / page
+            if not path.exists() or (anchor and anchor not in anchors_of(path.relative_to(ROOT))):
+                broken.append(f"{page}: {target}")
+    assert broken == []
+
+
+def test_every_page_has_one_title() -> None:
+    titles = {
+        page: re.findall(r"^# ", FENCE.sub("", text_of(page)), re.MULTILINE) for page in PAGES
+    }
+    assert [str(page) for page, found in titles.items() if len(found) != 1] == []
+
+
+def test_the_readme_is_short() -> None:
+    assert len(text_of(Path("README.md")).splitlines()) <= 120

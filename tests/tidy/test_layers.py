@@ -1,0 +1,139 @@
+"""Who may import whom: `import` and `cimport`, at any depth of any file."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.tidy.sources import source_files, text_of
+
+OWN = {"margin_core", "matcher", "settlement", "bulkhead", "bulkhead_signing", "tests", "deploy"}
+
+# What pure code may use besides itself: no clock, I/O, randomness, float or logging.
+PURE = {
+    "__future__", "collections", "cpython", "cython", "dataclasses", "enum", "functools",
+    "hashlib", "itertools", "libc", "math", "operator", "sortedcontainers", "struct", "typing",
+    "typing_extensions",
+}  # fmt: skip
+
+# The only places that see the wire's classes; everything else converts.
+EDGES = ("matcher/rpc/", "matcher/client/", "settlement/wire.py", "settlement/rpc/", "tests/")
+
+CIMPORT = re.compile(
+    r"^[ \t]*(?:from[ \t]+(?P<source>[.\w]+)[ \t]+c?import[ \t(]"
+    r"|c?import[ \t]+(?P<names>[\w., ]+))",
+    re.MULTILINE,
+)
+
+
+def imports_of(relative: Path) -> Iterator[str]:
+    """Yield the absolute dotted name of everything a file imports or cimports."""
+    text = text_of(relative)
+    if relative.suffix in {".py", ".pyi"}:
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                base = absolute(relative, "." * node.level + (node.module or ""))
+                yield from (f"{base}.{alias.name}" for alias in node.names)
+        return
+    for match in CIMPORT.finditer(text):
+        if match["source"]:
+            yield absolute(relative, match["source"])
+        else:
+            yield from (name.split()[0] for name in match["names"].split(",") if name.strip())
+
+
+def absolute(relative: Path, name: str) -> str:
+    """Return `name` without leading dots, as seen from the file."""
+    level = len(name) - len(name.lstrip("."))
+    if level == 0:
+        return name
+    package = relative.parent.parts[: len(relative.parent.parts) - (level - 1)]
+    return ".".join([*package, *filter(None, [name.lstrip(".")])])
+
+
+def layer_of(relative: Path) -> str:
+    """Return the name of the layer that a file belongs to."""
+    parts = relative.parts
+    if parts[:2] == ("matcher", "engine"):
+        return "matcher.engine"
+    if parts[:2] == ("proto", "bulkhead_signing"):
+        return "bulkhead_signing"
+    if (
+        parts[0] == "settlement"
+        and len(parts) > 1
+        and parts[1] in {"batch", "batch.py", "netting.py"}
+    ):
+        return "settlement.batch"
+    return parts[0]
+
+
+def may_import(layer: str, name: str) -> bool:
+    """Tell whether a file of the layer may import the module."""
+    top = name.partition(".")[0]
+    match layer:
+        case "margin_core":
+            return top in PURE | {"margin_core"}
+        case "matcher.engine":
+            return top in PURE | {"margin_core"} or name.startswith("matcher.engine")
+        case "settlement.batch":
+            pure = top in PURE | {"margin_core", "msgspec", "bulkhead_signing"}
+            return pure or name.startswith("settlement.")
+        case "bulkhead_signing":
+            return top not in OWN - {"bulkhead_signing"}
+        case "matcher":
+            return top not in {"settlement", "tests", "deploy"}
+        case "settlement":
+            return top not in {"matcher", "tests", "deploy"}
+    return True
+
+
+PY = tuple(source_files(".py", ".pyx", ".pxd", ".pyi"))
+
+
+def test_every_file_imports_only_what_its_layer_may() -> None:
+    """`margin_core` knows nobody; `matcher` and `settlement` never import each other."""
+    wrong = [
+        f"{path} imports {name}"
+        for path in PY
+        for name in imports_of(path)
+        if not may_import(layer_of(path), name)
+    ]
+    assert wrong == []
+
+
+def test_generated_messages_are_seen_only_at_the_edges() -> None:
+    wrong = [
+        f"{path} imports {name}"
+        for path in PY
+        if not path.as_posix().startswith(EDGES)
+        for name in imports_of(path)
+        if "_pb2" in name or name.partition(".")[0] == "bulkhead"
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("path", "line", "allowed"),
+    [
+        ("margin_core/a.pyx", "from matcher.engine.book cimport Book", False),
+        ("margin_core/a.pyx", "cimport matcher.engine.book", False),
+        ("margin_core/a.pyx", "from libc.stdint cimport int64_t", True),
+        ("margin_core/a.pyx", "import time", False),
+        ("matcher/engine/a.pyx", "from margin_core.types cimport Position", True),
+        ("matcher/engine/a.pyx", "    from matcher.journal import writer", False),
+        ("matcher/engine/a.pyx", "from .order_book cimport Book", True),
+        ("matcher/engine/a.pyx", "from ..journal cimport writer", False),
+        ("settlement/a.pyx", "from matcher.engine.engine cimport Engine", False),
+    ],
+)
+def test_the_scan_sees_cimport(path: str, line: str, *, allowed: bool) -> None:
+    """The scan itself: import-linter does not see `cimport`, ours must."""
+    (match,) = CIMPORT.finditer(line)
+    name = match["source"] or match["names"].split(",")[0].strip()
+    assert may_import(layer_of(Path(path)), absolute(Path(path), name)) is allowed
