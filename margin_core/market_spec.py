@@ -125,18 +125,26 @@ class MarketSpec:
             last = 0 if index == 0 else QUOTE_MAX
             floor, rate = tier.notional_floor_quote, tier.margin_maintenance_ppm
             _require(
-                "MKT-1", first <= floor <= last, at + "notional_floor_quote", floor,
+                "MKT-1",
+                first <= floor <= last,
+                at + "notional_floor_quote",
+                floor,
                 f"{first} to {last} quote",
             )
             _require(
-                "MKT-1", max(1, maintenance) <= rate < tier.margin_initial_ppm,
-                at + "margin_maintenance_ppm", rate,
+                "MKT-1",
+                max(1, maintenance) <= rate < tier.margin_initial_ppm,
+                at + "margin_maintenance_ppm",
+                rate,
                 f"{max(1, maintenance)} ppm to below the initial {tier.margin_initial_ppm} ppm",
             )
             top = PPM - 1 - self.fee_taker_ppm
             _require(
-                "MKT-1", initial <= tier.margin_initial_ppm <= top,
-                at + "margin_initial_ppm", tier.margin_initial_ppm, f"{initial} to {top} ppm",
+                "MKT-1",
+                initial <= tier.margin_initial_ppm <= top,
+                at + "margin_initial_ppm",
+                tier.margin_initial_ppm,
+                f"{initial} to {top} ppm",
             )
             initial, maintenance = tier.margin_initial_ppm, rate
 
@@ -192,7 +200,10 @@ def tier_amounts_quote(spec: MarketSpec) -> list[tuple[int, int]]:
         ):
             step = tier.notional_floor_quote * (getattr(tier, name) - getattr(before, name))
             _require(
-                "MKT-2", step % PPM == 0, f"floor * step of {name}", step,
+                "MKT-2",
+                step % PPM == 0,
+                f"floor * step of {name}",
+                step,
                 "a multiple of 10^6 (quote * ppm), so that the requirement is continuous",
             )
             chained.append(amount + step // PPM)

@@ -42,7 +42,7 @@ cdef inline int64_t equity(
 
 
 cdef inline const TierC* tier_of(const SpecC* s, int64_t notional) noexcept nogil:
-    """The tier that carries `notional`; the requirement is continuous, so it is also the maximum."""
+    """The tier that carries `notional`; the requirement is continuous: also the maximum."""
     cdef int32_t k = 0
     while k + 1 < s.tier_count and s.tiers[k + 1].notional_floor <= notional:
         k += 1

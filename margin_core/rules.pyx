@@ -10,8 +10,8 @@ from margin_core.requirement cimport (
     bankruptcy_price, equity, funding_owed, initial, liquidatable, liquidation_price, maintenance,
     notional_of)
 from margin_core.transitions cimport (
-    adl, adl_rank_of, fill, fund_fill, liquidation_fill, lots_to_restore, settle_funding, start_fill,
-    take_out, takeover, top_up)
+    adl, adl_rank_of, fill, fund_fill, liquidation_fill, lots_to_restore, settle_funding,
+    start_fill, take_out, takeover, top_up)
 from margin_core.types cimport FillC, PositionC, SpecC
 
 from margin_core.limits import FUNDING_INDEX_E6_MAX, ORDER_LOTS_MAX, QUOTE_MAX
@@ -35,7 +35,7 @@ class Verdict(enum.IntEnum):
 
 
 class MarginState(NamedTuple):
-    """One isolated position: signed lots, entry value, collateral, funding index of the last touch."""
+    """One isolated position: signed lots, entry value, collateral, last funding index."""
 
     position_lots: int
     entry_value_quote: int

@@ -1,4 +1,4 @@
-"""Every change of a position: fills, collateral, liquidation, takeover, ADL (SPEC FILL, COLL, LIQ)."""
+"""Every change of a position: fills, collateral, liquidation, takeover, ADL (SPEC §3)."""
 
 from libc.stdint cimport int32_t, int64_t
 
@@ -359,4 +359,6 @@ cdef inline int adl(
         bankrupt.position.collateral = 0
     start_fill(counter, counter_position, index)
     verdict = close_part(s, counter, lots, price, mark, 0)
-    return VERDICT_BANKRUPT if verdict == VERDICT_OK and counter.position.collateral < 0 else verdict
+    if verdict == VERDICT_OK and counter.position.collateral < 0:
+        return VERDICT_BANKRUPT
+    return verdict

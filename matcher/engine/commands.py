@@ -94,7 +94,7 @@ class Command(NamedTuple):
         )
 
 
-# kind side tif flags | market trigger | account price | time nonce order-or-aux amount | qty trigger expiry
+# As CommandC in types.pxd; the order id's place also carries `aux`.
 RECORD: Final = struct.Struct("<BBBBHHIIqQQqIII4x")
 COMMAND_BYTES: Final = RECORD.size
 # These name no order; their `aux` takes the order id's place.
@@ -105,11 +105,39 @@ _AUX_KINDS: Final = frozenset(
 
 def unpack(record: bytes) -> Command:
     """Return the command of one record of `COMMAND_BYTES` bytes."""
-    (kind, side, tif, flags, market, trigger, account, price, time_ns, nonce, shared, amount, qty,
-     trigger_price, expiry) = RECORD.unpack(record)
+    (
+        kind,
+        side,
+        tif,
+        flags,
+        market,
+        trigger,
+        account,
+        price,
+        time_ns,
+        nonce,
+        shared,
+        amount,
+        qty,
+        trigger_price,
+        expiry,
+    ) = RECORD.unpack(record)
     has_aux = kind in _AUX_KINDS
     return Command(
-        kind, side, tif, flags, market, trigger, account, time_ns, nonce,
-        0 if has_aux else shared, price, qty, amount, trigger_price, expiry,
+        kind,
+        side,
+        tif,
+        flags,
+        market,
+        trigger,
+        account,
+        time_ns,
+        nonce,
+        0 if has_aux else shared,
+        price,
+        qty,
+        amount,
+        trigger_price,
+        expiry,
         shared if has_aux else 0,
     )

@@ -71,21 +71,23 @@ class Engine:
             Whole records of `events.EVENT_BYTES` bytes, for `events.unpack`.
 
         Raises:
-            ValueError: The buffer ends inside a record (nothing is applied), or a record's kind
-                does not exist (the records before it are applied).
+            ValueError: The buffer ends inside a record, or a record's kind does not exist; nothing
+                is applied.
             BufferError: The buffer is not contiguous.
             MemoryError: The system refused memory in the middle: restart from the journal.
 
         Complexity: A place, cancel or fill is O(1) in the number of orders and positions. A price
         is O(triggers + liquidated · log positions), and O(positions) at a funding settlement and
-        in each step of ADL. A cancel by nonce is O(the account's orders).
+        in each step of ADL. A cancel by nonce is O(the account's orders). A fill-or-kill order
+            walks the orders that it would meet twice.
         """
 
     def apply_view(self, records: bytes | bytearray | memoryview) -> memoryview:
         """Apply commands as `apply` does, without a copy of the events.
 
         Returns:
-            The event records, read-only, borrowed until the next command or the engine's end.
+            The event records, read-only. It keeps the engine alive; the next command writes over
+            what it shows.
         """
 
     def apply_one(self, command: Command) -> bytes:

@@ -7,7 +7,7 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, P
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from margin_core.requirement cimport (
     bankruptcy_price, equity, funding_owed, initial, liquidation_price, maintenance, notional_of)
@@ -269,7 +269,8 @@ cdef class Engine:
             f"{self.c.order_top},{self.c.bucket_top},{self.c.account_count},{self.c.fees},"
             f"{self.c.deposits},{self.c.withdrawals},{self.c.deposit_seq},{self.c.sweep_at},"
             f"{self.c.nonce_count}".encode())
-        digest.update(<uint8_t[:self.c.account_count * sizeof(AccountC)]> <uint8_t*> self.c.accounts)
+        digest.update(
+            <uint8_t[:self.c.account_count * sizeof(AccountC)]> <uint8_t*> self.c.accounts)
         digest.update(<uint8_t[:self.c.bucket_top * sizeof(BucketC)]> <uint8_t*> self.c.buckets)
         digest.update(<uint8_t[:self.c.order_top * sizeof(OrderC)]> <uint8_t*> self.c.orders)
         digest.update(<uint8_t[:self.c.nonce_capacity * sizeof(NonceC)]> <uint8_t*> self.c.nonces)

@@ -4,35 +4,58 @@ from __future__ import annotations
 
 import enum
 import struct
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class EventKind(enum.IntEnum):
-    """What happened. Values are part of the wire and never change."""
+    """What happened. Values are part of the wire and never change.
 
-    ORDER_ACCEPTED = 1  # account, order_id, order_id_2 = nonce, side, price, qty, amount = margin
-    ORDER_REJECTED = 2  # account, order_id_2 = nonce, reason
-    ORDER_CANCELED = 3  # account, order_id, order_id_2 = nonce, reason, remaining_lots
-    ORDER_TRIGGERED = 4  # account, order_id
-    FILL = 5  # order_id = maker, order_id_2 = taker, account = maker's, account_2 = taker's;
-    #           side = taker's; amount = maker's fee, amount_2 = taker's fee; remaining = maker's
-    LIQUIDATION_STARTED = 6  # account, side = position's; price = mark, qty = lots, amount = equity,
-    #                          amount_2 = maintenance
-    LIQUIDATION_FILL = 7  # as FILL; account_2 = liquidated, order_id_2 = 0, amount_2 = liquidation fee
-    TAKEOVER = 8  # account_2 = liquidated, price = bankruptcy, qty, amount = dust to the fund
-    ADL = 9  # account = counterparty, account_2 = bankrupt, price = bankruptcy, qty
-    FUND_FILL = 10  # as FILL; account_2 = the fund
-    PRICE = 11  # price = mark, qty = index, amount = time of the index in ms
-    FUNDING = 12  # amount = new funding index e6, amount_2 = rate in ppm
-    COLLATERAL_MOVED = 13  # account, amount > 0 into the position, order_id_2 = nonce
-    WITHDRAWN = 14  # account, amount, order_id_2 = nonce
-    DEPOSITED = 15  # account, amount, order_id_2 = deposit_seq
-    FUND_DEPOSITED = 16  # amount, order_id_2 = deposit_seq
-    COMMAND_REJECTED = 17  # account, reason, order_id_2 = nonce: not an order's rejection
-    MARKET_STATE = 18  # amount = MarketState
-    FROZEN = 19  # account, amount = 1 frozen, 0 thawed
-    LIQUIDATION_ENDED = 20  # account, qty = lots left, amount = collateral left
+    The fields that a kind fills; all others are 0:
+
+    * ORDER_ACCEPTED: account, order_id, order_id_2 = nonce, side, price, qty, amount = margin
+    * ORDER_REJECTED, COMMAND_REJECTED: account, order_id_2 = nonce, reason
+    * ORDER_CANCELED: account, order_id, order_id_2 = nonce, reason, remaining
+    * ORDER_TRIGGERED: account, order_id, order_id_2 = nonce, side, price = mark
+    * FILL: order_id = maker, order_id_2 = taker, account = maker's, account_2 = taker's,
+      side = taker's, remaining = maker's, amount = maker's fee, amount_2 = taker's fee
+    * LIQUIDATION_FILL, FUND_FILL: as FILL; account_2 = the liquidated or the fund, order_id_2 = 0,
+      amount_2 = liquidation fee
+    * LIQUIDATION_STARTED: account, side = position's, price = mark, qty = lots, amount = equity,
+      amount_2 = maintenance
+    * LIQUIDATION_ENDED: account, qty = lots left, amount = collateral left
+    * TAKEOVER: account_2 = liquidated, side = position's, price = bankruptcy, qty, amount = dust
+    * ADL: account = counterparty, account_2 = bankrupt, side = bankrupt's, price = bankruptcy, qty
+    * PRICE: price = mark, qty = index, amount = time of the index in ms
+    * FUNDING: amount = new funding index e6, amount_2 = rate in ppm
+    * COLLATERAL_MOVED: account, amount > 0 into the position, order_id_2 = nonce
+    * WITHDRAWN, DEPOSITED, FUND_DEPOSITED: account, amount, order_id_2 = nonce or deposit_seq
+    * MARKET_STATE: amount = MarketState
+    * FROZEN: account, amount = 1 frozen, 0 thawed
+    """
+
+    ORDER_ACCEPTED = 1
+    ORDER_REJECTED = 2
+    ORDER_CANCELED = 3
+    ORDER_TRIGGERED = 4
+    FILL = 5
+    LIQUIDATION_STARTED = 6
+    LIQUIDATION_FILL = 7
+    TAKEOVER = 8
+    ADL = 9
+    FUND_FILL = 10
+    PRICE = 11
+    FUNDING = 12
+    COLLATERAL_MOVED = 13
+    WITHDRAWN = 14
+    DEPOSITED = 15
+    FUND_DEPOSITED = 16
+    COMMAND_REJECTED = 17
+    MARKET_STATE = 18
+    FROZEN = 19
+    LIQUIDATION_ENDED = 20
 
 
 class Event(NamedTuple):

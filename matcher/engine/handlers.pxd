@@ -387,12 +387,12 @@ cdef inline void set_price(CoreC* c, const CommandC* p) noexcept nogil:
 
 cdef inline void pass_time(CoreC* c) noexcept nogil:
     """Engine time passes: sweep a bounded number of slots for expired orders."""
-    cdef uint32_t k
+    cdef uint32_t _k
     cdef uint32_t slot
     cdef OrderC* order
     if c.order_top <= 1:
         return
-    for k in range(min(EXPIRIES_PER_TICK_MAX, c.order_top - 1)):
+    for _k in range(min(EXPIRIES_PER_TICK_MAX, c.order_top - 1)):
         c.sweep_at = c.sweep_at + 1 if c.sweep_at + 1 < c.order_top else 1
         slot = c.sweep_at
         order = &c.orders[slot]

@@ -5,7 +5,6 @@ from libc.stdlib cimport realloc
 from matcher.engine.types cimport BucketC, HeapC
 
 
-
 cdef inline bint before(
     const HeapC* heap, const BucketC* buckets, uint32_t a, uint32_t b
 ) noexcept nogil:

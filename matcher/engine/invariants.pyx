@@ -1,9 +1,8 @@
 """A walk over the whole state that proves what must always hold; not on the hot path."""
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t
 
 from margin_core.transitions cimport slice_of
-from matcher.engine.handlers cimport place
 from matcher.engine.ladder cimport next_down, next_up
 from matcher.engine.store cimport reservation
 from matcher.engine.types cimport (
@@ -33,7 +32,7 @@ cdef int check_side(CoreC* c, MarketC* m, int side) except -1:
         while slot:
             order = &c.orders[slot]
             require(order.state == ORDER_RESTING, "INV-4 resting", order.id)
-            require(order.price == price and order.side == side, "INV-4 place", order.id)
+            require(order.price == price and order.side == side, "INV-4 where it rests", order.id)
             require(order.previous == previous, "INV-4 links", order.id)
             require(order.remaining > 0, "INV-4 remaining", order.id)
             lots += order.remaining

@@ -25,9 +25,11 @@ cdef inline bint ladder_open(LadderC* ladder, uint32_t price_max) noexcept nogil
     cdef uint64_t count = words
     cdef char* memory
     cdef int k
-    for k in range(5):
+    k = 0
+    while k < 5:
         total += count * 8
         count = (count >> 6) + 1
+        k += 1
     memory = <char*> reserve(total)
     if memory == NULL:
         return False

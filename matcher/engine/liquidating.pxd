@@ -250,7 +250,7 @@ cdef inline void liquidate_all(CoreC* c, MarketC* m) noexcept nogil:
 
 
 cdef inline void unwind_fund(CoreC* c, MarketC* m) noexcept nogil:
-    """LIQ-5: the fund gives its position back to the book, close to the mark; LIQ-7 when it can't."""
+    """LIQ-5: the fund gives its position back to the book close to the mark; LIQ-7 first."""
     cdef BucketC* b = &c.buckets[m.fund]
     cdef LadderC* side
     cdef int64_t lots, slack

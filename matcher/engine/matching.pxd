@@ -132,7 +132,7 @@ cdef inline EventC* emit_fill(
 
 
 cdef inline bint match_one(CoreC* c, MarketC* m, uint32_t slot, uint8_t* reason) noexcept nogil:
-    """One step against the best opposite order; false when matching ends, `reason` why (0: no match)."""
+    """One step against the best opposite order; false at the end, `reason` why (0: no match)."""
     cdef OrderC* taker = &c.orders[slot]
     cdef BucketC* b = &c.buckets[taker.bucket]
     cdef LadderC* side = &m.sides[1 - taker.side]
@@ -177,7 +177,7 @@ cdef inline bint match_one(CoreC* c, MarketC* m, uint32_t slot, uint8_t* reason)
 
 
 cdef inline TrialC* trial_of(CoreC* c, uint32_t bucket, uint32_t* count) noexcept nogil:
-    """The copy on which the bucket's fills are tried, made when missing; NULL when there are too many."""
+    """The copy on which the bucket's fills are tried; NULL when there are too many."""
     cdef uint32_t k
     for k in range(count[0]):
         if c.trials[k].bucket == bucket:

@@ -108,10 +108,10 @@ cdef inline bint admits(const MarketC* m, uint8_t flags) noexcept nogil:
 cdef inline void fire_triggers(CoreC* c, MarketC* m) noexcept nogil:
     """Activate and execute what the mark has reached, at most TRIGGERS_PER_TICK_MAX."""
     cdef uint32_t slot
-    cdef int fired
+    cdef int _fired
     cdef OrderC* order
     cdef EventC* event
-    for fired in range(TRIGGERS_PER_TICK_MAX):
+    for _fired in range(TRIGGERS_PER_TICK_MAX):
         slot = due_trigger(m)
         if slot == 0:
             return

@@ -230,7 +230,7 @@ cdef inline void update_reservation(CoreC* c, BucketC* b) noexcept nogil:
 
 
 cdef inline int64_t usable(const CoreC* c, const BucketC* b) noexcept nogil:
-    """Free balance that a fill of this bucket may use: its own reservation and what is unreserved."""
+    """Free balance that a fill of this bucket may use: unreserved, or reserved by itself."""
     return c.accounts[b.account].free - c.accounts[b.account].reserved + b.reserved
 
 
@@ -252,7 +252,7 @@ cdef inline void count_order(
 
 
 cdef inline uint32_t new_order(CoreC* c, uint32_t bucket) noexcept nogil:
-    """Take a slot and give it an id; 0 when the store is full. Linked newest first to its bucket."""
+    """Take a slot, give it an id, link it first in its bucket; 0 when the store is full."""
     cdef uint32_t slot = c.order_free
     cdef OrderC* order
     cdef BucketC* b = &c.buckets[bucket]
