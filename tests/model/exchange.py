@@ -16,6 +16,7 @@ from tests.model.matching import FUND, Floor, Key, Order, Seen, Venue, require
 
 ORDER_LOTS_MAX = 2**32 - 2
 QUOTE_MAX = 2**60
+FUNDING_INDEX_MAX = 2**62
 TRIGGERS_MAX = 4_096
 FUND_SLIPPAGE = 10  # the fund trades within a tenth of the band
 FLAG_NEEDED = {MarketState.POST_ONLY: FLAG_POST_ONLY, MarketState.REDUCE_ONLY: FLAG_REDUCE_ONLY}
@@ -94,11 +95,10 @@ class Exchange(Floor):
         self.check_signed(c)
         require(venue.rules.mark > 0, "NO_PRICE")
         key = (c.account, c.market_id)
-        require(key in self.positions, "NO_POSITION")
+        p = self.positions.get(key, Bucket(0, 0, 0))
+        require(p.lots != 0, "NO_POSITION")
         require(0 < abs(c.amount_quote) <= QUOTE_MAX, "AMOUNT_OUT_OF_RANGE")
         require(key not in self.frozen, "FROZEN")
-        p = self.positions[key]
-        require(p.lots != 0, "NO_POSITION")
         if c.amount_quote > 0:
             p = venue.rules.top_up(p, c.amount_quote, self.unreserved(c.account))
         else:
@@ -125,7 +125,6 @@ class Exchange(Floor):
         require(max(c.time_in_force, c.trigger_kind) <= 2 and c.flags <= 3, "TIME_IN_FORCE")
         require(not post_only or c.time_in_force == TIF_GTC, "TIME_IN_FORCE")
         key = (c.account, c.market_id)
-        self.positions.setdefault(key, Bucket(0, 0, 0, venue.rules.index))
         order = Order(key, c, c.qty_lots, waits=c.trigger_kind != 0)
         closing = self.holds(key, c.side)
         takes = post_only and not order.waits and self.crossed(order)
@@ -133,7 +132,8 @@ class Exchange(Floor):
         if reduces:
             require(c.amount_quote == 0 and (closing > 0 or order.waits), "REDUCE_ONLY")
         require(venue.rules.mark > 0, "NO_PRICE")
-        require(0 <= c.amount_quote <= QUOTE_MAX, "AMOUNT_OUT_OF_RANGE")
+        margins = [o.unfilled_margin for o in self.orders if o.key == key and o.c.side == c.side]
+        require(0 <= c.amount_quote <= QUOTE_MAX - sum(margins), "AMOUNT_OUT_OF_RANGE")
         if not reduces and c.time_in_force == TIF_GTC and c.qty_lots > closing:
             least = self.least_margin(venue, order, c.qty_lots - closing)
             require(c.amount_quote >= least, "INSUFFICIENT_MARGIN")
@@ -142,6 +142,7 @@ class Exchange(Floor):
         require(more <= self.unreserved(c.account), "INSUFFICIENT_FREE_COLLATERAL")
         require(len(self.orders) < self.order_max, "CAPACITY")
         self.nonces.add((c.account, c.nonce))
+        self.positions.setdefault(key, Bucket(0, 0, 0, venue.rules.index))
         self.orders.append(order)
         self.say(
             "ORDER_ACCEPTED", c.market_id, account=c.account, side=c.side, nonce=c.nonce,
@@ -189,6 +190,7 @@ class Exchange(Floor):
 
     def settlement_rejected(self, c: Command) -> None:
         self.venue(c)
+        self.check_account(c)
         key = (c.account, c.market_id)
         require(key in self.positions, "NO_POSITION")
         self.frozen.discard(key)
@@ -217,6 +219,7 @@ class Exchange(Floor):
         while (key := self.most_endangered(venue, market, tried)) is not None:
             tried.add(key)
             self.liquidate(venue, key)
+            self.trim()
         self.unwind_fund(venue, market)
 
     def move_mark(self, venue: Venue, market: int) -> None:
@@ -236,14 +239,17 @@ class Exchange(Floor):
         rules.mark = clamp(clamp(mark, low, high), 1, venue.spec.price_ticks_max)
 
     def settle_funding(self, venue: Venue, market: int) -> None:
-        """FUND-1: the mean premium of an interval."""
+        """FUND-1, FUND-2: the mean premium of an interval."""
         if venue.next_funding_s == 0:
             venue.next_funding_s = self.now_s + venue.spec.funding_interval_s
         if self.now_s < venue.next_funding_s:
             return
         cap = venue.spec.funding_cap_ppm
         venue.rate = clamp(sum(venue.premiums) // len(venue.premiums), -cap, cap)
-        venue.rules.index += venue.rate * venue.index_price * venue.rules.unit
+        step = venue.rate * venue.index_price * venue.rules.unit
+        if abs(venue.rules.index + step) > FUNDING_INDEX_MAX:
+            venue.rate = step = 0
+        venue.rules.index += step
         venue.premiums = []
         venue.next_funding_s = self.now_s + venue.spec.funding_interval_s
         self.say("FUNDING", market, amount=venue.rules.index, amount_2=venue.rate)
@@ -324,7 +330,6 @@ class Exchange(Floor):
         self.commit(key, closed)
         self.positions[FUND, market].margin += closed.fee
         self.fill(maker, made, lots)
-        self.trim(maker.key, None)
         return True
 
     def take_over(self, venue: Venue, key: Key) -> bool:
@@ -369,7 +374,6 @@ class Exchange(Floor):
             after.margin, after.free = after.margin + after.free, 0
         self.commit(key, after)
         self.commit(other, counter_after)
-        self.trim(other, None)
         return True
 
     def unwind_fund(self, venue: Venue, market: int) -> None:
@@ -398,4 +402,4 @@ class Exchange(Floor):
             self.say_fill("FUND_FILL", maker, lots, made.fee)
             self.commit(key, closed)
             self.fill(maker, made, lots)
-            self.trim(maker.key, None)
+            self.trim()

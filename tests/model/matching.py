@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -110,6 +112,7 @@ class Floor:
         self.orders: list[Order] = []  # oldest first
         self.fees = self.time_ns = self.turns = 0
         self.events: list[Seen] = []
+        self.overdrawn: list[Key] = []  # positions that reserve more than is free
 
     def list_market(self, spec: MarketSpec) -> None:
         self.venues[spec.market_id] = Venue(Market(spec, mark=0))
@@ -131,7 +134,8 @@ class Floor:
 
     def holds(self, key: Key, side: int) -> int:
         """Lots that an order of this side can close."""
-        return max(0, self.positions[key].lots * (1 if side else -1))
+        lots = self.positions[key].lots if key in self.positions else 0
+        return max(0, lots if side else -lots)
 
     def reservation(self, key: Key, extra: Command | None = None) -> int:
         """ORD-3."""
@@ -172,13 +176,15 @@ class Floor:
             if o.key == key and side in (SIDE_ANY, o.c.side):
                 self.drop(o, reason)
 
-    def trim(self, key: Key, taker: Order | None) -> None:
+    def trim(self) -> None:
         """ORD-3: the newest opening orders go until the free balance covers the reservations."""
-        for o in reversed(self.orders.copy()):
-            if self.unreserved(key[0]) >= 0:
-                return
-            if o.key == key and o is not taker and not o.reduces:
-                self.drop(o, "INSUFFICIENT_FREE_COLLATERAL")
+        for key in self.overdrawn:
+            for o in reversed(self.orders.copy()):
+                if self.unreserved(key[0]) >= 0:
+                    break
+                if o.key == key and not o.reduces:
+                    self.drop(o, "INSUFFICIENT_FREE_COLLATERAL")
+        self.overdrawn = []
 
     def book(self, market: int, side: int) -> list[Order]:
         """Resting orders, best price first, then first in, first out."""
@@ -230,24 +236,16 @@ class Floor:
             return None
 
     def fillable(self, o: Order) -> bool:
-        """MATCH-4 of a FOK order."""
-        missing = o.left
-        if self.offer(o) < missing:
-            return False
-        for maker in self.crossed(o):
-            if self.dead(maker):
-                continue
-            if maker.key[0] == o.key[0]:
-                return False
-            try:
-                require(not maker.reduces, "REDUCE_ONLY")
-                self.judge_maker(maker, min(missing, maker.left))
-            except RefusedError:
-                continue
-            missing -= maker.left
-            if missing <= 0:
-                return True
-        return False
+        """MATCH-4 of a FOK order: try it on a copy of everything."""
+        trial = copy(self)
+        trial.orders = [copy(each) for each in self.orders]
+        trial.venues = {market: copy(venue) for market, venue in self.venues.items()}
+        trial.free, trial.positions = self.free.copy(), self.positions.copy()
+        trial.overdrawn, trial.events = [], []
+        twin = trial.orders[self.orders.index(o)]
+        with suppress(RefusedError):
+            trial.match(twin)
+        return twin.left == 0
 
     def fill(self, o: Order, p: Bucket, lots: int) -> None:
         self.commit(o.key, p)
@@ -255,6 +253,8 @@ class Floor:
         o.left -= lots
         if o.left == 0:
             self.orders.remove(o)
+        if self.unreserved(o.key[0]) < 0:
+            self.overdrawn.append(o.key)
 
     def say_fill(self, kind: str, maker: Order, lots: int, fee: int, **taker: int) -> None:
         account, market = maker.key
@@ -266,8 +266,6 @@ class Floor:
     def match(self, o: Order) -> None:
         """MATCH-1 to MATCH-3; raises why the order ends."""
         account, market = o.key
-        require(not (o.c.flags & FLAG_POST_ONLY and self.crossed(o)), "POST_ONLY_WOULD_TAKE")
-        require(o.c.time_in_force != TIF_FOK or self.fillable(o), "FOK_NOT_FILLABLE")
         while o.left and (makers := self.crossed(o)):
             maker = makers[0]
             if self.discarded(maker, account):
@@ -280,14 +278,14 @@ class Floor:
             taken = self.judge(o, lots, maker.c.price_ticks, fee_ppm)
             party = {"account_2": account, "nonce_2": o.c.nonce, "amount_2": taken.fee}
             self.say_fill("FILL", maker, lots, made.fee, **party)
-            self.fill(o, taken, lots)
             self.fill(maker, made, lots)
-            self.trim(maker.key, o)
-            self.trim(o.key, o)
-            require(self.unreserved(account) >= 0, "INSUFFICIENT_FREE_COLLATERAL")
+            self.fill(o, taken, lots)
 
     def execute(self, o: Order) -> None:
         try:
+            takes = o.c.flags & FLAG_POST_ONLY and self.crossed(o)
+            require(not takes, "POST_ONLY_WOULD_TAKE")
+            require(o.c.time_in_force != TIF_FOK or self.fillable(o), "FOK_NOT_FILLABLE")
             self.match(o)
             if o.left:
                 require(o.c.time_in_force == TIF_GTC, "IMMEDIATE_REMAINDER")
@@ -295,3 +293,4 @@ class Floor:
         except RefusedError as refused:
             if o.left:
                 self.drop(o, str(refused))
+        self.trim()

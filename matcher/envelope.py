@@ -1,0 +1,149 @@
+"""What the shell journals beside the engine's records: extras, and commands that are its own."""
+
+from __future__ import annotations
+
+import enum
+import struct
+from typing import Final, NamedTuple
+
+from margin_core import MarketSpec
+
+ADDRESS_BYTES: Final = 20
+SIGNATURE_BYTES: Final = 64
+INSURANCE_ADDRESS: Final = bytes(19) + b"\x01"  # BATCH-4
+INSURANCE_ACCOUNT: Final = 0
+
+_PLACE: Final = struct.Struct("<I64s")
+_WITHDRAW: Final = struct.Struct("<20s64s")
+_REPLACE: Final = struct.Struct("<Q")
+_LISTING: Final = struct.Struct("<qqBB")
+_CAPACITIES: Final = struct.Struct("<QQQ")
+_RECEIPT: Final = struct.Struct("<QQQQ32sH")
+_REJECTED_ITEM: Final = struct.Struct("<QH")
+
+
+class ShellKind(enum.IntEnum):
+    """Kinds of journalled commands that the engine never sees as such. Values never change."""
+
+    OPEN = 127  # the first command of every journal; extra: Capacities
+    LIST_MARKET = 128  # extra: Listing
+    REPLACE = 129  # a PLACE whose order_id is the order to cancel; extra: nonce, then PLACE's
+    BATCH_RECEIPT = 130  # extra: BatchReceipt
+
+
+class Capacities(NamedTuple):
+    """How much the engine holds. A journal keeps them: what they refuse is part of its history."""
+
+    account_count_max: int
+    position_count_max: int
+    order_count_max: int
+
+    def pack(self) -> bytes:
+        """Return the extra of an OPEN."""
+        return _CAPACITIES.pack(*self)
+
+    @classmethod
+    def unpack(cls, extra: bytes) -> Capacities:
+        """Undo `pack`."""
+        return cls._make(_CAPACITIES.unpack(extra))
+
+
+class PlaceExtra(NamedTuple):
+    """What an order has signed beside the engine's fields."""
+
+    fee_ppm_max: int
+    signature: bytes
+
+    def pack(self) -> bytes:
+        """Return the extra of a PLACE."""
+        return _PLACE.pack(*self)
+
+    @classmethod
+    def unpack(cls, extra: bytes) -> PlaceExtra:
+        """Undo `pack`."""
+        return cls._make(_PLACE.unpack(extra))
+
+
+class WithdrawExtra(NamedTuple):
+    """Receiver (20 bytes) and signature (64 bytes) of a withdrawal."""
+
+    receiver: bytes
+    signature: bytes
+
+    def pack(self) -> bytes:
+        """Return the extra of a WITHDRAW."""
+        return _WITHDRAW.pack(*self)
+
+    @classmethod
+    def unpack(cls, extra: bytes) -> WithdrawExtra:
+        """Undo `pack`."""
+        return cls._make(_WITHDRAW.unpack(extra))
+
+
+class ReplaceExtra(NamedTuple):
+    """The nonce of the order to cancel, used when the record's order_id is 0, and the new order."""
+
+    cancel_nonce: int
+    place: PlaceExtra
+
+    def pack(self) -> bytes:
+        """Return the extra of a REPLACE."""
+        return _REPLACE.pack(self.cancel_nonce) + self.place.pack()
+
+    @classmethod
+    def unpack(cls, extra: bytes) -> ReplaceExtra:
+        """Undo `pack`."""
+        (nonce,) = _REPLACE.unpack_from(extra)
+        return cls(nonce, PlaceExtra.unpack(extra[_REPLACE.size :]))
+
+
+class Listing(NamedTuple):
+    """A market's parameters, and how people write its prices and quantities."""
+
+    spec: MarketSpec
+    symbol: str
+    price_tick_e9: int
+    qty_lot_e9: int
+    collateral_decimals: int
+
+    def pack(self) -> bytes:
+        """Return the extra of a LIST_MARKET."""
+        symbol = self.symbol.encode("ascii")
+        head = _LISTING.pack(
+            self.price_tick_e9, self.qty_lot_e9, self.collateral_decimals, len(symbol)
+        )
+        return head + symbol + self.spec.pack()
+
+    @classmethod
+    def unpack(cls, extra: bytes) -> Listing:
+        """Undo `pack`. Raises `ValueError` when the parameters break a rule."""
+        tick, lot, decimals, length = _LISTING.unpack_from(extra)
+        end = _LISTING.size + length
+        symbol = extra[_LISTING.size : end].decode("ascii")
+        return cls(MarketSpec.unpack(extra[end:]), symbol, tick, lot, decimals)
+
+
+class BatchReceipt(NamedTuple):
+    """What the contract has done with a batch; `rejected_items` are (item_seq, reason)."""
+
+    batch_seq: int
+    first_item_seq: int
+    last_item_seq: int
+    block_number: int
+    tx_hash: bytes
+    rejected_items: tuple[tuple[int, int], ...] = ()
+
+    def pack(self) -> bytes:
+        """Return the extra of a BATCH_RECEIPT."""
+        head = _RECEIPT.pack(*self[:5], len(self.rejected_items))
+        return head + b"".join(_REJECTED_ITEM.pack(*item) for item in self.rejected_items)
+
+    @classmethod
+    def unpack(cls, extra: bytes) -> BatchReceipt:
+        """Undo `pack`."""
+        batch_seq, first, last, block, tx_hash, _ = _RECEIPT.unpack_from(extra)
+        items = tuple(
+            (item_seq, reason)
+            for item_seq, reason in _REJECTED_ITEM.iter_unpack(extra[_RECEIPT.size :])
+        )
+        return cls(batch_seq, first, last, block, tx_hash, items)

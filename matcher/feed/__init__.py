@@ -1,0 +1,1 @@
+"""What leaves the sequencer: account events, market data and settlement items."""

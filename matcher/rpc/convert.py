@@ -1,0 +1,357 @@
+"""Wire → commands. Malformed fields fail the call; what the engine can judge goes to the engine.
+
+A field fails the call (FIELD_INVALID, with its path) when it is missing, has the wrong length, is
+negative where nothing negative exists, or does not fit the signed type. Quantities, prices and
+amounts beyond a market's bounds pass: the engine refuses them with its own reasons.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from bulkhead_signing import CollateralMove, IndexPrice, Order, Withdrawal
+from margin_core import MarketSpec, Tier
+from matcher.engine.commands import (
+    FLAG_POST_ONLY,
+    FLAG_REDUCE_ONLY,
+    SIDE_ANY,
+    Command,
+    CommandKind,
+)
+from matcher.envelope import (
+    ADDRESS_BYTES,
+    SIGNATURE_BYTES,
+    BatchReceipt,
+    Listing,
+    PlaceExtra,
+    ReplaceExtra,
+    ShellKind,
+    WithdrawExtra,
+)
+from matcher.feed.account_events import SettlementState
+from matcher.receipts import Progress
+from matcher.rpc.status import field_error
+
+if TYPE_CHECKING:
+    from bulkhead.matcher.v1 import chain_event_pb2, command_pb2
+    from bulkhead.types.v1 import (
+        market_spec_pb2,
+        signed_collateral_move_pb2,
+        signed_index_price_pb2,
+        signed_order_pb2,
+        signed_withdrawal_pb2,
+    )
+
+MARKET_ID_MAX: Final = 65_535
+INT64_MAX: Final = (1 << 63) - 1
+QUOTE_MAX: Final = 1 << 60
+EXPIRY_TIME_S_MAX: Final = (1 << 40) - 1
+TIME_MS_MAX: Final = (1 << 48) - 1
+SYMBOL_CHARACTERS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-")
+TX_HASH_BYTES: Final = 32
+
+
+def in_range(field: str, value: int, low: int, high: int) -> int:
+    """Return a number that is in low … high, or raise with its field."""
+    if not low <= value <= high:
+        raise field_error(field, f"{low} to {high}", value)
+    return value
+
+
+def of_length(field: str, value: bytes, length_bytes: int) -> bytes:
+    """Return bytes of exactly this length, or raise with their field."""
+    if len(value) != length_bytes:
+        raise field_error(field, f"{length_bytes} bytes", len(value))
+    return value
+
+
+def order_of(
+    wire: signed_order_pb2.SignedOrder, path: str, *, is_signed: bool = True
+) -> tuple[Order, bytes]:
+    """Return the order's signed fields and its signature.
+
+    Args:
+        wire: The order.
+        path: Where it stands in the request.
+        is_signed: False: the signature may be empty.
+    """
+    trigger_kind, trigger_price_ticks = 0, 0
+    if wire.HasField("trigger"):
+        trigger_kind = in_range(f"{path}.trigger.kind", wire.trigger.kind, 1, 2)
+        trigger_price_ticks = in_range(
+            f"{path}.trigger.price_ticks", wire.trigger.price_ticks, 0, INT64_MAX
+        )
+    order = Order(
+        account=of_length(f"{path}.account", wire.account, ADDRESS_BYTES),
+        market_id=in_range(f"{path}.market_id", wire.market_id, 1, MARKET_ID_MAX),
+        side=in_range(f"{path}.side", wire.side, 1, 2) - 1,
+        time_in_force=in_range(f"{path}.time_in_force", wire.time_in_force, 1, 3) - 1,
+        is_post_only=wire.is_post_only,
+        is_reduce_only=wire.is_reduce_only,
+        price_ticks=in_range(f"{path}.price_ticks", wire.price_ticks, 0, INT64_MAX),
+        qty_lots=in_range(f"{path}.qty_lots", wire.qty_lots, 0, INT64_MAX),
+        margin_quote=in_range(f"{path}.margin_quote", wire.margin_quote, 0, QUOTE_MAX),
+        fee_ppm_max=in_range(f"{path}.fee_ppm_max", wire.fee_ppm_max, 0, 1_000_000),
+        trigger_kind=trigger_kind,
+        trigger_price_ticks=trigger_price_ticks,
+        nonce=wire.nonce,
+        expiry_time_s=in_range(f"{path}.expiry_time_s", wire.expiry_time_s, 1, EXPIRY_TIME_S_MAX),
+    )
+    if is_signed:
+        of_length(f"{path}.signature", wire.signature, SIGNATURE_BYTES)
+    return order, wire.signature
+
+
+def place_command(order: Order, signature: bytes, account: int) -> tuple[Command, bytes]:
+    """Return the PLACE of an order of a registered account, and its extra."""
+    command = Command(
+        kind=CommandKind.PLACE,
+        side=order.side,
+        time_in_force=order.time_in_force,
+        flags=FLAG_POST_ONLY * order.is_post_only | FLAG_REDUCE_ONLY * order.is_reduce_only,
+        market_id=order.market_id,
+        trigger_kind=order.trigger_kind,
+        account=account,
+        nonce=order.nonce,
+        price_ticks=order.price_ticks,
+        qty_lots=order.qty_lots,
+        amount_quote=order.margin_quote,
+        trigger_price_ticks=order.trigger_price_ticks,
+        expiry_time_s=order.expiry_time_s,
+    )
+    return command, PlaceExtra(order.fee_ppm_max, signature).pack()
+
+
+def cancel_command(wire: command_pb2.CancelOrder, account: int, path: str) -> tuple[Command, bytes]:
+    """Return the CANCEL of one order."""
+    match wire.WhichOneof("target"):
+        case "order_id":
+            order_id = in_range(f"{path}.order_id", wire.order_id, 1, (1 << 64) - 1)
+            return Command(kind=CommandKind.CANCEL, account=account, order_id=order_id), b""
+        case "nonce":
+            return Command(kind=CommandKind.CANCEL, account=account, nonce=wire.nonce), b""
+        case _:
+            raise field_error(f"{path}.target", "order_id or nonce", "none")
+
+
+def replace_command(
+    cancel: Command, order: Order, signature: bytes, account: int
+) -> tuple[Command, bytes]:
+    """Return the REPLACE that cancels and places."""
+    place, _ = place_command(order, signature, account)
+    extra = ReplaceExtra(cancel.nonce, PlaceExtra(order.fee_ppm_max, signature))
+    return place._replace(kind=ShellKind.REPLACE, order_id=cancel.order_id), extra.pack()
+
+
+def cancel_all_command(
+    account: int, market_id: int = 0, side: int = SIDE_ANY
+) -> tuple[Command, bytes]:
+    """Return the CANCEL_ALL of an account; market_id 0: every market."""
+    command = Command(kind=CommandKind.CANCEL_ALL, account=account, market_id=market_id, side=side)
+    return command, b""
+
+
+def cancel_all_of(wire: command_pb2.CancelAll, account: int, path: str) -> tuple[Command, bytes]:
+    """Return the CANCEL_ALL of a request."""
+    market_id = in_range(f"{path}.market_id", wire.market_id, 0, MARKET_ID_MAX)
+    side = in_range(f"{path}.side", wire.side, 0, 2)
+    return cancel_all_command(account, market_id, side - 1 if side else SIDE_ANY)
+
+
+def move_of(
+    wire: signed_collateral_move_pb2.SignedCollateralMove, path: str
+) -> tuple[CollateralMove, bytes]:
+    """Return a collateral move's signed fields and its signature."""
+    move = CollateralMove(
+        account=of_length(f"{path}.account", wire.account, ADDRESS_BYTES),
+        market_id=in_range(f"{path}.market_id", wire.market_id, 1, MARKET_ID_MAX),
+        amount_quote=in_range(f"{path}.amount_quote", wire.amount_quote, -QUOTE_MAX, QUOTE_MAX),
+        nonce=wire.nonce,
+        expiry_time_s=in_range(f"{path}.expiry_time_s", wire.expiry_time_s, 1, EXPIRY_TIME_S_MAX),
+    )
+    return move, of_length(f"{path}.signature", wire.signature, SIGNATURE_BYTES)
+
+
+def move_command(move: CollateralMove, signature: bytes, account: int) -> tuple[Command, bytes]:
+    """Return the MOVE_COLLATERAL of a registered account, and its extra."""
+    command = Command(
+        kind=CommandKind.MOVE_COLLATERAL,
+        market_id=move.market_id,
+        account=account,
+        nonce=move.nonce,
+        amount_quote=move.amount_quote,
+        expiry_time_s=move.expiry_time_s,
+    )
+    return command, signature
+
+
+def withdrawal_of(
+    wire: signed_withdrawal_pb2.SignedWithdrawal, path: str
+) -> tuple[Withdrawal, bytes]:
+    """Return a withdrawal's signed fields and its signature."""
+    withdrawal = Withdrawal(
+        account=of_length(f"{path}.account", wire.account, ADDRESS_BYTES),
+        receiver=of_length(f"{path}.receiver", wire.receiver, ADDRESS_BYTES),
+        amount_quote=in_range(f"{path}.amount_quote", wire.amount_quote, 0, QUOTE_MAX),
+        nonce=wire.nonce,
+        expiry_time_s=in_range(f"{path}.expiry_time_s", wire.expiry_time_s, 1, EXPIRY_TIME_S_MAX),
+    )
+    if not any(withdrawal.receiver):
+        raise field_error(f"{path}.receiver", "an address", "zero")
+    return withdrawal, of_length(f"{path}.signature", wire.signature, SIGNATURE_BYTES)
+
+
+def withdraw_command(
+    withdrawal: Withdrawal, signature: bytes, account: int
+) -> tuple[Command, bytes]:
+    """Return the WITHDRAW of a registered account, and its extra."""
+    command = Command(
+        kind=CommandKind.WITHDRAW,
+        account=account,
+        nonce=withdrawal.nonce,
+        amount_quote=withdrawal.amount_quote,
+        expiry_time_s=withdrawal.expiry_time_s,
+    )
+    return command, WithdrawExtra(withdrawal.receiver, signature).pack()
+
+
+def index_price_of(
+    wire: signed_index_price_pb2.SignedIndexPrice, path: str
+) -> tuple[IndexPrice, bytes]:
+    """Return an index price's signed fields and its signature."""
+    price = IndexPrice(
+        market_id=in_range(f"{path}.market_id", wire.market_id, 1, MARKET_ID_MAX),
+        price_ticks=in_range(f"{path}.price_ticks", wire.price_ticks, 0, INT64_MAX),
+        time_ms=in_range(f"{path}.time_ms", wire.time_ms, 1, TIME_MS_MAX),
+    )
+    return price, of_length(f"{path}.signature", wire.signature, SIGNATURE_BYTES)
+
+
+def price_command(price: IndexPrice, signature: bytes) -> tuple[Command, bytes]:
+    """Return the PRICE of an index price, and its extra."""
+    command = Command(
+        kind=CommandKind.PRICE,
+        market_id=price.market_id,
+        price_ticks=price.price_ticks,
+        aux=price.time_ms,
+    )
+    return command, signature
+
+
+def deposit_command(wire: chain_event_pb2.ChainDeposit, path: str) -> tuple[Command, bytes]:
+    """Return the DEPOSIT or FUND_DEPOSIT; the account's index is found when it is applied."""
+    deposit_seq = in_range(f"{path}.deposit_seq", wire.deposit_seq, 1, INT64_MAX)
+    amount_quote = in_range(f"{path}.amount_quote", wire.amount_quote, 1, QUOTE_MAX)
+    match wire.WhichOneof("beneficiary"):
+        case "account":
+            address = of_length(f"{path}.account", wire.account, ADDRESS_BYTES)
+            command = Command(
+                kind=CommandKind.DEPOSIT, nonce=deposit_seq, amount_quote=amount_quote
+            )
+            return command, address
+        case "fund_market_id":
+            market_id = in_range(f"{path}.fund_market_id", wire.fund_market_id, 1, MARKET_ID_MAX)
+            command = Command(
+                kind=CommandKind.FUND_DEPOSIT,
+                market_id=market_id,
+                nonce=deposit_seq,
+                amount_quote=amount_quote,
+            )
+            return command, b""
+        case _:
+            raise field_error(f"{path}.beneficiary", "account or fund_market_id", "none")
+
+
+def receipt_of(wire: chain_event_pb2.BatchReceipt, path: str) -> BatchReceipt:
+    """Return a batch's receipt."""
+    rejected = tuple(
+        (
+            in_range(
+                f"{path}.rejected_items[{index}].item_seq",
+                item.item_seq,
+                wire.first_item_seq,
+                wire.last_item_seq,
+            ),
+            in_range(f"{path}.rejected_items[{index}].reason", item.reason, 1, 0xFFFF),
+        )
+        for index, item in enumerate(wire.rejected_items)
+    )
+    return BatchReceipt(
+        batch_seq=in_range(f"{path}.batch_seq", wire.batch_seq, 1, INT64_MAX),
+        first_item_seq=in_range(f"{path}.first_item_seq", wire.first_item_seq, 1, INT64_MAX),
+        last_item_seq=in_range(
+            f"{path}.last_item_seq", wire.last_item_seq, wire.first_item_seq, INT64_MAX
+        ),
+        block_number=in_range(f"{path}.block_number", wire.block_number, 0, INT64_MAX),
+        tx_hash=of_length(f"{path}.tx_hash", wire.tx_hash, TX_HASH_BYTES),
+        rejected_items=rejected,
+    )
+
+
+def receipt_command(receipt: BatchReceipt) -> tuple[Command, bytes]:
+    """Return the BATCH_RECEIPT and its extra."""
+    return Command(kind=ShellKind.BATCH_RECEIPT), receipt.pack()
+
+
+def progress_of(wire: chain_event_pb2.BatchProgress, path: str, item_seq_max: int) -> Progress:
+    """Return a batch's progress before its receipt."""
+    state = SettlementState(in_range(f"{path}.state", wire.state, 2, 3))
+    first = in_range(f"{path}.first_item_seq", wire.first_item_seq, 1, item_seq_max)
+    if state == SettlementState.SUBMITTED:
+        of_length(f"{path}.tx_hash", wire.tx_hash, TX_HASH_BYTES)
+    return Progress(
+        batch_seq=in_range(f"{path}.batch_seq", wire.batch_seq, 1, INT64_MAX),
+        state=state,
+        first_item_seq=first,
+        last_item_seq=in_range(f"{path}.last_item_seq", wire.last_item_seq, first, item_seq_max),
+        tx_hash=wire.tx_hash,
+    )
+
+
+def listing_of(spec: market_spec_pb2.MarketSpec, display: market_spec_pb2.MarketDisplay) -> Listing:
+    """Return a listing. Raises FIELD_INVALID that names the rule of SPEC.md."""
+    symbol = display.symbol
+    if not 1 <= len(symbol) <= 32 or not SYMBOL_CHARACTERS.issuperset(symbol):
+        raise field_error("display.symbol", "1 to 32 characters of A-Z, 0-9 and -", repr(symbol))
+    try:
+        market_spec = MarketSpec(
+            market_id=spec.market_id,
+            quote_per_tick_lot=spec.quote_per_tick_lot,
+            price_ticks_max=spec.price_ticks_max,
+            position_lots_max=spec.position_lots_max,
+            fee_maker_ppm=spec.fee_maker_ppm,
+            fee_taker_ppm=spec.fee_taker_ppm,
+            fee_liquidation_ppm=spec.fee_liquidation_ppm,
+            liquidation_buffer_ppm=spec.liquidation_buffer_ppm,
+            mark_band_ppm=spec.mark_band_ppm,
+            funding_cap_ppm=spec.funding_cap_ppm,
+            funding_interval_s=spec.funding_interval_s,
+            index_age_max_ms=spec.index_age_max_ms,
+            tiers=tuple(
+                Tier(
+                    notional_floor_quote=tier.notional_floor_quote,
+                    margin_initial_ppm=tier.margin_initial_ppm,
+                    margin_maintenance_ppm=tier.margin_maintenance_ppm,
+                )
+                for tier in spec.tiers
+            ),
+        )
+    except ValueError as exc:
+        raise field_error("spec", "what SPEC.md section 2 admits", exc) from exc
+    return Listing(
+        market_spec,
+        symbol,
+        in_range("display.price_tick_e9", display.price_tick_e9, 1, INT64_MAX),
+        in_range("display.qty_lot_e9", display.qty_lot_e9, 1, INT64_MAX),
+        in_range("display.collateral_decimals", display.collateral_decimals, 0, 18),
+    )
+
+
+def set_market_state_command(market_id: int, state: int) -> tuple[Command, bytes]:
+    """Return the SET_MARKET_STATE; the wire's state numbers are the engine's."""
+    command = Command(
+        kind=CommandKind.SET_MARKET_STATE,
+        market_id=in_range("market_id", market_id, 1, MARKET_ID_MAX),
+        aux=in_range("state", state, 1, 5),
+    )
+    return command, b""

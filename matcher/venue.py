@@ -1,0 +1,213 @@
+"""The whole state behind the journal: engine, accounts, orders, chain cursor and feeds.
+
+`Venue.apply` is the only way in. Serving and replaying call it with the same entries and come to
+the same state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from matcher.accounts import Accounts, LiveOrders
+from matcher.engine import commands, events
+from matcher.engine.commands import Command, CommandKind
+from matcher.engine.engine import Engine
+from matcher.engine.events import Event, EventKind
+from matcher.envelope import BatchReceipt, Capacities, Listing, ReplaceExtra, ShellKind
+from matcher.feed.accounts import AccountFeed
+from matcher.feed.dispatch import Dispatcher
+from matcher.feed.market_data import MarketDataFeed
+from matcher.feed.settlement import SettlementLog
+from matcher.receipts import Receipts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matcher.config import LimitsTable
+    from matcher.journal.codec import Entry
+
+
+class Applied(NamedTuple):
+    """What a command has come to.
+
+    Attributes:
+        command_seq: Its number in the journal.
+        time_ns: Engine time.
+        events: The engine's events, in order.
+        item_seq: Last settlement item that it has made; 0: none.
+    """
+
+    command_seq: int
+    time_ns: int
+    events: tuple[Event, ...]
+    item_seq: int
+
+
+@dataclass(slots=True)
+class Cursor:
+    """How far the journal and the chain are known; all 0 before the first."""
+
+    command_seq: int = 0
+    time_ns: int = 0
+    deposit_seq: int = 0
+
+
+class Venue:
+    """Engine and shell state. Single-threaded; nothing here waits, reads a clock or a file name."""
+
+    def __init__(
+        self,
+        capacities: Capacities,
+        limits: LimitsTable,
+        *,
+        derived_dir: Path | None = None,
+    ) -> None:
+        """Begin empty. `derived_dir` takes the unnamed file of the settlement items."""
+        self.engine = Engine(**capacities._asdict())
+        self.capacities = capacities
+        self.accounts = Accounts()
+        self.orders = LiveOrders()
+        self.listings: dict[int, Listing] = {}
+        self.cursor = Cursor()
+        self.settlement = SettlementLog(derived_dir)
+        self.account_feed = AccountFeed(
+            event_count_max=limits.account_events_kept_max,
+            queue_count_max=limits.session_events_max,
+        )
+        self.market_feed = MarketDataFeed(self.engine, queue_count_max=limits.book_deltas_kept_max)
+        self.receipts = Receipts(self.settlement, self.accounts, self.account_feed)
+        self._dispatcher = Dispatcher(
+            self.engine,
+            self.accounts,
+            self.orders,
+            settlement=self.settlement,
+            account_feed=self.account_feed,
+            market_feed=self.market_feed,
+        )
+
+    def apply(self, entry: Entry) -> Applied:
+        """Apply the next journalled command.
+
+        Never fails for reasons of business: those are events. Any exception is a broken invariant
+        and the process must stop.
+        """
+        command = commands.unpack(entry.record)
+        cursor = self.cursor
+        assert command.time_ns >= cursor.time_ns, (command.time_ns, cursor.time_ns)
+        cursor.command_seq += 1
+        cursor.time_ns = command.time_ns
+        item_seq = self.settlement.item_seq
+        made = self._apply_kind(command, entry.extra)
+        last_seq = self.settlement.item_seq
+        return Applied(
+            cursor.command_seq,
+            command.time_ns,
+            tuple(made),
+            last_seq if last_seq > item_seq else 0,
+        )
+
+    def end_group(self) -> None:
+        """Make the items of the group readable; call it after the last entry of each group."""
+        self.settlement.flush()
+
+    def close(self) -> None:
+        """Forget the derived file."""
+        self.settlement.close()
+
+    def _apply_kind(self, command: Command, extra: bytes) -> list[Event]:
+        match command.kind:
+            case ShellKind.OPEN:
+                assert self.cursor.command_seq == 1, self.cursor.command_seq
+                assert Capacities.unpack(extra) == self.capacities, self.capacities
+                return []
+            case CommandKind.DEPOSIT | CommandKind.FUND_DEPOSIT:
+                return self._apply__deposit(command, extra)
+            case ShellKind.LIST_MARKET:
+                return self._apply__list_market(command, extra)
+            case ShellKind.REPLACE:
+                return self._apply__replace(command, extra)
+            case ShellKind.BATCH_RECEIPT:
+                return self._apply__batch_receipt(command, extra)
+            case _:
+                return self._apply_to_engine(command, extra)
+
+    def _apply_to_engine(
+        self, command: Command, extra: bytes, *, has_result: bool = True
+    ) -> list[Event]:
+        made = list(events.unpack(self.engine.apply(command.pack())))
+        self._dispatcher.dispatch(
+            command, extra, made, self.cursor.command_seq, has_result=has_result
+        )
+        return made
+
+    def _apply__deposit(self, command: Command, extra: bytes) -> list[Event]:
+        """A deposit that is known already, leaves a gap, or finds no room, does nothing."""
+        if command.nonce != self.cursor.deposit_seq + 1 or not self.has_room_for(command, extra):
+            return []
+        self.cursor.deposit_seq += 1
+        if command.kind == CommandKind.FUND_DEPOSIT:
+            return self._apply_to_engine(command, extra)
+        index = self.accounts.find_index(extra)
+        if index is None:
+            index = self.engine.register_account()
+            self.accounts.register(extra, index)
+        return self._apply_to_engine(command._replace(account=index), extra)
+
+    def has_room_for(self, deposit: Command, address: bytes) -> bool:
+        """Tell whether the beneficiary of a deposit is there, or can be registered."""
+        if deposit.kind == CommandKind.FUND_DEPOSIT:
+            return deposit.market_id in self.listings
+        is_full = self.accounts.account_count >= self.capacities.account_count_max
+        return not is_full or self.accounts.find_index(address) is not None
+
+    def _apply__list_market(self, command: Command, extra: bytes) -> list[Event]:
+        """A market that is listed already, or one too many, changes nothing."""
+        listing = Listing.unpack(extra)
+        market_id = listing.spec.market_id
+        if market_id in self.listings:
+            return []
+        try:
+            self.engine.list_market(listing.spec, command.time_ns)
+        except ValueError:
+            return []
+        self.listings[market_id] = listing
+        self.market_feed.add_market(market_id)
+        return []
+
+    def _apply__replace(self, command: Command, extra: bytes) -> list[Event]:
+        """Cancel, and place only if the cancel was done."""
+        replace = ReplaceExtra.unpack(extra)
+        cancel = Command(
+            kind=CommandKind.CANCEL,
+            account=command.account,
+            time_ns=command.time_ns,
+            order_id=command.order_id,
+            nonce=replace.cancel_nonce,
+        )
+        canceled = list(events.unpack(self.engine.apply(cancel.pack())))
+        is_done = any(event.kind == EventKind.ORDER_CANCELED for event in canceled)
+        self._dispatcher.dispatch(
+            cancel, b"", canceled, self.cursor.command_seq, has_result=not is_done
+        )
+        if not is_done:
+            return canceled
+        place = command._replace(kind=CommandKind.PLACE, order_id=0)
+        return canceled + self._apply_to_engine(place, replace.place.pack())
+
+    def _apply__batch_receipt(self, command: Command, extra: bytes) -> list[Event]:
+        """Tell the accounts, and freeze the positions of items that the contract has refused."""
+        made: list[Event] = []
+        receipt = BatchReceipt.unpack(extra)
+        for index, market_id in self.receipts.add(
+            receipt, command_seq=self.cursor.command_seq, time_ns=command.time_ns
+        ):
+            freeze = Command(
+                kind=CommandKind.SETTLEMENT_REJECTED,
+                account=index,
+                market_id=market_id,
+                time_ns=command.time_ns,
+                aux=1,
+            )
+            made += self._apply_to_engine(freeze, b"", has_result=False)
+        return made

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import { Proxy } from "@openzeppelin/contracts/proxy/Proxy.sol";
+import { IERC20 } from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {
+    ReentrancyGuardTransient
+} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+
+import { Batch } from "./base/BatchTables.sol";
+import { LiquidationItems } from "./base/LiquidationItems.sol";
+import { TradeItems } from "./base/TradeItems.sol";
+import { CollateralVault } from "./CollateralVault.sol";
+import { ICollateralVault } from "./interfaces/ICollateralVault.sol";
+import { ISettlementBatch } from "./interfaces/ISettlement.sol";
+import { BatchLib } from "./libraries/BatchLib.sol";
+import { OrderLib } from "./libraries/OrderLib.sol";
+import { RejectReason } from "./libraries/RejectReason.sol";
+import { SettlementDesk } from "./SettlementDesk.sol";
+
+/// @title Settlement
+/// @notice Entry points of a batch: quorum, order of items, payments. Everything else is the
+/// desk's code, reached by the fallback and run on this storage; see `ISettlement` for the whole.
+contract Settlement is LiquidationItems, ReentrancyGuardTransient, Proxy {
+    uint256 private constant ATTESTOR_SIGNATURE_BYTES = 64;
+
+    /// @inheritdoc ISettlementBatch
+    address public immutable DESK;
+
+    /// @inheritdoc ISettlementBatch
+    uint256 public immutable CLOCK_LAG_MAX_S;
+
+    ICollateralVault private immutable _vault;
+
+    /// @param token collateral; fee-on-transfer tokens are refused at deposit
+    /// @param owner who lists markets and names attestors and oracle signers
+    /// @param clockAheadMaxS how far a batch's clock may be ahead of the block
+    /// @param clockLagMaxS how far a batch's clock may be behind the block
+    constructor(IERC20 token, address owner, uint256 clockAheadMaxS, uint256 clockLagMaxS)
+        TradeItems(clockAheadMaxS)
+    {
+        CLOCK_LAG_MAX_S = clockLagMaxS;
+        _owner = owner;
+        _vault = new CollateralVault(token);
+        DESK = address(new SettlementDesk(_vault));
+    }
+
+    /* SETTLEMENT */
+
+    /// @inheritdoc ISettlementBatch
+    function settle(bytes calldata payload, bytes[] calldata signatures) external nonReentrant {
+        _settle(payload, signatures, true);
+    }
+
+    /// @inheritdoc ISettlementBatch
+    function dryRun(bytes calldata payload, bytes[] calldata signatures) external {
+        uint256 gasBefore = gasleft();
+        bytes memory reasons = _settle(payload, signatures, signatures.length != 0);
+        revert DryRunResult(gasBefore - gasleft(), reasons);
+    }
+
+    function _settle(bytes calldata payload, bytes[] calldata signatures, bool asksQuorum)
+        private
+        returns (bytes memory)
+    {
+        Batch memory b = _load(payload);
+        bytes32 digest = _checkBatch(b, payload);
+        if (asksQuorum) _checkQuorum(b.header.epoch, digest, signatures);
+
+        _judgeItems(b, payload);
+        _commit(b);
+        _lastBatchDigest = digest;
+        _progress.sequence = uint64(b.header.sequence);
+        _progress.clockTimeS = uint40(b.clockTimeS);
+        emit BatchSettled(
+            uint64(b.header.sequence), digest, uint32(b.header.items), uint32(b.rejected)
+        );
+        if (b.withdrawnQuote != 0) _payWithdrawals(b, payload);
+        return b.reasons;
+    }
+
+    /// @notice BATCH-1, BATCH-3: sequence, epoch and clock.
+    function _checkBatch(Batch memory b, bytes calldata payload) private view returns (bytes32) {
+        Progress memory progress = _progress;
+        uint256 expected = uint256(progress.sequence) + 1;
+        if (b.header.sequence != expected) revert BatchSequence(expected, b.header.sequence);
+        if (b.header.epoch != progress.epoch) {
+            revert BatchEpoch(progress.epoch, b.header.epoch);
+        }
+        uint256 highestS = block.timestamp + CLOCK_AHEAD_MAX_S;
+        uint256 lowestS = progress.clockTimeS;
+        if (lowestS + CLOCK_LAG_MAX_S < block.timestamp) {
+            lowestS = block.timestamp - CLOCK_LAG_MAX_S;
+        }
+        if (b.clockTimeS < lowestS || b.clockTimeS > highestS) {
+            revert ClockOutOfRange(b.clockTimeS, lowestS, highestS);
+        }
+        return OrderLib.batchDigest(
+            b.domain, b.header.sequence, b.header.epoch, _lastBatchDigest, keccak256(payload)
+        );
+    }
+
+    /// @notice At least `threshold` attestors of the epoch signed, each counted once.
+    function _checkQuorum(uint256 epoch, bytes32 digest, bytes[] calldata signatures) private view {
+        uint256 threshold = _progress.threshold;
+        if (threshold == 0 || signatures.length < threshold) {
+            revert QuorumMissing(threshold, signatures.length);
+        }
+        uint256 seen = 0;
+        for (uint256 i = 0; i < signatures.length; ++i) {
+            bytes calldata signature = signatures[i];
+            if (signature.length != ATTESTOR_SIGNATURE_BYTES) {
+                revert SignatureLength(signature.length);
+            }
+            address signer = OrderLib.signer(
+                digest, BatchLib.wordAt(signature, 0), BatchLib.wordAt(signature, 32)
+            );
+            uint256 number = _attestors[epoch][signer];
+            if (number == 0) revert AttestorUnknown(signer);
+            if (seen >> number & 1 != 0) revert AttestorRepeated(signer);
+            seen |= 1 << number;
+        }
+    }
+
+    /// @notice BATCH-2: judges the items in order; the refused ones leave an event.
+    function _judgeItems(Batch memory b, bytes calldata payload) private {
+        uint256 offset = b.itemsOffset;
+        uint256 items = b.header.items;
+        for (uint256 i = 0; i < items; ++i) {
+            uint256 word = BatchLib.wordAt(payload, offset);
+            uint256 end = offset + BatchLib.itemBytes(word >> 248, offset);
+            if (end > payload.length) revert BatchLib.BatchMalformed(offset);
+            RejectReason reason = _judge(b, payload, offset, word);
+            if (reason != RejectReason.NONE) {
+                b.reasons[i] = bytes1(uint8(reason));
+                ++b.rejected;
+                emit ItemRejected(uint64(b.header.sequence), uint32(i), reason);
+            }
+            offset = end;
+        }
+        if (offset != payload.length) revert BatchLib.BatchMalformed(offset);
+    }
+
+    function _judge(Batch memory b, bytes calldata payload, uint256 offset, uint256 word)
+        private
+        returns (RejectReason)
+    {
+        uint256 opcode = word >> 248;
+        if (opcode == BatchLib.FILL) return _judgeFill(b, word);
+        if (opcode == BatchLib.PRICE) return _judgePrice(b, payload, offset, word);
+        if (opcode == BatchLib.CLOCK) return _judgeClock(b, word);
+        if (opcode == BatchLib.LIQUIDATION_FILL) return _judgeLiquidationFill(b, word);
+        if (opcode == BatchLib.TAKEOVER) return _judgeTakeover(b, word);
+        if (opcode == BatchLib.ADL) return _judgeAdl(b, word);
+        if (opcode == BatchLib.FUND_FILL) return _judgeFundFill(b, word);
+        if (opcode == BatchLib.FUNDING) return _judgeFunding(b, word);
+        if (opcode == BatchLib.COLLATERAL) return _judgeCollateral(b, payload, offset, word);
+        return _judgeWithdrawal(b, payload, offset, word);
+    }
+
+    /* PAYMENTS */
+
+    /// @notice Pays the accepted withdrawals, after all effects of the batch.
+    function _payWithdrawals(Batch memory b, bytes calldata payload) private {
+        uint256 offset = b.itemsOffset;
+        uint256 paidQuote = 0;
+        for (uint256 i = 0; i < b.reasons.length; ++i) {
+            uint256 word = BatchLib.wordAt(payload, offset);
+            if (word >> 248 == BatchLib.WITHDRAWAL && b.reasons[i] == 0) {
+                address account_ = b.accounts[uint16(word >> 232)].account;
+                uint64 nonce = uint64(BatchLib.wordAt(payload, offset + 31) >> 192);
+                uint256 amountQuote = uint64(word >> 168);
+                if (_pay(account_, address(uint160(word >> 8)), amountQuote, nonce)) {
+                    paidQuote += amountQuote;
+                }
+            }
+            offset += BatchLib.itemBytes(word >> 248, offset);
+        }
+        _totals.custodyQuote -= uint80(paidQuote);
+    }
+
+    /// @dev A token that refuses a payment must not hold up the others: the amount goes back to
+    /// the free balance.
+    function _pay(address account_, address to, uint256 amountQuote, uint64 nonce)
+        private
+        returns (bool)
+    {
+        try _vault.transferOut(to, amountQuote) {
+            emit Withdrawn(account_, to, amountQuote, nonce);
+            return true;
+        } catch {
+            _accounts[account_] += amountQuote;
+            _totals.freeQuote += uint80(amountQuote);
+            emit WithdrawalFailed(account_, to, amountQuote, nonce);
+            return false;
+        }
+    }
+
+    /* DESK */
+
+    /// @dev Desk functions take no ether either, so none can be trapped here.
+    receive() external payable {
+        revert EtherRefused();
+    }
+
+    /// @dev Where the fallback delegates.
+    function _implementation() internal view override returns (address) {
+        return DESK;
+    }
+}

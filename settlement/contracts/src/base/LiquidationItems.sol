@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import { FixedPointLib } from "../libraries/FixedPointLib.sol";
+import { Draft, FillLib } from "../libraries/FillLib.sol";
+import { LiquidationLib } from "../libraries/LiquidationLib.sol";
+import { MarginLib, Position } from "../libraries/MarginLib.sol";
+import { Order } from "../libraries/OrderLib.sol";
+import { RejectReason, firstReason } from "../libraries/RejectReason.sol";
+import { Batch, MarketEntry, OrderEntry, PositionEntry } from "./BatchTables.sol";
+import { TradeItems } from "./TradeItems.sol";
+
+/// @title Items of the liquidation waterfall, LIQ-2 … LIQ-7
+abstract contract LiquidationItems is TradeItems {
+    using FixedPointLib for int256;
+
+    /* CLOSING ON THE BOOK */
+
+    /// @notice LIQ-2: closes lots of a liquidatable position against a resting order.
+    function _judgeLiquidationFill(Batch memory b, uint256 word)
+        internal
+        returns (RejectReason reason)
+    {
+        uint256 index = uint16(word >> 232);
+        OrderEntry memory maker = b.orders[_orderIndex(b, uint16(word >> 216))];
+        uint256 lots = uint32(word >> 184);
+        PositionEntry memory e = b.positions[_positionIndex(b, index)];
+        MarketEntry memory m = b.markets[e.market];
+        reason = firstReason(_victimReason(b, e), _makerReason(b, maker, lots));
+        reason = firstReason(reason, _againstReason(b, e, maker));
+        reason = firstReason(reason, _priceReason(b, m));
+        if (reason != RejectReason.NONE) return reason;
+
+        uint256 priceTicks = maker.order.priceTicks;
+        Draft memory d = b.draftA;
+        _begin(b, d, index);
+        reason = _draftOrder(b, b.draftB, maker, lots, priceTicks, m.params.feeMakerPpm);
+        if (reason != RejectReason.NONE) return reason;
+        int256 feeQuote;
+        (reason, feeQuote) = LiquidationLib.liquidationFill(
+            d, int256(lots), int256(priceTicks), _markOf(m), m.terms, b.probeA
+        );
+        if (reason != RejectReason.NONE) return reason;
+        if (!maker.isSigned) return RejectReason.SIGNATURE_INVALID;
+        Position memory fund = b.positions[m.fundIndex].position;
+        bool fits = FillLib.fits(d) && FillLib.fits(b.draftB)
+            && fund.collateralQuote + feeQuote <= int256(QUOTE_MAX);
+        if (!fits) return RejectReason.AMOUNT_OUT_OF_RANGE;
+
+        fund.collateralQuote += feeQuote;
+        _accept(b, d);
+        _acceptOrder(b, b.draftB, maker, lots);
+    }
+
+    /// @notice LIQ-5: closes lots of the insurance fund's position against a resting order.
+    function _judgeFundFill(Batch memory b, uint256 word) internal returns (RejectReason reason) {
+        uint256 index = uint16(word >> 232);
+        OrderEntry memory maker = b.orders[_orderIndex(b, uint16(word >> 216))];
+        uint256 lots = uint32(word >> 184);
+        PositionEntry memory e = b.positions[_positionIndex(b, index)];
+        MarketEntry memory m = b.markets[e.market];
+        if (!m.isListed) return RejectReason.MARKET_UNKNOWN;
+        if (index != m.fundIndex) return RejectReason.ACCOUNT_UNKNOWN;
+        reason = firstReason(_makerReason(b, maker, lots), _againstReason(b, e, maker));
+        if (int256(lots) > e.position.positionLots.abs()) {
+            reason = firstReason(reason, RejectReason.REDUCE_ONLY);
+        }
+        reason = firstReason(reason, _priceReason(b, m));
+        if (reason != RejectReason.NONE) return reason;
+
+        uint256 priceTicks = maker.order.priceTicks;
+        Draft memory d = b.draftA;
+        _begin(b, d, index);
+        reason = _draftOrder(b, b.draftB, maker, lots, priceTicks, m.params.feeMakerPpm);
+        if (reason != RejectReason.NONE) return reason;
+        reason = LiquidationLib.fundFill(
+            d.position, maker.order.side != 0, int256(lots), int256(priceTicks), _markOf(m), m.terms
+        );
+        if (reason != RejectReason.NONE) return reason;
+        if (!maker.isSigned) return RejectReason.SIGNATURE_INVALID;
+        if (!FillLib.fits(d) || !FillLib.fits(b.draftB)) return RejectReason.AMOUNT_OUT_OF_RANGE;
+
+        _accept(b, d);
+        _acceptOrder(b, b.draftB, maker, lots);
+    }
+
+    /* AT THE BANKRUPTCY PRICE */
+
+    /// @notice LIQ-3: the insurance fund takes all that is left.
+    function _judgeTakeover(Batch memory b, uint256 word) internal pure returns (RejectReason) {
+        uint256 index = uint16(word >> 232);
+        uint256 fundIndex = uint16(word >> 216);
+        uint256 lots = uint40(word >> 176);
+        PositionEntry memory e = b.positions[_positionIndex(b, index)];
+        MarketEntry memory m = b.markets[e.market];
+        RejectReason reason = _victimReason(b, e);
+        if (reason != RejectReason.NONE) return reason;
+        if (b.accounts[b.positions[_positionIndex(b, fundIndex)].account].account != INSURANCE) {
+            return RejectReason.ACCOUNT_UNKNOWN;
+        }
+        if (lots == 0 || int256(lots) != e.position.positionLots.abs()) {
+            return RejectReason.QTY_OUT_OF_RANGE;
+        }
+        if (fundIndex != m.fundIndex) return RejectReason.SIDE_MISMATCH;
+        reason = _priceReason(b, m);
+        if (reason != RejectReason.NONE) return reason;
+
+        _begin(b, b.draftA, index);
+        if (!MarginLib.isLiquidatable(b.draftA.position, _markOf(m), m.terms)) {
+            return RejectReason.NOT_LIQUIDATABLE;
+        }
+        _begin(b, b.draftB, fundIndex);
+        bool carries =
+            LiquidationLib.takeover(b.draftA.position, b.draftB.position, _markOf(m), m.terms);
+        if (!carries) return RejectReason.FUND_CANNOT_CARRY;
+        if (!FillLib.fits(b.draftA) || !FillLib.fits(b.draftB)) {
+            return RejectReason.AMOUNT_OUT_OF_RANGE;
+        }
+
+        _accept(b, b.draftA);
+        _accept(b, b.draftB);
+        return RejectReason.NONE;
+    }
+
+    /// @notice LIQ-4: closes lots against a counterparty of the opposite side; LIQ-7 when the
+    /// bankrupt position is the fund's own.
+    function _judgeAdl(Batch memory b, uint256 word) internal pure returns (RejectReason reason) {
+        uint256 index = uint16(word >> 232);
+        uint256 otherIndex = uint16(word >> 216);
+        int256 lots = int256(uint256(uint40(word >> 176)));
+        PositionEntry memory e = b.positions[_positionIndex(b, index)];
+        PositionEntry memory other = b.positions[_positionIndex(b, otherIndex)];
+        MarketEntry memory m = b.markets[e.market];
+        bool isFund = index == m.fundIndex && m.isListed;
+        reason = _victimReason(b, other);
+        if (!isFund) reason = firstReason(_victimReason(b, e), reason);
+        if (reason != RejectReason.NONE) return reason;
+        if (lots == 0) return RejectReason.QTY_OUT_OF_RANGE;
+        if (e.market != other.market) return RejectReason.SIDE_MISMATCH;
+        reason = _priceReason(b, m);
+        if (reason != RejectReason.NONE) return reason;
+
+        _begin(b, b.draftA, index);
+        _begin(b, b.draftB, otherIndex);
+        int256 rank = MarginLib.rank(b.draftB.position, _markOf(m), m.terms);
+        reason = LiquidationLib.adl(b.draftA, b.draftB, isFund, lots, _markOf(m), m.terms);
+        if (reason != RejectReason.NONE) return reason;
+        if (!isFund && _canFundCarry(b, index)) return RejectReason.FUND_CAN_CARRY;
+        if (m.adlPosition == index + 1 && rank > m.adlRank) return RejectReason.ADL_ORDER;
+        if (!FillLib.fits(b.draftA) || !FillLib.fits(b.draftB)) {
+            return RejectReason.AMOUNT_OUT_OF_RANGE;
+        }
+
+        m.adlPosition = index + 1;
+        m.adlRank = rank;
+        _accept(b, b.draftA);
+        _accept(b, b.draftB);
+    }
+
+    /// @notice Whether the fund could take all that is left of a position: LIQ-3 on copies.
+    function _canFundCarry(Batch memory b, uint256 index) private pure returns (bool) {
+        PositionEntry memory e = b.positions[index];
+        MarketEntry memory m = b.markets[e.market];
+        MarginLib.copy(e.position, b.probeA);
+        MarginLib.copy(b.positions[m.fundIndex].position, b.probeB);
+        MarginLib.settleFunding(b.probeA, m.state.fundingIndexE6);
+        MarginLib.settleFunding(b.probeB, m.state.fundingIndexE6);
+        return LiquidationLib.takeover(b.probeA, b.probeB, _markOf(m), m.terms);
+    }
+
+    /* HELPERS */
+
+    /// @notice What forbids touching a position against its owner's will.
+    function _victimReason(Batch memory b, PositionEntry memory e)
+        private
+        pure
+        returns (RejectReason)
+    {
+        if (!b.markets[e.market].isListed) return RejectReason.MARKET_UNKNOWN;
+        if (b.accounts[e.account].account == INSURANCE) return RejectReason.ACCOUNT_UNKNOWN;
+        return RejectReason.NONE;
+    }
+
+    /// @notice Whether a resting order can take the other side of a position's closing.
+    function _againstReason(Batch memory b, PositionEntry memory e, OrderEntry memory maker)
+        private
+        pure
+        returns (RejectReason)
+    {
+        Order memory o = maker.order;
+        if (o.account == b.accounts[e.account].account) return RejectReason.SELF_TRADE;
+        uint256 makerSide = e.position.positionLots > 0 ? 0 : 1;
+        bool isMismatch = e.position.positionLots != 0 && o.side != makerSide;
+        if (isMismatch || o.marketId != b.markets[e.market].marketId) {
+            return RejectReason.SIDE_MISMATCH;
+        }
+        return RejectReason.NONE;
+    }
+
+    /// @notice BATCH-3: there is a price and it is fresh.
+    function _priceReason(Batch memory b, MarketEntry memory m)
+        private
+        pure
+        returns (RejectReason)
+    {
+        if (m.state.markTicks == 0) return RejectReason.NO_PRICE;
+        bool isStale = b.clockTimeS * 1000 > uint256(m.state.priceTimeMs) + m.params.indexAgeMaxMs;
+        return isStale ? RejectReason.PRICE_STALE : RejectReason.NONE;
+    }
+
+    function _markOf(MarketEntry memory m) private pure returns (int256) {
+        return int256(uint256(m.state.markTicks));
+    }
+}

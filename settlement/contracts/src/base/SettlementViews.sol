@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import { ISettlementDesk } from "../interfaces/ISettlement.sol";
+import {
+    MarketParams,
+    MarketState,
+    MarketTotals,
+    PositionView,
+    Tier
+} from "../interfaces/ISettlementTypes.sol";
+import { Position } from "../libraries/MarginLib.sol";
+import { OrderLib } from "../libraries/OrderLib.sol";
+import { SlotLib } from "../libraries/SlotLib.sol";
+import { SettlementStorage } from "./SettlementStorage.sol";
+
+/// @title Views of the state
+abstract contract SettlementViews is SettlementStorage, ISettlementDesk {
+    /* VIEWS */
+
+    /// @inheritdoc ISettlementDesk
+    function owner() external view returns (address) {
+        return _owner;
+    }
+
+    /// @inheritdoc ISettlementDesk
+    function pendingOwner() external view returns (address) {
+        return _pendingOwner;
+    }
+
+    /// @inheritdoc ISettlementDesk
+    function account(address account_) external view returns (uint96, uint64) {
+        uint256 word = _accounts[account_];
+        return (uint96(SlotLib.freeQuote(word)), uint64(SlotLib.nonceFloor(word)));
+    }
+
+    /// @inheritdoc ISettlementDesk
+    function position(uint32 marketId, address account_)
+        external
+        view
+        returns (PositionView memory)
+    {
+        Position memory p;
+        SlotLib.unpackPosition(_positions[marketId][account_], p);
+        return PositionView(
+            int64(p.positionLots),
+            uint64(uint256(p.entryValueQuote)),
+            int64(p.collateralQuote),
+            int64(p.fundingIndexE6)
+        );
+    }
+
+    /// @inheritdoc ISettlementDesk
+    function market(uint32 marketId)
+        external
+        view
+        returns (MarketState memory, MarketTotals memory)
+    {
+        return (_markets[marketId].state, _markets[marketId].totals);
+    }
+
+    /// @inheritdoc ISettlementDesk
+    function marketParams(uint32 marketId)
+        external
+        view
+        returns (MarketParams memory, Tier[] memory tiers)
+    {
+        uint256[] storage words = _markets[marketId].tiers;
+        tiers = new Tier[](words.length);
+        for (uint256 i = 0; i < tiers.length; ++i) {
+            uint256 word = words[i];
+            tiers[i] = Tier(uint64(word), uint24(word >> 64), uint24(word >> 88));
+        }
+        return (_markets[marketId].params, tiers);
+    }
+
+    /// @inheritdoc ISettlementDesk
+    function marketIds() external view returns (uint32[] memory) {
+        return _marketIds;
+    }
+
+    /// @inheritdoc ISettlementDesk
+    function filledLots(address account_, uint64 nonce) external view returns (uint32) {
+        return uint32(_filled(account_, nonce));
+    }
+
+    /// @inheritdoc ISettlementDesk
+    function sequence() external view returns (uint64) {
+        return _progress.sequence;
+    }
+
+    /// @inheritdoc ISettlementDesk
+    function lastBatchDigest() external view returns (bytes32) {
+        return _lastBatchDigest;
+    }
+
+    /// @inheritdoc ISettlementDesk
+    function clockTimeS() external view returns (uint40) {
+        return _progress.clockTimeS;
+    }
+
+    /// @inheritdoc ISettlementDesk
+    function attestorEpoch() external view returns (uint32, uint8) {
+        return (_progress.epoch, _progress.threshold);
+    }
+
+    /// @inheritdoc ISettlementDesk
+    function isAttestor(uint32 epoch, address signer) external view returns (bool) {
+        return _attestors[epoch][signer] != 0;
+    }
+
+    /// @inheritdoc ISettlementDesk
+    function isOracleSigner(address signer) external view returns (bool) {
+        return _oracleSigners[signer];
+    }
+
+    /// @inheritdoc ISettlementDesk
+    function depositSeq() external view returns (uint64) {
+        return _progress.depositSeq;
+    }
+
+    /// @inheritdoc ISettlementDesk
+    function fundingPoolQuote(uint32 marketId) external view returns (int256) {
+        return _markets[marketId].totals.fundingPoolQuote;
+    }
+
+    /// @inheritdoc ISettlementDesk
+    function feesQuote() external view returns (uint256) {
+        return _totals.feesQuote;
+    }
+
+    /// @inheritdoc ISettlementDesk
+    function domainSeparator() external view returns (bytes32) {
+        return OrderLib.domainSeparator(address(this));
+    }
+
+    /// @inheritdoc ISettlementDesk
+    function positionsSum(uint32 marketId) external view returns (int256) {
+        return _markets[marketId].totals.lotsSum;
+    }
+
+    /// @inheritdoc ISettlementDesk
+    function custodyQuote() external view returns (uint256) {
+        return _totals.custodyQuote;
+    }
+
+    /// @inheritdoc ISettlementDesk
+    function liabilitiesQuote() external view returns (int256 quote) {
+        quote = int256(uint256(_totals.freeQuote)) + int256(uint256(_totals.feesQuote));
+        for (uint256 i = 0; i < _marketIds.length; ++i) {
+            MarketTotals storage totals = _markets[_marketIds[i]].totals;
+            quote += int256(totals.fundingPoolQuote) + int256(totals.positionsQuote);
+        }
+    }
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import { ERC20 } from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
+
+/// @title TestToken
+/// @notice Collateral of the embedded development chain: six decimals, anybody mints.
+/// @dev Warning: worthless by construction. Never list it where money is meant.
+contract TestToken is ERC20 {
+    constructor() ERC20("Bulkhead test dollar", "tUSD") { }
+
+    function mint(address to, uint256 amountQuote) external {
+        _mint(to, amountQuote);
+    }
+
+    function decimals() public pure override returns (uint8) {
+        return 6;
+    }
+}

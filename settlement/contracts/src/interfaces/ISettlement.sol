@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import { RejectReason } from "../libraries/RejectReason.sol";
+import { ICollateralVault } from "./ICollateralVault.sol";
+import {
+    MarketParams,
+    MarketState,
+    MarketTotals,
+    PositionView,
+    Tier
+} from "./ISettlementTypes.sol";
+
+/// @title What the settlement contract says when it happens
+interface ISettlementEvents {
+    /// @notice Collateral was credited to an account's free balance.
+    /// @param depositSeq one counter over all deposits, insurance included: 1, 2, 3 …
+    event Deposited(address indexed account, uint256 amountQuote, uint64 indexed depositSeq);
+
+    /// @notice Collateral was credited to the insurance fund's position in a market.
+    event InsuranceFunded(uint32 indexed marketId, uint256 amountQuote, uint64 indexed depositSeq);
+
+    /// @notice A withdrawal of a batch was paid.
+    event Withdrawn(address indexed account, address indexed to, uint256 amountQuote, uint64 nonce);
+
+    /// @notice The token refused the payment; the amount is back in the free balance. The nonce
+    /// stays consumed.
+    event WithdrawalFailed(
+        address indexed account, address indexed to, uint256 amountQuote, uint64 nonce
+    );
+
+    /// @notice A batch was settled.
+    /// @param digest EIP-712 digest of the batch, `previousHash` of the next
+    event BatchSettled(
+        uint64 indexed sequence, bytes32 digest, uint32 itemCount, uint32 rejectedCount
+    );
+
+    /// @notice An item of a batch was refused and changed nothing.
+    event ItemRejected(uint64 indexed sequence, uint32 itemIndex, RejectReason reason);
+
+    event NoncesCancelled(address indexed account, uint64[] nonces);
+    event NonceFloorRaised(address indexed account, uint64 nonceFloor);
+    event MarketListed(uint32 indexed marketId, MarketParams params, Tier[] tiers);
+    event AttestorsSet(uint32 indexed epoch, address[] attestors, uint8 threshold);
+    event OracleSignerSet(address indexed signer, bool allowed);
+    event FeesCollected(address indexed to, uint256 amountQuote);
+    event OwnershipOffered(address indexed owner, address indexed pendingOwner);
+    event OwnershipTransferred(address indexed previousOwner, address indexed owner);
+}
+
+/// @title Why a call reverts
+interface ISettlementErrors {
+    error BatchEpoch(uint256 expected, uint256 epoch);
+    error BatchSequence(uint256 expected, uint256 sequence);
+    error ClockOutOfRange(uint256 timeS, uint256 lowestS, uint256 highestS);
+    error QuorumMissing(uint256 threshold, uint256 signatures);
+    error AttestorUnknown(address signer);
+    error AttestorRepeated(address signer);
+    error SignatureLength(uint256 length);
+    error ConservationBroken(int256 createdQuote);
+    error LotsSumBroken(uint256 marketId, int256 createdLots);
+    error DryRunResult(uint256 gasUsed, bytes reasons);
+    error AmountOutOfRange(uint256 amountQuote);
+    error AccountReserved(address account);
+    error TokenAmountMismatch(uint256 expectedQuote, uint256 receivedQuote);
+    error NonceFloorNotRaised(uint64 current, uint64 requested);
+    error MarketUnknown(uint32 marketId);
+    error MarketAlreadyListed(uint32 marketId);
+    error MarketParamsInvalid();
+    error AttestorsInvalid();
+    error CallerNotOwner(address caller);
+    error DeskCalledDirectly();
+    error EtherRefused();
+}
+
+/// @title What the settlement contract does with batches
+interface ISettlementBatch is ISettlementEvents, ISettlementErrors {
+    /* SETTLEMENT */
+
+    /// @notice Settles one batch (BATCH-1). Items that break a rule are refused one by one.
+    /// @param payload packed tables and items, section 5 of the specification
+    /// @param signatures EIP-2098 signatures of the batch digest, in any order, each attestor once
+    function settle(bytes calldata payload, bytes[] calldata signatures) external;
+
+    /// @notice Settles and reverts with `DryRunResult`: gas used inside the call (without the
+    /// transaction's own and calldata gas), and one byte per item, 0 or its `RejectReason`.
+    /// @dev Without signatures the quorum is not asked: nothing of the batch can stay.
+    function dryRun(bytes calldata payload, bytes[] calldata signatures) external;
+
+    /* VIEWS */
+
+    /// @notice The code behind every function that is not about batches.
+    function DESK() external view returns (address);
+
+    /// @notice How far a batch's clock may be ahead of the block.
+    function CLOCK_AHEAD_MAX_S() external view returns (uint256);
+
+    /// @notice How far a batch's clock may be behind the block.
+    function CLOCK_LAG_MAX_S() external view returns (uint256);
+}
+
+/// @title What the settlement contract does without batches
+/// @notice Custody, cancellation, administration and views. The code is `SettlementDesk`; the
+/// functions are called on the settlement contract, which delegates them.
+interface ISettlementDesk is ISettlementEvents, ISettlementErrors {
+    /* CUSTODY */
+
+    /// @notice Deposits collateral to the caller's free balance.
+    function deposit(uint256 amountQuote) external;
+
+    /// @notice Deposits the caller's collateral to another account's free balance.
+    function depositFor(address account, uint256 amountQuote) external;
+
+    /// @notice Gives the caller's collateral to the insurance fund of a market.
+    /// @dev Warning: a gift. There is no way back yet.
+    function fundInsurance(uint32 marketId, uint256 amountQuote) external;
+
+    /* CANCELLATION */
+
+    /// @notice Kills nonces of the caller: orders and moves that carry them settle no more.
+    function cancelNonces(uint64[] calldata nonces) external;
+
+    /// @notice Kills all nonces of the caller below `nonceFloor`.
+    function raiseNonceFloor(uint64 nonceFloor) external;
+
+    /* ADMINISTRATION */
+
+    /// @notice Lists a market (NUM-1, MKT-1, MKT-2).
+    function listMarket(uint32 marketId, MarketParams calldata params, Tier[] calldata tiers)
+        external;
+
+    /// @notice Replaces the attestors: batches of older epochs settle no more.
+    function setAttestors(uint32 epoch, address[] calldata attestors, uint8 threshold) external;
+
+    /// @notice Allows or forbids a signer of index prices.
+    function setOracleSigner(address signer, bool allowed) external;
+
+    /// @notice Pays all venue fees to `to`.
+    function collectFees(address to) external;
+
+    /* OWNERSHIP */
+
+    /// @notice Offers the ownership; it changes when the new owner accepts.
+    function transferOwnership(address newOwner) external;
+
+    /// @notice Takes an offered ownership.
+    function acceptOwnership() external;
+
+    /* VIEWS */
+
+    function owner() external view returns (address);
+    function pendingOwner() external view returns (address);
+
+    function account(address account_) external view returns (uint96 freeQuote, uint64 nonceFloor);
+    function position(uint32 marketId, address account_) external view returns (PositionView memory);
+    function market(uint32 marketId)
+        external
+        view
+        returns (MarketState memory state, MarketTotals memory totals);
+    function marketParams(uint32 marketId)
+        external
+        view
+        returns (MarketParams memory params, Tier[] memory tiers);
+    function marketIds() external view returns (uint32[] memory);
+
+    /// @notice Lots filled under a nonce; 2^32 − 1 when it is cancelled or consumed.
+    function filledLots(address account_, uint64 nonce) external view returns (uint32);
+    function sequence() external view returns (uint64);
+    function lastBatchDigest() external view returns (bytes32);
+    function clockTimeS() external view returns (uint40);
+    function attestorEpoch() external view returns (uint32 epoch, uint8 threshold);
+    function isAttestor(uint32 epoch, address signer) external view returns (bool);
+    function isOracleSigner(address signer) external view returns (bool);
+    function depositSeq() external view returns (uint64);
+    function fundingPoolQuote(uint32 marketId) external view returns (int256);
+    function feesQuote() external view returns (uint256);
+    function domainSeparator() external view returns (bytes32);
+    function VAULT() external view returns (ICollateralVault);
+
+    /// @notice CONS-2: sum of all positions of a market, always 0.
+    function positionsSum(uint32 marketId) external view returns (int256);
+
+    /// @notice Deposits less withdrawals and collected fees.
+    function custodyQuote() external view returns (uint256);
+
+    /// @notice CONS-1, right side: free balances, positions, fees and funding pools. Always equal
+    /// to `custodyQuote`, which the vault's balance covers.
+    function liabilitiesQuote() external view returns (int256);
+}
+
+/// @title Settlement of an isolated-margin venue
+/// @notice Checks what an off-chain engine matched: signatures, limits, margin, liquidation
+/// evidence. Anybody may submit a batch that a quorum of attestors signed.
+interface ISettlement is ISettlementBatch, ISettlementDesk { }

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import { Position } from "./MarginLib.sol";
+
+/// @title Storage words of positions and accounts
+/// @dev Packed by hand: one read and one write per word, which the hot path needs.
+/// position, from the lowest bit: int64 lots | uint64 entryValue | int64 collateral | int64 fundingIndexE6
+/// account, from the lowest bit: uint96 freeQuote | uint64 nonceFloor
+library SlotLib {
+    function unpackPosition(uint256 word, Position memory p) internal pure {
+        p.positionLots = int64(uint64(word));
+        p.entryValueQuote = int256(uint256(uint64(word >> 64)));
+        p.collateralQuote = int64(uint64(word >> 128));
+        p.fundingIndexE6 = int64(uint64(word >> 192));
+    }
+
+    /// @dev Truncates nothing: `FillLib.fits` has bounded every field.
+    function packPosition(Position memory p) internal pure returns (uint256) {
+        return uint256(uint64(uint256(p.positionLots)))
+            | uint256(uint64(uint256(p.entryValueQuote))) << 64
+            | uint256(uint64(uint256(p.collateralQuote))) << 128
+            | uint256(uint64(uint256(p.fundingIndexE6))) << 192;
+    }
+
+    /// @notice Collateral less signed entry value: what a position holds of the custody.
+    function heldQuote(uint256 word) internal pure returns (int256) {
+        unchecked {
+            int256 entryQuote = int256(uint256(uint64(word >> 64)));
+            if (lots(word) > 0) return collateralQuote(word) - entryQuote;
+            return collateralQuote(word) + entryQuote;
+        }
+    }
+
+    function lots(uint256 word) internal pure returns (int256) {
+        return int64(uint64(word));
+    }
+
+    function collateralQuote(uint256 word) internal pure returns (int256) {
+        return int64(uint64(word >> 128));
+    }
+
+    function addCollateral(uint256 word, int256 amountQuote) internal pure returns (uint256) {
+        uint256 raised = uint64(uint256(collateralQuote(word) + amountQuote));
+        return word & ~(uint256(type(uint64).max) << 128) | raised << 128;
+    }
+
+    function freeQuote(uint256 word) internal pure returns (uint256) {
+        return uint96(word);
+    }
+
+    function nonceFloor(uint256 word) internal pure returns (uint256) {
+        return uint64(word >> 96);
+    }
+
+    function packAccount(uint256 free, uint256 floor) internal pure returns (uint256) {
+        return free | floor << 96;
+    }
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import { Tier } from "../interfaces/ISettlementTypes.sol";
+
+/// @title Margin tiers, one word each
+/// @dev floorQuote 64 | initialPpm 24 | maintenancePpm 24 | amountInitial 64 | amountMaintenance 64,
+/// from the lowest bit.
+library TierLib {
+    uint256 internal constant TIERS_MAX = 8;
+    uint256 private constant PPM = 1_000_000;
+
+    error TierCountInvalid(uint256 count);
+    error TierInvalid(uint256 index);
+    error TierAmountInexact(uint256 index);
+
+    /// @notice MKT-1 and MKT-2: checks the tiers and chains their amounts.
+    function chain(Tier[] calldata tiers, uint256 feeTakerPpm)
+        internal
+        pure
+        returns (uint256[] memory words)
+    {
+        if (tiers.length == 0 || tiers.length > TIERS_MAX) {
+            revert TierCountInvalid(tiers.length);
+        }
+        words = new uint256[](tiers.length);
+        uint256 amountInitial = 0;
+        uint256 amountMaintenance = 0;
+        for (uint256 i = 0; i < tiers.length; ++i) {
+            Tier calldata tier = tiers[i];
+            uint256 initialPpm = tier.marginInitialPpm;
+            uint256 maintenancePpm = tier.marginMaintenancePpm;
+            if (maintenancePpm == 0 || maintenancePpm >= initialPpm || initialPpm > PPM) {
+                revert TierInvalid(i);
+            }
+            if (initialPpm + feeTakerPpm >= PPM) revert TierInvalid(i);
+            if (i == 0) {
+                if (tier.notionalFloorQuote != 0) revert TierInvalid(i);
+            } else {
+                Tier calldata below = tiers[i - 1];
+                if (
+                    tier.notionalFloorQuote <= below.notionalFloorQuote
+                        || tier.notionalFloorQuote > 1 << 60 || initialPpm < below.marginInitialPpm
+                        || maintenancePpm < below.marginMaintenancePpm
+                ) revert TierInvalid(i);
+                uint256 risen = tier.notionalFloorQuote * (initialPpm - below.marginInitialPpm);
+                if (risen % PPM != 0) revert TierAmountInexact(i);
+                amountInitial += risen / PPM;
+                risen = tier.notionalFloorQuote * (maintenancePpm - below.marginMaintenancePpm);
+                if (risen % PPM != 0) revert TierAmountInexact(i);
+                amountMaintenance += risen / PPM;
+            }
+            words[i] = uint256(tier.notionalFloorQuote) | initialPpm << 64 | maintenancePpm << 88
+                | amountInitial << 112 | amountMaintenance << 176;
+        }
+    }
+
+    /// @notice The tier of a notional: the last one whose floor is not above it.
+    /// @dev The requirement is convex and continuous (MKT-2), so the tier found by floor is the one
+    /// with the largest requirement: MARG-3's maximum over all tiers, without the loop.
+    function find(uint256[] memory words, int256 notionalQuote)
+        internal
+        pure
+        returns (int256 initialPpm, int256 maintenancePpm, int256 amountInit, int256 amountMaint)
+    {
+        unchecked {
+            uint256 word = words[0];
+            for (uint256 i = 1; i < words.length; ++i) {
+                uint256 next = words[i];
+                if (int256(uint256(uint64(next))) > notionalQuote) break;
+                word = next;
+            }
+            initialPpm = int256(uint256(uint24(word >> 64)));
+            maintenancePpm = int256(uint256(uint24(word >> 88)));
+            amountInit = int256(uint256(uint64(word >> 112)));
+            amountMaint = int256(uint256(uint64(word >> 176)));
+        }
+    }
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import { Order } from "../src/libraries/OrderLib.sol";
+import { Plan, SettlementTest } from "./utils/SettlementTest.sol";
+import { vm } from "./utils/Vm.sol";
+
+/// @notice Gas of the entry points as whole transactions, committed as snapshots/*.json: every
+/// call is a transaction of its own (`isolate` in foundry.toml), so slots are cold and the 21,000
+/// and the calldata are in the number.
+contract GasTest is SettlementTest {
+    uint256 private constant TRADER = 0x7ade0000;
+    uint64 private constant MARGIN = 10_000_000;
+
+    function test_gas_deposit() public {
+        address owner = vm.addr(ALICE);
+        token.mint(owner, 1000);
+        vm.startPrank(owner);
+        token.approve(address(settlement), 1000);
+        settlement.deposit(1000);
+        vm.snapshotGasLastCall("settlement", "deposit");
+        vm.stopPrank();
+    }
+
+    /// @dev 100 fills, 100 orders of two fills each, 20 accounts with open positions.
+    function test_gas_fill_warm() public {
+        _openAll(20);
+        Plan memory p = plan();
+        _addFills(p, 20, 100, 2);
+        _measure(p, "fill", 100);
+    }
+
+    /// @dev 100 fills, every trader once, one fill an order, positions open before.
+    function test_gas_fill_cold() public {
+        _openAll(200);
+        Plan memory p = plan();
+        _addFills(p, 200, 200, 1);
+        _measure(p, "fill_cold", 100);
+    }
+
+    /// @dev The same with positions that the fills open.
+    function test_gas_fill_open() public {
+        for (uint256 i = 0; i < 200; ++i) {
+            fund(TRADER + i, 1_000_000_000);
+        }
+        _setPrice();
+        Plan memory p = plan();
+        _addFills(p, 200, 200, 1);
+        _measure(p, "fill_open", 100);
+    }
+
+    function test_gas_empty_batch() public {
+        _setPrice();
+        _measure(plan(), "batch_empty", 1);
+    }
+
+    function test_gas_price() public {
+        _setPrice();
+        Plan memory p = plan();
+        for (uint256 i = 0; i < 10; ++i) {
+            addPrice(p, uint32(1000 + i), 1000);
+        }
+        _measure(p, "price", 10);
+    }
+
+    function test_gas_withdrawal() public {
+        Plan memory p = plan();
+        addWithdrawal(p, ALICE, address(0xbeef), 1000, 1);
+        _measure(p, "withdrawal", 1);
+    }
+
+    /// @dev Ten positions, each closed wholly against a resting order of its own.
+    function test_gas_liquidation() public {
+        uint256 count = 10;
+        for (uint256 i = 0; i < 2 * count; ++i) {
+            fund(TRADER + i, 1_000_000_000);
+        }
+        _setPrice();
+        Plan memory p = plan();
+        for (uint256 i = 0; i < count; ++i) {
+            Order memory long = order(TRADER + i, BUY, 1000, 100, 101_000);
+            Order memory short = order(TRADER + count + i, SELL, 1000, 100, 500_000);
+            addFill(p, addOrder(p, TRADER + i, long), addOrder(p, TRADER + count + i, short), 100);
+        }
+        settleAccepted(p);
+        p = plan();
+        addPrice(p, 902, 902);
+        settleAccepted(p);
+        p = plan();
+        for (uint256 i = 0; i < count; ++i) {
+            Order memory bid = order(TRADER + count + i, BUY, 902, 100, 0);
+            uint16 index = addPosition(p, vm.addr(TRADER + i));
+            addLiquidation(p, index, addOrder(p, TRADER + count + i, bid), 100);
+        }
+        _measure(p, "liquidation", count);
+    }
+
+    function _setPrice() private {
+        Plan memory p = plan();
+        addPrice(p, 1000, 1000);
+        settleAccepted(p);
+    }
+
+    function _openAll(uint256 traders) private {
+        for (uint256 i = 0; i < traders; ++i) {
+            fund(TRADER + i, 1_000_000_000);
+        }
+        _setPrice();
+        Plan memory p = plan();
+        _addFills(p, traders, traders, 1);
+        settleAccepted(p);
+    }
+
+    /// @dev Orders alternate: even buys, odd sells; order 2k and 2k+1 trade `fillsPerOrder` times.
+    function _addFills(Plan memory p, uint256 traders, uint256 orders, uint256 fillsPerOrder)
+        private
+    {
+        uint64 firstNonce = 1600 + nextNonce / 8 * 8;
+        for (uint256 i = 0; i < orders; ++i) {
+            uint256 key = TRADER + i % traders;
+            Order memory o = order(key, i % 2 == 0 ? BUY : SELL, 1000, 10, MARGIN);
+            o.nonce = firstNonce + uint64(i / traders);
+            addOrder(p, key, o);
+        }
+        for (uint256 i = 0; i < orders; i += 2) {
+            for (uint256 j = 0; j < fillsPerOrder; ++j) {
+                addFill(p, uint16(i), uint16(i + 1), 5);
+            }
+        }
+    }
+
+    function _measure(Plan memory p, string memory name, uint256 units) private {
+        bytes memory payload = encode(p);
+        bytes[] memory signatures = attest(p, payload);
+        (, bytes memory reasons) = dryRun(payload, signatures);
+        for (uint256 i = 0; i < reasons.length; ++i) {
+            assertEq(uint8(reasons[i]), 0, "accepted");
+        }
+        settlement.settle(payload, signatures);
+        uint256 gasUsed = vm.snapshotGasLastCall("settlement", name);
+        bytes memory data = abi.encodeCall(settlement.settle, (payload, signatures));
+        if (units == 1) return;
+        vm.snapshotValue("settlement", string.concat(name, "_each"), gasUsed / units);
+        vm.snapshotValue("settlement", string.concat(name, "_bytes_each"), data.length / units);
+    }
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import { Operator } from "./utils/Operator.sol";
+import { Test } from "./utils/Vm.sol";
+
+/// @notice What holds whatever the operator does, with the attestors' and the oracle's keys.
+contract InvariantTest is Test {
+    error NeverAccepted(uint256 opcode);
+
+    Operator private _operator;
+
+    function setUp() public {
+        _operator = new Operator();
+    }
+
+    function targetContracts() public view returns (address[] memory list) {
+        list = new address[](1);
+        list[0] = address(_operator);
+    }
+
+    struct FuzzSelector {
+        address addr;
+        bytes4[] selectors;
+    }
+
+    function targetSelectors() public view returns (FuzzSelector[] memory list) {
+        bytes4[] memory s = new bytes4[](15);
+        s[0] = Operator.depositMore.selector;
+        s[1] = Operator.insure.selector;
+        s[2] = Operator.movePrice.selector;
+        s[3] = Operator.moveFunding.selector;
+        s[4] = Operator.trade.selector;
+        s[5] = Operator.forge.selector;
+        s[6] = Operator.liquidate.selector;
+        s[7] = Operator.takeOver.selector;
+        s[8] = Operator.deleverage.selector;
+        s[9] = Operator.closeFund.selector;
+        s[10] = Operator.moveCollateral.selector;
+        s[11] = Operator.withdraw.selector;
+        s[12] = Operator.cancel.selector;
+        s[13] = Operator.trade.selector;
+        s[14] = Operator.movePrice.selector;
+        list = new FuzzSelector[](1);
+        list[0] = FuzzSelector(address(_operator), s);
+    }
+
+    /// @dev CONS-1, CONS-2: the vault holds to the unit what the contract owes; nobody's gain is
+    /// made of nothing.
+    function invariant_EVERY_UNIT_IS_ACCOUNTED_FOR() public view {
+        _operator.checkConservation();
+    }
+
+    function invariant_NO_LOSS_REACHES_THE_FREE_BALANCE() public view {
+        _operator.checkIsolationFloor();
+    }
+
+    function invariant_NO_ORDER_IS_FILLED_BEYOND_ITS_QUANTITY() public view {
+        _operator.checkNoOverfill();
+    }
+
+    function invariant_A_CLOSED_POSITION_HOLDS_NOTHING() public view {
+        _operator.checkNothingIsLeftBehind();
+    }
+
+    /// @dev The handler reaches the rules: what it settles is not all refused.
+    function test_operatorReachesEveryItem() public {
+        for (uint256 i = 0; i < 300; ++i) {
+            uint256 seed = uint256(keccak256(abi.encode(i)));
+            if (i % 3 == 0) _operator.trade(seed);
+            if (i % 7 == 1) _operator.movePrice(seed);
+            if (i % 11 == 2) _operator.insure(seed % 100_000);
+            if (i % 5 == 3) _operator.liquidate(seed);
+            if (i % 9 == 4) _operator.takeOver(seed);
+            if (i % 2 == 0) _operator.deleverage(seed);
+            if (i % 4 == 1) _operator.closeFund(seed);
+            if (i % 13 == 7) _operator.moveFunding(int256(seed >> 1));
+            if (i % 10 == 8) _operator.moveCollateral(seed, int256(seed >> 128));
+            if (i % 10 == 9) _operator.withdraw(seed, seed >> 128);
+            if (i % 17 == 9) _operator.forge(seed);
+        }
+        for (uint256 opcode = 1; opcode <= 10; ++opcode) {
+            if (opcode == 2) continue;
+            if (_operator.acceptedOf(opcode) == 0) revert NeverAccepted(opcode);
+        }
+        _operator.checkConservation();
+        _operator.checkIsolationFloor();
+        _operator.checkNoOverfill();
+        _operator.checkNothingIsLeftBehind();
+    }
+}

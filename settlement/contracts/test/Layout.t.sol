@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import { PositionView } from "../src/interfaces/ISettlementTypes.sol";
+import { OrderLib } from "../src/libraries/OrderLib.sol";
+import { Plan, SettlementTest } from "./utils/SettlementTest.sol";
+import { vm } from "./utils/Vm.sol";
+
+/// @notice What others rely on to the bit: type hashes and storage words. README.md has the table.
+contract LayoutTest is SettlementTest {
+    bytes32 private constant DOMAIN_HASH =
+        0x8b73c3c69bb8fe3d512ecc4cf759cc79239f7b179b0ffacaa9a75d522b39400f;
+    bytes32 private constant ORDER_HASH =
+        0x467a44ae63318dc7a07899d410cddb3d86f0afd7b6f0f33e8cdacc1f2d6ae10c;
+    bytes32 private constant COLLATERAL_MOVE_HASH =
+        0xc756eebe267e5c233048d1512fb5f10d12bac375d18ddf947d7fc5a51ea332d7;
+    bytes32 private constant WITHDRAWAL_HASH =
+        0xe40e6b59ecea6ec80c6dfc08dffde32db32068c022f1e18f7a2b1162ad1b824d;
+    bytes32 private constant INDEX_PRICE_HASH =
+        0x0023f7a0c62aaa1289d81e8ed4921ac1cd7400a7a0dd9b0c21ec119986d9fa2c;
+    bytes32 private constant BATCH_HASH =
+        0x8e22deadc338c813108897050395e0918d02550abe441a15ea3b58e1242300e9;
+    uint256 private constant PROGRESS_SLOT = 0;
+    uint256 private constant TOTALS_SLOT = 2;
+    uint256 private constant ACCOUNTS_SLOT = 3;
+    uint256 private constant POSITIONS_SLOT = 4;
+    uint256 private constant FILLED_SLOT = 5;
+
+    function test_layout_typeHashes() public pure {
+        _same(OrderLib.DOMAIN_TYPEHASH, DOMAIN_HASH);
+        _same(OrderLib.ORDER_TYPEHASH, ORDER_HASH);
+        _same(OrderLib.COLLATERAL_MOVE_TYPEHASH, COLLATERAL_MOVE_HASH);
+        _same(OrderLib.WITHDRAWAL_TYPEHASH, WITHDRAWAL_HASH);
+        _same(OrderLib.INDEX_PRICE_TYPEHASH, INDEX_PRICE_HASH);
+        _same(OrderLib.BATCH_TYPEHASH, BATCH_HASH);
+    }
+
+    function test_layout_storageWords() public {
+        Plan memory p = plan();
+        addPrice(p, 1000, 1000);
+        uint16 taker = addOrder(p, ALICE, order(ALICE, BUY, 1000, 100, 200_000));
+        uint16 maker = addOrder(p, BOB, order(BOB, SELL, 1000, 100, 200_000));
+        uint64 nonce = nextNonce - 1;
+        addFill(p, taker, maker, 77);
+        settleAccepted(p);
+        address bob = vm.addr(BOB);
+        vm.prank(bob);
+        settlement.raiseNonceFloor(5);
+
+        uint256 word = _word(uint256(_slot(bob, ACCOUNTS_SLOT)));
+        assertEq(uint96(word), free(BOB), "free balance");
+        assertEq(word >> 96, 5, "nonce floor");
+
+        uint256 inner = uint256(keccak256(abi.encode(uint256(MARKET), POSITIONS_SLOT)));
+        word = _word(uint256(keccak256(abi.encode(bob, inner))));
+        PositionView memory held = position(BOB);
+        assertEqInt(int64(uint64(word)), held.positionLots, "lots");
+        assertEq(uint64(word >> 64), held.entryValueQuote, "entry value");
+        assertEqInt(int64(uint64(word >> 128)), held.collateralQuote, "collateral");
+        assertEqInt(int64(uint64(word >> 192)), held.fundingIndexE6, "funding index");
+
+        inner = uint256(_slot(bob, FILLED_SLOT));
+        word = _word(uint256(keccak256(abi.encode(uint256(nonce >> 3), inner))));
+        assertEq(word >> (32 * (nonce & 7)), 77, "lane of the nonce");
+
+        word = _word(PROGRESS_SLOT);
+        assertEq(uint64(word), settlement.sequence(), "sequence");
+        assertEq(uint64(word >> 64), settlement.depositSeq(), "deposits");
+        assertEq(uint40(word >> 128), settlement.clockTimeS(), "clock");
+        assertEq(uint32(word >> 168), 1, "epoch");
+        assertEq(uint8(word >> 200), 2, "threshold");
+        word = _word(TOTALS_SLOT);
+        assertEq(uint80(word), settlement.custodyQuote(), "custody");
+        assertEq(uint80(word >> 160), settlement.feesQuote(), "fees");
+    }
+
+    function _slot(address owner, uint256 slot) private pure returns (bytes32) {
+        return keccak256(abi.encode(owner, slot));
+    }
+
+    function _word(uint256 slot) private view returns (uint256) {
+        return uint256(vm.load(address(settlement), bytes32(slot)));
+    }
+
+    function _same(bytes32 left, bytes32 right) private pure {
+        assertTrue(left == right, "type hash");
+    }
+}

@@ -1,0 +1,176 @@
+"""Runs the stories of this folder: one command a line, what it gives behind the arrow.
+
+`BULKHEAD_UPDATE=1` writes what the engine says into the stories; the difference is for review.
+Their rules: MATCH-1, MATCH-2, MATCH-4, TRIG-1, LIQ-1 to LIQ-6, FUND-1, ORD-3, COLL-1, COLL-2.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from matcher.engine.commands import CommandKind
+from matcher.engine.events import Event, EventKind
+from matcher.engine.reject_reason import RejectReason
+from matcher.engine.views import Position
+from tests.unit.engine.venue import BUY, FOK, GTC, IOC, POST_ONLY, REDUCE_ONLY, SELL, Venue, spec_of
+
+STORIES = sorted(Path(__file__).parent.glob("*.scenario"))
+ARROW = " -> "
+SIDES = {"buy": BUY, "sell": SELL}
+IN_FORCE = {"gtc": GTC, "ioc": IOC, "fok": FOK}
+FLAGS = {"post-only": POST_ONLY, "reduce-only": REDUCE_ONLY}
+TRIGGERS = {"above": 1, "below": 2}
+
+WORDS = {
+    "ORDER_REJECTED": "reject {reason}",
+    "COMMAND_REJECTED": "reject {reason}",
+    "ORDER_CANCELED": "{order} ends with {e.remaining_lots}: {reason}",
+    "ORDER_TRIGGERED": "{order} fires",
+    "FILL": "trade {order} {deal}",
+    "LIQUIDATION_STARTED": "{who} under {e.amount_2_quote} with {e.amount_quote}",
+    "LIQUIDATION_FILL": "closes {deal} with {order}",
+    "TAKEOVER": "fund takes {deal} and {e.amount_quote}",
+    "ADL": "{who} gives {deal} for {whose}",
+    "FUND_FILL": "fund closes {deal} with {order}",
+    "LIQUIDATION_ENDED": "{who} keeps {e.qty_lots} and {e.amount_quote}",
+    "PRICE": "mark {e.price_ticks}",
+    "FUNDING": "funding {e.amount_2_quote} ppm",
+}
+
+
+class Story:
+    """A venue whose accounts and orders have names."""
+
+    def __init__(self) -> None:
+        self.v = Venue(accounts=1, cash=0, mark=0)
+        self.accounts = {"fund": 0}
+        self.orders: dict[int, str] = {}
+        self.label = ""  # of the order that the present command places
+
+    def tell(self, line: str) -> str:
+        """Run one line and return what it gives."""
+        verb, *words = line.split()
+        result: str = getattr(self, f"do_{verb}")(*words)
+        return result
+
+    # Commands
+
+    def do_market(self, *settings: str) -> str:
+        changes = {name: int(value) for name, value in (word.split("=") for word in settings)}
+        self.v = Venue(spec=spec_of(**changes), accounts=9, cash=0, mark=0)
+        return "ok"
+
+    def do_deposit(self, name: str, amount: str) -> str:
+        if name == "fund":
+            return self.words(self.v.fund(int(amount)))
+        account = self.accounts.setdefault(name, len(self.accounts))
+        return self.words(self.v.deposit(account, int(amount)))
+
+    def do_price(self, index: str) -> str:
+        return self.words(self.v.price(int(index)))
+
+    def do_wait(self, seconds: str) -> str:
+        self.v.wait(int(seconds))
+        return self.words(self.v.do(CommandKind.TICK)) or "ok"
+
+    def do_place(
+        self, name: str, label: str, side: str, qty: str, _: str, price: str, tif: str, *more: str
+    ) -> str:
+        form = {"time_in_force": IN_FORCE[tif]}
+        margin: int | None = None
+        for word in more:
+            key, _, value = word.partition("=")
+            if key in FLAGS:
+                form["flags"] = form.get("flags", 0) | FLAGS[key]
+            elif key in TRIGGERS:
+                form |= {"trigger_kind": TRIGGERS[key], "trigger_price_ticks": int(value)}
+            elif key == "expires":
+                form["expiry_time_s"] = self.v.now_s + int(value)
+            else:
+                assert key == "margin", word
+                margin = int(value)
+        self.label = label
+        account = self.accounts[name]
+        return self.words(self.v.place(account, SIDES[side], int(qty), int(price), margin, **form))
+
+    def do_cancel(self, name: str, label: str) -> str:
+        (order_id,) = [key for key, value in self.orders.items() if value == label]
+        return self.words(self.v.cancel(self.accounts[name], order_id))
+
+    def do_move(self, name: str, amount: str) -> str:
+        return self.words(self.v.move(self.accounts[name], int(amount)))
+
+    def do_withdraw(self, name: str, amount: str) -> str:
+        return self.words(self.v.withdraw(self.accounts[name], int(amount)))
+
+    def do_book(self) -> str:
+        sides = [", ".join(f"{lots} @ {price}" for price, lots in side) for side in self.v.book()]
+        return f"bids {sides[0] or '-'}; asks {sides[1] or '-'}"
+
+    def do_show(self, name: str) -> str:
+        engine, account = self.v.engine, self.accounts[name]
+        p = engine.fund(1) if name == "fund" else engine.position(account, 1)
+        return ", ".join([held(p), f"free {engine.free_quote(account)}",
+                          f"reserved {engine.reserved_quote(account)}"])  # fmt: skip
+
+    # Events
+
+    def words(self, events: list[Event]) -> str:
+        return ", ".join(filter(None, map(self.word, events)))
+
+    def name(self, account: int) -> str:
+        (found,) = [name for name, number in self.accounts.items() if number == account]
+        return found
+
+    def word(self, e: Event) -> str:
+        """Return one event as a trader would say it."""
+        kind = EventKind(e.kind).name
+        if kind == "ORDER_ACCEPTED":
+            self.orders[e.order_id] = self.label
+            return self.standing(e)
+        return WORDS.get(kind, "ok").format(
+            order=self.orders.get(e.order_id), who=self.name(e.account),
+            whose=self.name(e.account_2), reason=RejectReason(e.reason).name,
+            deal=f"{e.qty_lots} @ {e.price_ticks}", e=e,
+        )  # fmt: skip
+
+    def standing(self, e: Event) -> str:
+        """Return where an accepted order came to stand; nothing when its fills say it."""
+        order = self.v.engine.order(e.order_id)
+        if order is None:
+            return ""
+        if order.trigger_price_ticks:
+            return "waits"
+        return f"rests {order.remaining_lots}"
+
+
+def held(p: Position | None) -> str:
+    """Return what a position holds."""
+    if p is None or p.position_lots == 0:
+        return f"flat{f' with {p.collateral_quote}' if p and p.collateral_quote else ''}"
+    return f"{p.position_lots} for {p.entry_value_quote} with {p.collateral_quote}"
+
+
+@pytest.mark.parametrize("path", STORIES, ids=lambda path: path.stem)
+def test_story(path: Path) -> None:
+    """MATCH-1, TRIG-1, LIQ-2, LIQ-3, LIQ-4: the engine says what the story says."""
+    story, told = Story(), []
+    lines = path.read_text().splitlines()
+    for line in lines:
+        if not line or line.startswith("#"):
+            told.append(line)
+            continue
+        command = line.partition(ARROW.rstrip())[0].rstrip()
+        told.append(f"{command:<58}{ARROW}{story.tell(command)}")
+    if os.environ.get("BULKHEAD_UPDATE") == "1":
+        path.write_text("\n".join(told) + "\n")
+    assert [line.split() for line in told] == [line.split() for line in lines]
+    assert lines[0].startswith("# ")
+
+
+def test_there_are_stories() -> None:
+    """LIQ-2, LIQ-3, LIQ-4: each step of the waterfall has one."""
+    assert {"liquidation_partial", "takeover", "adl"} <= {path.stem for path in STORIES}

@@ -1,0 +1,108 @@
+"""The engine and the slow model side by side: fed alike, compared after each command."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from margin_core import MarketSpec
+from matcher.engine.commands import Command, CommandKind
+from matcher.engine.engine import Engine
+from matcher.engine.events import Event, EventKind, unpack
+from matcher.engine.reject_reason import RejectReason
+from tests.model.exchange import Exchange
+from tests.model.margin import Bucket
+from tests.model.matching import Seen
+
+NS = 1_000_000_000
+START_NS = 1_700_000_000 * NS
+ORDER_MAX = 60  # small: CAPACITY is met, and one TICK looks at every slot
+ORDER_EVENTS = {"ORDER_ACCEPTED", "ORDER_CANCELED", "ORDER_TRIGGERED"}
+FILLS = {"FILL", "LIQUIDATION_FILL", "FUND_FILL"}
+
+
+class Pair:
+    """The engine and the model, fed alike and compared after each command."""
+
+    def __init__(self, specs: list[MarketSpec], accounts: int) -> None:
+        self.engine = Engine(
+            account_count_max=accounts,
+            position_count_max=(accounts + 1) * len(specs),
+            order_count_max=ORDER_MAX,
+        )
+        self.model = Exchange(ORDER_MAX)
+        self.specs = specs
+        self.last_id = 0
+        self.seen: Counter[str] = Counter()
+        for spec in specs:
+            self.engine.list_market(spec, START_NS)
+            self.model.list_market(spec)
+        for _ in range(accounts):
+            self.engine.register_account()
+            self.model.register_account()
+
+    def named(self, e: Event) -> Seen:
+        """Put nonces in the place of order ids, which the model does not know."""
+        kind = EventKind(e.kind).name
+        if kind == "ORDER_ACCEPTED":
+            assert e.order_id >> 28 > self.last_id >> 28, "ids ascend and are never used again"
+            self.last_id = e.order_id
+            self.model.names[e.order_id] = (e.account, e.order_id_2)
+        nonce, nonce_2 = e.order_id_2, 0
+        if kind in ORDER_EVENTS:
+            assert self.model.names[e.order_id] == (e.account, e.order_id_2)
+        if kind in FILLS:
+            nonce = self.model.names[e.order_id][1]
+            nonce_2 = self.model.names[e.order_id_2][1] if e.order_id_2 else 0
+        return Seen(
+            kind, e.market_id, e.account, e.account_2, e.side, RejectReason(e.reason).name,
+            nonce, nonce_2, e.price_ticks, e.qty_lots, e.remaining_lots,
+            0 if kind == "ADL" else e.amount_quote, e.amount_2_quote,
+        )  # fmt: skip
+
+    def apply(self, command: Command) -> list[Seen]:
+        found = [self.named(e) for e in unpack(self.engine.apply_one(command))]
+        expected = self.model.apply(command)
+        if command.kind == CommandKind.TICK:  # in which order slots are looked at is not told
+            found, expected = sorted(found), sorted(expected)
+        assert found == expected, command
+        self.engine.check_invariants()
+        self.compare(command)
+        self.seen.update(f"{e.kind} {e.reason}" for e in found)
+        return found
+
+    def compare(self, command: Command) -> None:
+        engine, model = self.engine, self.model
+        for account in model.free:
+            found = engine.free_quote(account), engine.reserved_quote(account)
+            assert found == (model.free[account], model.reserved(account)), (account, command)
+        for spec in self.specs:
+            rules, market = model.venues[spec.market_id].rules, spec.market_id
+            for account in model.free:
+                p = model.positions.get((account, market), Bucket(0, 0, 0))
+                q = engine.position(account, market)
+                if q is not None and (q.position_lots or p.lots):
+                    liquidation = rules.liquidation_price(p)
+                    assert q[:10] == (
+                        p.lots, p.value, p.margin, p.index, rules.owed(p), rules.equity(p),
+                        rules.initial(p), rules.maintenance(p),
+                        None if liquidation < 0 else liquidation, rules.bankruptcy_price(p),
+                    ), (account, command)  # fmt: skip
+                elif q is not None:
+                    assert (q.entry_value_quote, q.collateral_quote) == (p.value, p.margin)
+            self.compare_market(market)
+
+    def compare_market(self, market: int) -> None:
+        venue, m = self.model.venues[market], self.engine.market(market)
+        assert (m.state, m.index_price_ticks, m.index_time_ms, m.mark_price_ticks) == (
+            venue.state, venue.index_price, venue.index_ms, venue.rules.mark,
+        )  # fmt: skip
+        assert (m.funding_index_e6, m.funding_rate_ppm, m.funding_pool_quote) == (
+            venue.rules.index, venue.rate, venue.pool,
+        )  # fmt: skip
+        assert m.next_funding_time_ns == venue.next_funding_s * NS
+        for side, found in enumerate(self.engine.book(market, ORDER_MAX)):
+            levels: Counter[int] = Counter()
+            for o in self.model.book(market, side):
+                levels[o.c.price_ticks] += o.left
+            assert found == list(levels.items())
+        assert m.best_bid_ticks == max((p for p, _ in self.engine.book(market, 1)[0]), default=0)

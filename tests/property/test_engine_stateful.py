@@ -1,0 +1,117 @@
+"""The engine equals the slow model on sequences that Hypothesis invents, and makes small again."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from margin_core import MarketSpec, Tier
+from matcher.engine.commands import Command, CommandKind, MarketState
+from tests.model.pair import NS, START_NS, Pair
+
+SPEC = MarketSpec(
+    market_id=1,
+    quote_per_tick_lot=1,
+    price_ticks_max=2_000,
+    position_lots_max=40,
+    fee_maker_ppm=200,
+    fee_taker_ppm=500,
+    mark_band_ppm=200_000,
+    funding_interval_s=3,
+    tiers=(
+        Tier(notional_floor_quote=0, margin_initial_ppm=50_000, margin_maintenance_ppm=25_000),
+        Tier(
+            notional_floor_quote=10_000, margin_initial_ppm=100_000, margin_maintenance_ppm=50_000
+        ),
+    ),
+)
+ACCOUNTS = 4
+accounts = st.integers(1, ACCOUNTS)
+prices = st.integers(930, 1_070)
+lots = st.sampled_from((1, 2, 5, 20))
+
+
+class Venue(RuleBasedStateMachine):
+    """Rules are commands; `Pair.apply` compares events, money, positions and books."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pair = Pair([SPEC], ACCOUNTS)
+        self.time_ns = START_NS
+        self.nonce = self.deposits = 0
+
+    def send(self, kind: CommandKind, **fields: int) -> None:
+        self.nonce += 1
+        form = {"time_ns": self.time_ns, "nonce": self.nonce, "expiry_time_s": 2**32 - 1}
+        self.pair.apply(Command(kind, **(form | {"market_id": 1} | fields)))
+
+    def deposit(self, kind: CommandKind, **fields: int) -> None:
+        self.deposits += 1
+        self.send(kind, nonce=self.deposits, **fields)
+
+    @initialize(fund=st.sampled_from((0, 500, 10**6)))
+    def begin(self, fund: int) -> None:
+        for account in range(1, ACCOUNTS + 1):
+            self.deposit(CommandKind.DEPOSIT, account=account, amount_quote=4_000)
+        if fund:
+            self.deposit(CommandKind.FUND_DEPOSIT, amount_quote=fund)
+        self.index(1_000)
+
+    @rule(price=prices)
+    def index(self, price: int) -> None:
+        aux = self.time_ns // 10**6
+        self.send(CommandKind.PRICE, price_ticks=price, aux=aux)
+
+    @rule(seconds=st.integers(1, 5))
+    def wait(self, seconds: int) -> None:
+        self.time_ns += seconds * NS
+        self.send(CommandKind.TICK)
+
+    @rule(
+        account=accounts, side=st.integers(0, 1), qty=lots, price=prices,
+        tif=st.sampled_from((0, 0, 0, 1, 2)), flags=st.sampled_from((0, 0, 0, 1, 2)),
+        leverage=st.sampled_from((3, 9, 14, 18)), trigger=st.sampled_from((0, 0, 0, 1, 2)),
+        trigger_price=prices, lifetime=st.sampled_from((1, 10**6, 10**6)),
+    )  # fmt: skip
+    def place(
+        self, account: int, side: int, qty: int, price: int, tif: int, flags: int, leverage: int,
+        trigger: int, trigger_price: int, lifetime: int,
+    ) -> None:  # fmt: skip
+        self.send(
+            CommandKind.PLACE, account=account, side=side, qty_lots=qty, price_ticks=price,
+            time_in_force=tif, flags=flags, trigger_kind=trigger,
+            trigger_price_ticks=trigger_price, expiry_time_s=self.time_ns // NS + lifetime,
+            amount_quote=0 if flags == 2 else qty * price // leverage,
+        )  # fmt: skip
+
+    @precondition(lambda self: self.pair.model.orders)
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        order = data.draw(st.sampled_from(self.pair.model.orders))
+        self.send(CommandKind.CANCEL, account=order.key[0], nonce=order.c.nonce)
+
+    @rule(account=accounts, amount=st.integers(-2_000, 2_000))
+    def move(self, account: int, amount: int) -> None:
+        self.send(CommandKind.MOVE_COLLATERAL, account=account, amount_quote=amount)
+
+    @rule(account=accounts, amount=st.integers(1, 4_000))
+    def withdraw(self, account: int, amount: int) -> None:
+        self.send(CommandKind.WITHDRAW, account=account, amount_quote=amount)
+
+    @rule(state=st.sampled_from((*MarketState, *[MarketState.OPEN] * 5)))
+    def set_state(self, state: MarketState) -> None:
+        self.send(CommandKind.SET_MARKET_STATE, aux=state)
+
+    @rule(account=accounts, frozen=st.integers(0, 1))
+    def freeze(self, account: int, frozen: int) -> None:
+        self.send(CommandKind.SETTLEMENT_REJECTED, account=account, aux=frozen)
+
+    @invariant()
+    def no_free_balance_is_negative(self) -> None:
+        """INV-6: no loss reaches what is not in the position."""
+        assert min(self.pair.model.free.values()) >= 0
+
+
+Venue.TestCase.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
+TestVenue = Venue.TestCase

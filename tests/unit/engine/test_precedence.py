@@ -1,0 +1,345 @@
+"""Every refusal, in the order of precedence: the first that applies is reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from matcher.engine.commands import CommandKind, MarketState
+from matcher.engine.reject_reason import RejectReason
+from tests.unit.engine.venue import (
+    BUY,
+    CASH,
+    FOK,
+    GTC,
+    IOC,
+    POST_ONLY,
+    REDUCE_ONLY,
+    SELL,
+    Venue,
+    outcome,
+    spec_of,
+    story,
+)
+
+Form = dict[str, int]
+Cure = Callable[[Venue, Form], object]
+USED_NONCE, FRESH_NONCE = 7_000, 7_001
+
+
+def let(**fields: int) -> Cure:
+    """Return a cure that corrects fields of the command."""
+    return lambda _, form: form.update(fields)
+
+
+def expiring(v: Venue, form: Form) -> None:
+    form["expiry_time_s"] = v.now_s + 1
+
+
+def held_once(v: Venue, _: Form) -> None:
+    v.trade(1, 2, 1, 1_000)
+    v.trade(2, 1, 1, 1_000)
+    v.freeze(1)
+
+
+def held_and_frozen(v: Venue, _: Form) -> None:
+    v.freeze(1, 0)
+    v.trade(1, 2, 1, 1_000)
+    v.freeze(1)
+
+
+# Each row takes away what the row before it reported, and nothing else: what a row reports stands
+# before everything that later rows report, because all of that applies too.
+ORDER_ROWS: list[tuple[str, Cure]] = [
+    ("MARKET_UNKNOWN", let()),
+    ("ACCOUNT_UNKNOWN", let(market_id=1)),
+    ("MARKET_STATE", let(account=1)),
+    ("EXPIRED", lambda v, _: v.set_state(MarketState.OPEN)),
+    ("NONCE_USED", expiring),
+    ("QTY_OUT_OF_RANGE", let(nonce=FRESH_NONCE)),
+    ("PRICE_OUT_OF_RANGE", let(qty_lots=1)),
+    ("PRICE_OUT_OF_RANGE", let(price_ticks=1_000)),
+    ("SIDE_MISMATCH", let(trigger_kind=0)),
+    ("TIME_IN_FORCE", let(side=BUY)),
+    ("POST_ONLY_WOULD_TAKE", let(time_in_force=GTC)),
+    ("REDUCE_ONLY", let(flags=REDUCE_ONLY)),
+    ("NO_PRICE", let(flags=0)),
+    ("AMOUNT_OUT_OF_RANGE", lambda v, _: v.price(1_000)),
+    ("INSUFFICIENT_MARGIN", let(amount_quote=0)),
+    ("FROZEN", let(amount_quote=2**60)),
+    ("INSUFFICIENT_FREE_COLLATERAL", lambda v, _: v.freeze(1, 0)),
+    ("CAPACITY", let(amount_quote=100)),
+    ("OK", lambda v, _: v.do(CommandKind.CANCEL_ALL, account=2, side=2)),
+]
+WORST_ORDER = {
+    "market_id": 9,
+    "account": 99,
+    "nonce": USED_NONCE,
+    "side": 2,
+    "time_in_force": IOC,
+    "flags": POST_ONLY | REDUCE_ONLY,
+    "trigger_kind": 1,
+    "amount_quote": -1,
+}
+
+
+def venue_of_refusals(*, priced: bool) -> Venue:
+    """A halted market; account 1 is frozen and has used a nonce; the only slot is taken."""
+    v = Venue(mark=1_000 if priced else 0, orders=1)
+    v.withdraw(1, 1, nonce=USED_NONCE)
+    if priced:
+        v.cancel(1, v.rest(1, BUY, 1, 900))
+        v.rest(2, SELL, 1, 1_000)
+    v.freeze(1)
+    v.set_state(MarketState.HALTED)
+    return v
+
+
+@pytest.mark.parametrize("priced", [True, False], ids=["priced", "unpriced"])
+def test_an_order_is_refused_for_the_first_reason(priced: bool) -> None:
+    """ORD-1: one row a reason, each with every later one present."""
+    v = venue_of_refusals(priced=priced)
+    # Without a price there is no book, so nothing crosses and no slot is taken; with one, a price
+    # is there from the start.
+    absent = {"NO_PRICE"} if priced else {"POST_ONLY_WOULD_TAKE", "CAPACITY", "FROZEN"}
+    form = WORST_ORDER.copy()
+    for expected, cure in ORDER_ROWS:
+        cure(v, form)
+        if expected not in absent:
+            hash_before = v.engine.book(1, 9), v.engine.free_quote(1), v.engine.order_count
+            found = outcome(v.do(CommandKind.PLACE, **form))
+            assert found == expected
+            if found != "OK":
+                after = v.engine.book(1, 9), v.engine.free_quote(1), v.engine.order_count
+                assert after == hash_before, "a refusal changes nothing"
+
+
+MOVE_ROWS: list[tuple[str, Cure]] = [
+    ("MARKET_UNKNOWN", let()),
+    ("ACCOUNT_UNKNOWN", let(market_id=1)),
+    ("EXPIRED", let(account=1)),
+    ("NONCE_USED", expiring),
+    ("NO_PRICE", let(nonce=FRESH_NONCE)),
+    ("NO_POSITION", lambda v, _: v.price(1_000)),
+    ("NO_POSITION", held_once),
+    ("AMOUNT_OUT_OF_RANGE", held_and_frozen),
+    ("FROZEN", let(amount_quote=2**60)),
+    ("INSUFFICIENT_FREE_COLLATERAL", lambda v, _: v.freeze(1, 0)),
+    ("INSUFFICIENT_MARGIN", let(amount_quote=-(2**60))),
+    ("OK", let(amount_quote=-1)),
+]
+
+
+def test_a_collateral_move_is_refused_for_the_first_reason() -> None:
+    """COLL-1, SIG-1, SIG-2: market, account, expiry, nonce, price, position, amount, freeze."""
+    v = Venue(mark=0)
+    v.withdraw(1, 1, nonce=USED_NONCE)
+    form = {"market_id": 9, "account": 99, "nonce": USED_NONCE, "amount_quote": 0}
+    for expected, cure in MOVE_ROWS:
+        cure(v, form)
+        assert outcome(v.do(CommandKind.MOVE_COLLATERAL, **form)) == expected
+
+
+WITHDRAWAL_ROWS: list[tuple[str, Cure]] = [
+    ("ACCOUNT_UNKNOWN", let()),
+    ("EXPIRED", let(account=1)),
+    ("NONCE_USED", expiring),
+    ("AMOUNT_OUT_OF_RANGE", let(nonce=FRESH_NONCE)),
+    ("AMOUNT_OUT_OF_RANGE", let(amount_quote=2**60 + 1)),
+    ("INSUFFICIENT_FREE_COLLATERAL", let(amount_quote=CASH)),
+    ("OK", let(amount_quote=CASH - 1)),
+]
+
+
+def test_a_withdrawal_is_refused_for_the_first_reason() -> None:
+    """COLL-2, SIG-1, SIG-2."""
+    v = Venue()
+    v.withdraw(1, 1, nonce=USED_NONCE)
+    form = {"account": 99, "nonce": USED_NONCE, "amount_quote": 0}
+    for expected, cure in WITHDRAWAL_ROWS:
+        cure(v, form)
+        assert outcome(v.do(CommandKind.WITHDRAW, **form)) == expected
+
+
+DEPOSIT_ROWS: list[tuple[CommandKind, Form, str]] = [
+    (CommandKind.DEPOSIT, {"account": 99}, "ACCOUNT_UNKNOWN"),
+    (CommandKind.DEPOSIT, {"account": 0}, "ACCOUNT_UNKNOWN"),
+    (CommandKind.DEPOSIT, {"account": 1, "nonce": 2}, "NONCE_USED"),
+    (CommandKind.DEPOSIT, {"account": 1, "nonce": 0}, "NONCE_USED"),
+    (CommandKind.DEPOSIT, {"account": 1, "nonce": 1}, "AMOUNT_OUT_OF_RANGE"),
+    (CommandKind.DEPOSIT, {"account": 1, "nonce": 1, "amount_quote": -1}, "AMOUNT_OUT_OF_RANGE"),
+    (
+        CommandKind.DEPOSIT,
+        {"account": 1, "nonce": 1, "amount_quote": 2**60 + 1},
+        "AMOUNT_OUT_OF_RANGE",
+    ),
+    (CommandKind.DEPOSIT, {"account": 1, "nonce": 1, "amount_quote": 2**60}, "OK"),
+    (CommandKind.FUND_DEPOSIT, {"market_id": 9}, "MARKET_UNKNOWN"),
+    (CommandKind.FUND_DEPOSIT, {"nonce": 9}, "NONCE_USED"),
+    (CommandKind.FUND_DEPOSIT, {"nonce": 1}, "AMOUNT_OUT_OF_RANGE"),
+    (CommandKind.FUND_DEPOSIT, {"nonce": 1, "amount_quote": 1}, "OK"),
+]
+
+
+@pytest.mark.parametrize(("kind", "fields", "expected"), DEPOSIT_ROWS)
+def test_deposits_come_in_the_order_of_the_chain(
+    kind: CommandKind, fields: Form, expected: str
+) -> None:
+    """CONS-1: each deposit once, in its order."""
+    v = Venue(cash=0)
+    assert outcome(v.do(kind, **fields)) == expected
+
+
+PRICE_ROWS: list[tuple[Form, str]] = [
+    ({"market_id": 9, "price_ticks": 0, "aux": 0}, "MARKET_UNKNOWN"),
+    ({"price_ticks": 0, "aux": 0}, "PRICE_OUT_OF_RANGE"),
+    ({"price_ticks": 100_001, "aux": 0}, "PRICE_OUT_OF_RANGE"),
+    ({"aux": 1_700_000_000_000 - 1}, "PRICE_STALE"),  # before the last one
+    ({"aux": 1_700_000_000_000}, "OK"),
+    ({"aux": 1_700_000_060_000}, "OK"),
+    ({"aux": 1_700_000_060_001}, "PRICE_STALE"),  # from the future
+]
+
+
+@pytest.mark.parametrize(("fields", "expected"), PRICE_ROWS)
+def test_an_index_price_is_refused_for_the_first_reason(fields: Form, expected: str) -> None:
+    """MARK-1, BATCH-3: in range, fresh, and never back in time."""
+    v = Venue()
+    assert outcome(v.price(1_000, **fields)) == expected
+
+
+def test_an_old_index_price_is_stale() -> None:
+    """BATCH-3: the age is judged on the clock of the batch."""
+    v = Venue()
+    v.wait(61)
+    assert outcome(v.price(1_000, aux=v.time_ns // 10**6 - 60_001)) == "PRICE_STALE"
+    assert outcome(v.price(1_000, aux=v.time_ns // 10**6 - 60_000)) == "OK"
+
+
+def test_the_other_commands_name_their_reason() -> None:
+    """SPEC §6: unknown market, account and order; a state that does not exist."""
+    v = Venue()
+    mine = v.rest(1, BUY, 1, 900)
+    everything = {"account": 1, "side": 2}
+    assert outcome(v.cancel(2, mine)) == "ORDER_UNKNOWN"
+    assert outcome(v.cancel(99, mine)) == "ORDER_UNKNOWN"
+    assert outcome(v.cancel(1, mine + 1)) == "ORDER_UNKNOWN"
+    assert outcome(v.do(CommandKind.CANCEL, account=99, nonce=1)) == "ORDER_UNKNOWN"
+    assert outcome(v.do(CommandKind.CANCEL_ALL, market_id=9, account=99)) == "MARKET_UNKNOWN"
+    assert outcome(v.do(CommandKind.CANCEL_ALL, market_id=0, account=99)) == "ACCOUNT_UNKNOWN"
+    assert story(v.do(CommandKind.CANCEL_ALL, **everything)) == ["ORDER_CANCELED USER_CANCELED"]
+    assert outcome(v.do(CommandKind.SET_MARKET_STATE, market_id=9)) == "MARKET_UNKNOWN"
+    for state in (0, 6):
+        found = v.do(CommandKind.SET_MARKET_STATE, aux=state)
+        assert outcome(found) == "AMOUNT_OUT_OF_RANGE"
+    assert outcome(v.do(CommandKind.SETTLEMENT_REJECTED, market_id=9)) == "MARKET_UNKNOWN"
+    assert outcome(v.freeze(3)) == "NO_POSITION"
+    for account in (0, 99):
+        assert outcome(v.freeze(account)) == "ACCOUNT_UNKNOWN"
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"qty_lots": 10**6}, "OK"),
+        ({"qty_lots": 10**6 + 1}, "QTY_OUT_OF_RANGE"),
+        ({"price_ticks": 100_000}, "OK"),
+        ({"price_ticks": 100_001}, "PRICE_OUT_OF_RANGE"),
+        ({"trigger_kind": 1, "trigger_price_ticks": 100_001}, "PRICE_OUT_OF_RANGE"),
+        ({"trigger_price_ticks": 100_001}, "OK"),  # no trigger: its price is not looked at
+        ({"trigger_kind": 3, "trigger_price_ticks": 1}, "TIME_IN_FORCE"),
+        ({"time_in_force": 3}, "TIME_IN_FORCE"),
+        ({"flags": 4}, "TIME_IN_FORCE"),
+        ({"flags": POST_ONLY, "time_in_force": FOK}, "TIME_IN_FORCE"),
+        ({"expiry_time_s": 1_700_000_000}, "EXPIRED"),
+        ({"expiry_time_s": 1_700_000_001}, "OK"),
+    ],
+)
+def test_bounds_of_an_order(fields: Form, expected: str) -> None:
+    """ORD-1, SPEC §1: the last value that is admitted, and the first that is not."""
+    v = Venue(cash=10**12)
+    form = {"side": BUY, "qty": 1, "price": 1_000, "margin": 10**9}
+    assert outcome(v.place(1, **form, **fields)) == expected
+
+
+@pytest.mark.parametrize(
+    ("state", "flags", "expected"),
+    [
+        (MarketState.POST_ONLY, 0, "MARKET_STATE"),
+        (MarketState.POST_ONLY, POST_ONLY, "OK"),
+        (MarketState.CANCEL_ONLY, POST_ONLY | REDUCE_ONLY, "MARKET_STATE"),
+        (MarketState.REDUCE_ONLY, 0, "MARKET_STATE"),
+        (MarketState.REDUCE_ONLY, POST_ONLY, "MARKET_STATE"),
+        (MarketState.REDUCE_ONLY, REDUCE_ONLY, "OK"),
+        (MarketState.HALTED, POST_ONLY | REDUCE_ONLY, "MARKET_STATE"),
+    ],
+)
+def test_a_market_state_admits_what_it_names(state: MarketState, flags: int, expected: str) -> None:
+    """ORD-1: cancels are admitted in every state."""
+    v = Venue()
+    v.trade(1, 2, 5, 1_000)
+    mine = v.rest(1, SELL, 1, 1_200, flags=POST_ONLY)
+    v.set_state(state)
+    assert outcome(v.place(1, SELL, 1, 1_100, flags=flags)) == expected
+    assert outcome(v.cancel(1, mine)) == "USER_CANCELED"
+
+
+def test_a_margin_that_is_just_enough() -> None:
+    """ORD-2: fee at its price, requirement at the worse price, and the distance from the mark."""
+    v = Venue(spec=spec_of(fee_taker_ppm=1_000))
+    # Requirements carry the closing fee: 10.1 % of the notional.
+    rows = [
+        (BUY, 1_000, 10 + 1_010),
+        (BUY, 1_100, 11 + 1_111 + 1_000),  # 100 ticks over the mark
+        (BUY, 900, 9 + 909),
+        (SELL, 1_100, 11 + 1_111),
+        (SELL, 900, 9 + 1_010 + 1_000),  # requirement at the mark, 100 ticks under it
+    ]
+    for side, price, least in rows:
+        assert outcome(v.place(1, side, 10, price, least - 1)) == "INSUFFICIENT_MARGIN"
+        events = v.place(1, side, 10, price, least)
+        assert outcome(events) == "OK"
+        v.cancel(1, events[0].order_id)
+
+
+def test_immediate_orders_are_judged_by_their_fills_alone() -> None:
+    """ORD-2."""
+    v = Venue()
+    accepted = v.place(1, BUY, 10, 1_000, 0, time_in_force=IOC)
+    assert story(accepted) == ["ORDER_ACCEPTED", "ORDER_CANCELED IMMEDIATE_REMAINDER"]
+    v.rest(2, SELL, 10, 1_000)
+    refused = v.place(1, BUY, 10, 1_000, 0, time_in_force=IOC)
+    assert story(refused) == ["ORDER_ACCEPTED", "ORDER_CANCELED INSUFFICIENT_MARGIN"]
+
+
+def test_the_margins_of_a_side_have_a_bound() -> None:
+    """ORD-1, SPEC §1: orders that close reserve nothing, yet their sum stays within 2^60."""
+    v = Venue()
+    v.trade(1, 2, 100, 1_000)
+    assert outcome(v.place(1, SELL, 1, 2_000, 2**60 - 1)) == "OK"
+    assert outcome(v.place(1, SELL, 1, 2_001, 2)) == "AMOUNT_OUT_OF_RANGE"
+    assert outcome(v.place(1, SELL, 1, 2_001, 1)) == "OK"
+    assert outcome(v.place(1, BUY, 1, 900, 2)) == "INSUFFICIENT_MARGIN"
+
+
+def test_only_the_lots_that_open_need_margin() -> None:
+    """ORD-2: 5 of 8 lots close."""
+    v = Venue()
+    v.trade(1, 2, 5, 1_000)
+    assert outcome(v.place(1, SELL, 5, 1_100, 0)) == "OK"
+    assert outcome(v.place(1, SELL, 8, 1_100, 329)) == "INSUFFICIENT_MARGIN"
+    assert outcome(v.place(1, SELL, 8, 1_100, 330)) == "OK"
+
+
+def test_the_reasons_of_the_contract_alone() -> None:
+    """SPEC §6: what the engine never says, because it cannot happen inside it."""
+    settlement_only = {
+        "FEE_ABOVE_LIMIT", "PRICE_NOT_CROSSED", "OVERFILL", "TRIGGER_NOT_MET", "NOT_LIQUIDATABLE",
+        "LIQUIDATION_PRICE", "LIQUIDATION_TOO_LARGE", "FUND_CANNOT_CARRY", "FUND_CAN_CARRY",
+        "ADL_ORDER", "SIGNATURE_INVALID", "PRICE_BAND", "FUNDING_STEP",
+    }  # fmt: skip
+    shown = {row[0] for row in (*ORDER_ROWS, *MOVE_ROWS, *WITHDRAWAL_ROWS)} | {"PRICE_STALE"}
+    shown |= {"ORDER_UNKNOWN", "SELF_TRADE", "FOK_NOT_FILLABLE", "POSITION_LIMIT", "BANKRUPT"}
+    rejections = {reason.name for reason in RejectReason if 0 < reason < 64}
+    assert rejections - settlement_only == shown - {"OK"}

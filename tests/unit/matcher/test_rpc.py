@@ -1,0 +1,163 @@
+"""The gateway: the error table is total, tokens cannot be forged, malformed fields are named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+from bulkhead.matcher.v1 import chain_event_pb2, command_pb2
+from bulkhead.types.v1 import signed_order_pb2, signed_withdrawal_pb2, trigger_pb2
+from bulkhead.types.v1.error_reason_pb2 import ErrorReason
+from bulkhead_signing import Domain, Login, SigningKey
+from matcher.errors import JournalError, OverloadedError, StoppedError
+from matcher.feed.account_events import AccountEventBody
+from matcher.feed.accounts import SeqOutOfRangeError
+from matcher.feed.subscription import SlowConsumerError
+from matcher.rpc import convert, convert_events
+from matcher.rpc.auth import SessionTokens, check_login
+from matcher.rpc.status import TABLE, CallError, call_error_from, field_error, status_of
+
+ADDRESS = b"\x01" * 20
+DOMAIN = Domain(1, ADDRESS)
+KEY = SigningKey(b"\x07" * 32)
+
+
+def test_every_reason_has_a_row() -> None:
+    assert set(TABLE) == set(ErrorReason.values()) - {0}
+    assert all(row.code != code_pb2.OK for row in TABLE.values())
+
+
+def test_every_event_has_a_message() -> None:
+    kinds = set(AccountEventBody.__args__)
+    assert set(convert_events._SESSION) == kinds
+
+
+def test_a_status_has_one_error_info_and_names_the_field() -> None:
+    status = status_of(field_error("orders[3].nonce", "1 to 5", 9))
+    ((_, packed),) = status.trailing_metadata
+    decoded = status_pb2.Status.FromString(packed)
+    info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    assert decoded.details[0].Unpack(info)
+    assert decoded.details[1].Unpack(bad)
+    assert len(decoded.details) == 2
+    assert (info.reason, info.domain) == ("FIELD_INVALID", "matcher.bulkhead")
+    assert info.metadata["is_retryable"] == "false"
+    assert bad.field_violations[0].field == "orders[3].nonce"
+    assert "expected 1 to 5, found 9" in decoded.message
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OverloadedError("full"), "LIMIT_REACHED"),
+        (StoppedError("stop"), "NOT_READY"),
+        (SlowConsumerError("slow"), "SLOW_CONSUMER"),
+        (SeqOutOfRangeError(5, 1, 3), "SEQ_OUT_OF_RANGE"),
+        (JournalError("disk"), "NOT_READY"),
+    ],
+)
+def test_errors_of_the_shell_have_a_reason(error: Any, reason: str) -> None:
+    found = ErrorReason.Name(call_error_from(error).reason)
+    assert found == f"ERROR_REASON_{reason}"
+
+
+def test_tokens_are_good_for_their_account_and_time() -> None:
+    tokens = SessionTokens(ttl_ms=1)
+    token, expiry_time_ns = tokens.issue(ADDRESS, 1_000)
+    assert expiry_time_ns == 1_001_000
+    assert tokens.address_of(token, expiry_time_ns) == ADDRESS
+    assert tokens.address_of(token, expiry_time_ns + 1) is None
+    assert SessionTokens(ttl_ms=1).address_of(token, 1_000) is None
+    for position in range(len(token)):
+        forged = token[:position] + ("A" if token[position] != "A" else "B") + token[position + 1 :]
+        assert tokens.address_of(forged, 1_000) in {None, ADDRESS} - {ADDRESS}
+    for rubbish in ("", "x", "é", token + "A", token[:-4]):
+        assert tokens.address_of(rubbish, 1_000) is None
+
+
+def test_a_login_is_signed_by_its_account_and_recent() -> None:
+    login = Login(KEY.address, 1_000_000, bytes(32))
+    signature = KEY.sign(DOMAIN.digest(login))
+    check_login(DOMAIN, login, signature, now_ms=1_030_000, ttl_ms=30_000)
+    bad = [
+        (login, signature, 1_030_001),
+        (login, signature, 969_999),
+        (login._replace(challenge=b"\x01" * 32), signature, 1_000_000),
+        (login._replace(account=ADDRESS), signature, 1_000_000),
+        (login, bytes(64), 1_000_000),
+    ]
+    for wrong, wrong_signature, now_ms in bad:
+        with pytest.raises(CallError) as caught:
+            check_login(DOMAIN, wrong, wrong_signature, now_ms=now_ms, ttl_ms=30_000)
+        assert caught.value.reason == ErrorReason.ERROR_REASON_LOGIN_INVALID
+
+
+def order(**changes: Any) -> signed_order_pb2.SignedOrder:
+    fields: dict[str, Any] = {
+        "account": ADDRESS,
+        "market_id": 1,
+        "side": 1,
+        "time_in_force": 1,
+        "price_ticks": 1,
+        "qty_lots": 1,
+        "expiry_time_s": 1,
+        "signature": bytes(64),
+    }
+    return signed_order_pb2.SignedOrder(**{**fields, **changes})
+
+
+def test_a_good_order_passes_with_the_signed_numbers() -> None:
+    trigger = trigger_pb2.Trigger(kind=2, price_ticks=9)  # type: ignore[arg-type]
+    converted, _ = convert.order_of(order(trigger=trigger, is_reduce_only=True, side=2), "order")
+    assert (converted.side, converted.time_in_force, converted.trigger_kind) == (1, 0, 2)
+    command, _ = convert.place_command(converted, bytes(64), 5)
+    assert (command.account, command.flags, command.trigger_price_ticks) == (5, 2, 9)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"account": b"short"}, "account"),
+        ({"market_id": 0}, "market_id"),
+        ({"market_id": 65_536}, "market_id"),
+        ({"side": 0}, "side"),
+        ({"side": 3}, "side"),
+        ({"time_in_force": 0}, "time_in_force"),
+        ({"price_ticks": -1}, "price_ticks"),
+        ({"qty_lots": -1}, "qty_lots"),
+        ({"margin_quote": 2**60 + 1}, "margin_quote"),
+        ({"fee_ppm_max": 1_000_001}, "fee_ppm_max"),
+        ({"expiry_time_s": 2**40}, "expiry_time_s"),
+        ({"expiry_time_s": 0}, "expiry_time_s"),
+        ({"trigger": trigger_pb2.Trigger()}, "trigger.kind"),
+        ({"signature": b""}, "signature"),
+    ],
+)
+def test_a_malformed_order_names_its_field(changes: dict[str, Any], field: str) -> None:
+    with pytest.raises(CallError) as caught:
+        convert.order_of(order(**changes), "commands[2].place_order.order")
+    assert caught.value.reason == ErrorReason.ERROR_REASON_FIELD_INVALID
+    assert caught.value.field == f"commands[2].place_order.order.{field}"
+
+
+def test_other_malformed_messages_name_their_field() -> None:
+    withdrawal = signed_withdrawal_pb2.SignedWithdrawal(
+        account=ADDRESS, receiver=bytes(20), expiry_time_s=1, signature=bytes(64)
+    )
+    deposit = chain_event_pb2.ChainDeposit(deposit_seq=1, amount_quote=1)
+    receipt = chain_event_pb2.BatchReceipt(
+        batch_seq=1, first_item_seq=5, last_item_seq=4, tx_hash=bytes(32)
+    )
+    cases: list[tuple[Any, str]] = [
+        (lambda: convert.withdrawal_of(withdrawal, "w"), "w.receiver"),
+        (lambda: convert.deposit_command(deposit, "d"), "d.beneficiary"),
+        (lambda: convert.receipt_of(receipt, "r"), "r.last_item_seq"),
+        (lambda: convert.cancel_command(command_pb2.CancelOrder(), 1, "c"), "c.target"),
+        (lambda: convert.set_market_state_command(1, 9), "state"),
+    ]
+    for convert_it, field in cases:
+        with pytest.raises(CallError) as caught:
+            convert_it()
+        assert caught.value.field == field
