@@ -101,7 +101,10 @@ contract Settlement is LiquidationItems, ReentrancyGuardTransient, Proxy {
     }
 
     /// @notice At least `threshold` attestors of the epoch signed, each counted once.
-    function _checkQuorum(uint256 epoch, bytes32 digest, bytes[] calldata signatures) private view {
+    function _checkQuorum(uint256 epoch, bytes32 digest, bytes[] calldata signatures)
+        private
+        view
+    {
         uint256 threshold = _progress.threshold;
         if (threshold == 0 || signatures.length < threshold) {
             revert QuorumMissing(threshold, signatures.length);

@@ -271,7 +271,9 @@ contract DeskTest is SettlementTest {
         }
     }
 
-    function _expectAttestorsInvalid(uint32 epoch, address[] memory list, uint8 threshold) private {
+    function _expectAttestorsInvalid(uint32 epoch, address[] memory list, uint8 threshold)
+        private
+    {
         vm.expectRevert(ISettlementErrors.AttestorsInvalid.selector);
         settlement.setAttestors(epoch, list, threshold);
     }

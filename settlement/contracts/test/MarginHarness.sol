@@ -39,7 +39,9 @@ contract MarginHarness {
 
     function isLiquidatable(Position memory p, Moment memory moment) public pure returns (bool) {
         return
-            MarginLib.isLiquidatable(draftOf(p, moment, 0).position, moment.markTicks, moment.terms);
+            MarginLib.isLiquidatable(
+                draftOf(p, moment, 0).position, moment.markTicks, moment.terms
+            );
     }
 
     function liquidationPrice(Position memory p, Moment memory moment)
@@ -105,8 +107,9 @@ contract MarginHarness {
     {
         bankrupt = draftOf(p, moment, 0);
         counterparty = draftOf(other, moment, 0);
-        reason =
-            LiquidationLib.adl(bankrupt, counterparty, false, lots, moment.markTicks, moment.terms);
+        reason = LiquidationLib.adl(
+            bankrupt, counterparty, false, lots, moment.markTicks, moment.terms
+        );
     }
 
     function fundFill(

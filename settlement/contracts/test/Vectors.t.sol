@@ -157,7 +157,11 @@ contract VectorsTest is Test, MarginHarness {
         }
     }
 
-    function _tiers(int256[] memory specs, uint256 number) private view returns (uint256[] memory) {
+    function _tiers(int256[] memory specs, uint256 number)
+        private
+        view
+        returns (uint256[] memory)
+    {
         uint256 tierCount = number * SPEC_COLUMNS + 8;
         Tier[] memory tiers = new Tier[](uint256(specs[tierCount]));
         for (uint256 i = 0; i < tiers.length; ++i) {

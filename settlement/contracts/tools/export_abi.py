@@ -58,6 +58,7 @@ def compiler_settings() -> dict:
 
 
 def locate(name: str) -> Path:
+    """Return the file behind an import path, in node_modules or in the project."""
     if name.startswith("@"):
         return PROJECT / "node_modules" / name
     return PROJECT / name
@@ -144,6 +145,7 @@ def artifacts() -> dict[Path, str]:
 
 
 def main() -> int:
+    """Write the artifacts, or with --check compare them; 1 when one is stale."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
     check = parser.parse_args().check

@@ -192,10 +192,12 @@ abstract contract BatchTables is SettlementStorage {
         return offset;
     }
 
-    function _loadPosition(Batch memory b, uint256 index, uint256 accountIndex, uint256 marketIndex)
-        private
-        view
-    {
+    function _loadPosition(
+        Batch memory b,
+        uint256 index,
+        uint256 accountIndex,
+        uint256 marketIndex
+    ) private view {
         PositionEntry memory e = b.positions[index];
         e.account = accountIndex;
         e.market = marketIndex;
@@ -216,11 +218,12 @@ abstract contract BatchTables is SettlementStorage {
         return offset;
     }
 
-    function _loadOrder(Batch memory b, OrderEntry memory e, bytes calldata payload, uint256 offset)
-        private
-        pure
-        returns (uint256)
-    {
+    function _loadOrder(
+        Batch memory b,
+        OrderEntry memory e,
+        bytes calldata payload,
+        uint256 offset
+    ) private pure returns (uint256) {
         uint256 word = BatchLib.wordAt(payload, offset);
         uint256 flags = uint8(word >> 232);
         Order memory o = e.order;

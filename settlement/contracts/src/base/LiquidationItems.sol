@@ -74,7 +74,12 @@ abstract contract LiquidationItems is TradeItems {
         reason = _draftOrder(b, b.draftB, maker, lots, priceTicks, m.params.feeMakerPpm);
         if (reason != RejectReason.NONE) return reason;
         reason = LiquidationLib.fundFill(
-            d.position, maker.order.side != 0, int256(lots), int256(priceTicks), _markOf(m), m.terms
+            d.position,
+            maker.order.side != 0,
+            int256(lots),
+            int256(priceTicks),
+            _markOf(m),
+            m.terms
         );
         if (reason != RejectReason.NONE) return reason;
         if (!maker.isSigned) return RejectReason.SIGNATURE_INVALID;

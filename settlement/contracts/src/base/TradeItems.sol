@@ -106,7 +106,8 @@ abstract contract TradeItems is BatchTables, ISettlementBatch {
         uint256 filled = _filled(o.account, o.nonce);
         e.filledLots = filled;
         if (
-            filled == NONCE_DEAD || o.nonce < b.accounts[b.positions[e.position].account].nonceFloor
+            filled == NONCE_DEAD
+                || o.nonce < b.accounts[b.positions[e.position].account].nonceFloor
         ) {
             return RejectReason.NONCE_USED;
         }
@@ -138,11 +139,11 @@ abstract contract TradeItems is BatchTables, ISettlementBatch {
         return firstReason(reason, RejectReason.TIME_IN_FORCE);
     }
 
-    function _pairReason(Batch memory b, OrderEntry memory takerEntry, OrderEntry memory makerEntry)
-        private
-        pure
-        returns (RejectReason)
-    {
+    function _pairReason(
+        Batch memory b,
+        OrderEntry memory takerEntry,
+        OrderEntry memory makerEntry
+    ) private pure returns (RejectReason) {
         Order memory taker = takerEntry.order;
         Order memory maker = makerEntry.order;
         if (taker.account == maker.account) return RejectReason.SELF_TRADE;
@@ -254,7 +255,8 @@ abstract contract TradeItems is BatchTables, ISettlementBatch {
 
         Draft memory d = b.draftA;
         _begin(b, d, index);
-        reason = FillLib.moveCollateral(d, amountQuote, int256(uint256(m.state.markTicks)), m.terms);
+        reason =
+            FillLib.moveCollateral(d, amountQuote, int256(uint256(m.state.markTicks)), m.terms);
         if (reason != RejectReason.NONE) return reason;
         bytes32 digest = OrderLib.collateralMoveDigest(
             b.domain, a.account, m.marketId, amountQuote, nonce, expiryTimeS
@@ -302,7 +304,9 @@ abstract contract TradeItems is BatchTables, ISettlementBatch {
     {
         if (a.account == INSURANCE) return RejectReason.ACCOUNT_UNKNOWN;
         if (expiryTimeS <= b.clockTimeS) return RejectReason.EXPIRED;
-        if (nonce < a.nonceFloor || _filled(a.account, nonce) != 0) return RejectReason.NONCE_USED;
+        if (nonce < a.nonceFloor || _filled(a.account, nonce) != 0) {
+            return RejectReason.NONCE_USED;
+        }
         return RejectReason.NONE;
     }
 

@@ -21,7 +21,9 @@ interface ISettlementEvents {
     event InsuranceFunded(uint32 indexed marketId, uint256 amountQuote, uint64 indexed depositSeq);
 
     /// @notice A withdrawal of a batch was paid.
-    event Withdrawn(address indexed account, address indexed to, uint256 amountQuote, uint64 nonce);
+    event Withdrawn(
+        address indexed account, address indexed to, uint256 amountQuote, uint64 nonce
+    );
 
     /// @notice The token refused the payment; the amount is back in the free balance. The nonce
     /// stays consumed.
@@ -152,7 +154,10 @@ interface ISettlementDesk is ISettlementEvents, ISettlementErrors {
     function pendingOwner() external view returns (address);
 
     function account(address account_) external view returns (uint96 freeQuote, uint64 nonceFloor);
-    function position(uint32 marketId, address account_) external view returns (PositionView memory);
+    function position(uint32 marketId, address account_)
+        external
+        view
+        returns (PositionView memory);
     function market(uint32 marketId)
         external
         view

@@ -141,8 +141,8 @@ library FillLib {
             p.collateralQuote -= feeQuote;
             d.feeQuote += feeQuote;
             if (p.positionLots == 0) return releaseAll(d);
-            int256 excess =
-                MarginLib.equity(p, markTicks, t) - MarginLib.initial(p.positionLots, markTicks, t);
+            int256 excess = MarginLib.equity(p, markTicks, t)
+                - MarginLib.initial(p.positionLots, markTicks, t);
             int256 released = share.min(p.collateralQuote).min(excess).max(0);
             p.collateralQuote -= released;
             d.freeQuote += released;
@@ -171,8 +171,9 @@ library FillLib {
             p.collateralQuote += sliceQuote - feeQuote;
             d.freeQuote -= sliceQuote;
             d.feeQuote += feeQuote;
-            if (MarginLib.equity(p, markTicks, t) < MarginLib.initial(p.positionLots, markTicks, t))
-            {
+            if (
+                MarginLib.equity(p, markTicks, t) < MarginLib.initial(p.positionLots, markTicks, t)
+            ) {
                 return RejectReason.INSUFFICIENT_MARGIN;
             }
             return RejectReason.NONE;

@@ -94,7 +94,9 @@ library LiquidationLib {
             if (!isFund) FillLib.releaseAll(bankrupt);
         }
         reason = FillLib.closeJudged(counterparty, lots, priceTicks, 0, markTicks, t);
-        if (reason == RejectReason.NONE && other.collateralQuote < 0) return RejectReason.BANKRUPT;
+        if (reason == RejectReason.NONE && other.collateralQuote < 0) {
+            return RejectReason.BANKRUPT;
+        }
     }
 
     /// @notice LIQ-5: the fund closes lots on the book, within the band around the mark.

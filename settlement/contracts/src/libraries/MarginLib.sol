@@ -185,10 +185,13 @@ library MarginLib {
     }
 
     /// @notice FILL-2 without money: opens or adds `lots` in the direction of `isBuy`.
-    function increase(Position memory p, bool isBuy, int256 lots, int256 priceTicks, Terms memory t)
-        internal
-        pure
-    {
+    function increase(
+        Position memory p,
+        bool isBuy,
+        int256 lots,
+        int256 priceTicks,
+        Terms memory t
+    ) internal pure {
         unchecked {
             p.positionLots += isBuy ? lots : -lots;
             p.entryValueQuote += notionalQuote(lots, priceTicks, t);

@@ -70,7 +70,9 @@ library OrderLib {
         uint256 expiryTimeS
     ) internal pure returns (bytes32) {
         bytes32 structHash = keccak256(
-            abi.encode(COLLATERAL_MOVE_TYPEHASH, account, marketId, amountQuote, nonce, expiryTimeS)
+            abi.encode(
+                COLLATERAL_MOVE_TYPEHASH, account, marketId, amountQuote, nonce, expiryTimeS
+            )
         );
         return MessageHashUtils.toTypedDataHash(domain, structHash);
     }

@@ -5,8 +5,9 @@ import { Position } from "./MarginLib.sol";
 
 /// @title Storage words of positions and accounts
 /// @dev Packed by hand: one read and one write per word, which the hot path needs.
-/// position, from the lowest bit: int64 lots | uint64 entryValue | int64 collateral | int64 fundingIndexE6
-/// account, from the lowest bit: uint96 freeQuote | uint64 nonceFloor
+/// From the lowest bit, a position is:
+/// int64 lots | uint64 entryValue | int64 collateral | int64 fundingIndexE6
+/// and an account: uint96 freeQuote | uint64 nonceFloor
 library SlotLib {
     function unpackPosition(uint256 word, Position memory p) internal pure {
         p.positionLots = int64(uint64(word));

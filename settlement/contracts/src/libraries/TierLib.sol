@@ -4,8 +4,8 @@ pragma solidity 0.8.37;
 import { Tier } from "../interfaces/ISettlementTypes.sol";
 
 /// @title Margin tiers, one word each
-/// @dev floorQuote 64 | initialPpm 24 | maintenancePpm 24 | amountInitial 64 | amountMaintenance 64,
-/// from the lowest bit.
+/// @dev From the lowest bit:
+/// floorQuote 64 | initialPpm 24 | maintenancePpm 24 | amountInitial 64 | amountMaintenance 64
 library TierLib {
     uint256 internal constant TIERS_MAX = 8;
     uint256 private constant PPM = 1_000_000;

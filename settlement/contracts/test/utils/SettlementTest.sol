@@ -137,7 +137,9 @@ abstract contract SettlementTest is Test {
         uint256 count = p.positions.length / 3;
         for (uint256 i = 0; i < count; ++i) {
             bytes3 present = bytes3(
-                abi.encodePacked(p.positions[3 * i], p.positions[3 * i + 1], p.positions[3 * i + 2])
+                abi.encodePacked(
+                    p.positions[3 * i], p.positions[3 * i + 1], p.positions[3 * i + 2]
+                )
             );
             if (present == entry) return uint16(i);
         }
@@ -279,10 +281,13 @@ abstract contract SettlementTest is Test {
         addItem(p, abi.encodePacked(uint8(9), index, amountQuote, nonce, expiryTimeS, signature));
     }
 
-    function addWithdrawal(Plan memory p, uint256 key, address to, uint64 amountQuote, uint64 nonce)
-        internal
-        view
-    {
+    function addWithdrawal(
+        Plan memory p,
+        uint256 key,
+        address to,
+        uint64 amountQuote,
+        uint64 nonce
+    ) internal view {
         addWithdrawalAs(p, key, vm.addr(key), to, amountQuote, nonce);
     }
 

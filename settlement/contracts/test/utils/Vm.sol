@@ -35,7 +35,10 @@ interface Vm {
     function stopPrank() external;
     function projectRoot() external view returns (string memory);
     function readFile(string calldata path) external view returns (string memory);
-    function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
+    function sign(uint256 key, bytes32 digest)
+        external
+        pure
+        returns (uint8 v, bytes32 r, bytes32 s);
     function signCompact(uint256 key, bytes32 digest) external pure returns (bytes32 r, bytes32 vs);
     function skip(bool skipTest) external;
     function snapshotGasLastCall(string calldata group, string calldata name)
