@@ -73,7 +73,7 @@ fmt: setup ## format Python, Cython's imports, proto and Solidity
 	ruff check -q --fix-only . || true
 	ruff format -q .
 	buf format -w proto
-	! command -v forge >/dev/null || (cd $(CONTRACTS) && forge fmt)
+	! command -v forge >/dev/null || (cd $(CONTRACTS) && node tools/forge.mjs fmt)
 
 check: setup ## lint, formats, types, layers, generated files are fresh
 	ruff check -q .
@@ -81,6 +81,7 @@ check: setup ## lint, formats, types, layers, generated files are fresh
 	cython-lint margin_core matcher/engine
 	buf lint proto
 	buf format -d --exit-code proto
+	! command -v forge >/dev/null || (cd $(CONTRACTS) && node tools/forge.mjs fmt --check)
 	mypy
 	python -m pytest -q tests/tidy
 	@python -m tests.tidy.lengths
@@ -92,7 +93,7 @@ spec: setup ## print which tests show which rule of SPEC.md
 	python -m tests.tidy.spec
 
 sol: setup ## Solidity's tests
-	@if command -v forge >/dev/null; then cd $(CONTRACTS) && forge test --offline; \
+	@if command -v forge >/dev/null; then cd $(CONTRACTS) && FORGE_SNAPSHOT_CHECK=true node tools/forge.mjs test --offline; \
 		else echo "bulkhead: forge is not installed: Solidity's tests are left out" >&2; fi
 
 demo: setup ## replay 10 October 2025 end to end; ARGS="--backend eth-tester" for the slow chain

@@ -36,6 +36,7 @@ cdef enum:
     KIND_SETTLEMENT_REJECTED = 11
     EXPIRIES_PER_TICK_MAX = 256
     BUCKET_ORDERS_MAX = 4096
+    INDEX_AHEAD_MAX_MS = 10000
 
 cdef enum:
     SIDE_ANY = 2
@@ -379,7 +380,7 @@ cdef inline void set_price(CoreC* c, const CommandC* p) noexcept nogil:
         refuse(c, m, COMMAND_REJECTED, p, PRICE_OUT_OF_RANGE)
     elif time_ms < m.index_time_ms or (
             now_s(c) * 1000 - time_ms > m.spec.index_age_max_ms) or (
-            time_ms > now_s(c) * 1000 + m.spec.index_age_max_ms):
+            time_ms > now_s(c) * 1000 + INDEX_AHEAD_MAX_MS):
         refuse(c, m, COMMAND_REJECTED, p, PRICE_STALE)
     else:
         update_price(c, m, p.price, time_ms)

@@ -207,7 +207,7 @@ class Exchange(Floor):
         market, age = c.market_id, venue.spec.index_age_max_ms
         require(1 <= c.price_ticks <= venue.spec.price_ticks_max, "PRICE_OUT_OF_RANGE")
         require(venue.index_ms <= c.aux, "PRICE_STALE")
-        require(abs(self.now_s * 1000 - c.aux) <= age, "PRICE_STALE")
+        require(-10_000 <= self.now_s * 1000 - c.aux <= age, "PRICE_STALE")
         venue.index_price, venue.index_ms = c.price_ticks, c.aux
         self.move_mark(venue, market)
         self.say("PRICE", market, price=venue.rules.mark, qty=c.price_ticks, amount=c.aux)

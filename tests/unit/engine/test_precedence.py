@@ -197,8 +197,8 @@ PRICE_ROWS: list[tuple[Form, str]] = [
     ({"price_ticks": 100_001, "aux": 0}, "PRICE_OUT_OF_RANGE"),
     ({"aux": 1_700_000_000_000 - 1}, "PRICE_STALE"),  # before the last one
     ({"aux": 1_700_000_000_000}, "OK"),
-    ({"aux": 1_700_000_060_000}, "OK"),
-    ({"aux": 1_700_000_060_001}, "PRICE_STALE"),  # from the future
+    ({"aux": 1_700_000_010_000}, "OK"),
+    ({"aux": 1_700_000_010_001}, "PRICE_STALE"),  # from the future
 ]
 
 
