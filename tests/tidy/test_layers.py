@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.tidy.sources import source_files, text_of
+from tests.tidy.sources import ROOT, source_files, text_of
 
 OWN = {"margin_core", "matcher", "settlement", "bulkhead", "bulkhead_signing", "tests", "deploy"}
 
@@ -19,6 +21,10 @@ PURE = {
     "hashlib", "itertools", "libc", "math", "operator", "sortedcontainers", "struct", "typing",
     "typing_extensions",
 }  # fmt: skip
+
+# The models beside the kernel compute with floats; nothing that decides about money sees them.
+MODELS = "margin_core.models"
+DECIDES = {"margin_core", "matcher.engine", "settlement", "settlement.batch", "bulkhead_signing"}
 
 # The only places that see the wire's classes; everything else converts.
 EDGES = ("matcher/rpc/", "matcher/client/", "settlement/wire.py", "settlement/rpc/", "tests/")
@@ -62,6 +68,8 @@ def layer_of(relative: Path) -> str:
     parts = relative.parts
     if parts[:2] == ("matcher", "engine"):
         return "matcher.engine"
+    if parts[:2] == ("margin_core", "models"):
+        return MODELS
     if parts[:2] == ("proto", "bulkhead_signing"):
         return "bulkhead_signing"
     if (
@@ -76,7 +84,11 @@ def layer_of(relative: Path) -> str:
 def may_import(layer: str, name: str) -> bool:
     """Tell whether a file of the layer may import the module."""
     top = name.partition(".")[0]
+    if layer in DECIDES and f"{name}.".startswith(f"{MODELS}."):
+        return False
     match layer:
+        case "margin_core.models":
+            return top in PURE | {"margin_core", "numpy", "scipy"}
         case "margin_core":
             return top in PURE | {"margin_core"}
         case "matcher.engine":
@@ -107,6 +119,22 @@ def test_every_file_imports_only_what_its_layer_may() -> None:
     assert wrong == []
 
 
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        ("margin_core", {MODELS, "numpy", "scipy"}),
+        ("matcher.engine.engine", {MODELS, "numpy", "scipy"}),
+        ("settlement.batch", {MODELS, "scipy"}),
+    ],
+)
+def test_importing_what_decides_loads_no_model(module: str, absent: set[str]) -> None:
+    """Not even indirectly: what a fresh interpreter has loaded afterwards."""
+    code = f"import sys, {module}; print(*({absent!r} & sys.modules.keys()))"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
 def test_generated_messages_are_seen_only_at_the_edges() -> None:
     wrong = [
         f"{path} imports {name}"
@@ -130,6 +158,13 @@ def test_generated_messages_are_seen_only_at_the_edges() -> None:
         ("matcher/engine/a.pyx", "from .order_book cimport Book", True),
         ("matcher/engine/a.pyx", "from ..journal cimport writer", False),
         ("settlement/a.pyx", "from matcher.engine.engine cimport Engine", False),
+        ("margin_core/a.pyx", "import numpy", False),
+        ("margin_core/a.pyx", "from .models.profile import rates", False),
+        ("margin_core/models/a.pyx", "from scipy.special cimport cython_special", True),
+        ("margin_core/models/a.pyx", "from margin_core.limits import PPM", True),
+        ("margin_core/models/a.pyx", "from matcher.engine.book cimport Book", False),
+        ("matcher/engine/a.pyx", "from margin_core.models.black76 import price", False),
+        ("settlement/a.pyx", "import margin_core.models", False),
     ],
 )
 def test_the_scan_sees_cimport(path: str, line: str, *, allowed: bool) -> None:
