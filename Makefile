@@ -29,6 +29,8 @@ setup: $(VENV)/.locked $(BUILT) $(CONTRACTS)/node_modules/.locked ## venv, locke
 build: $(BUILT) ## compile the extensions; BULKHEAD_DEBUG=1 with checks, BULKHEAD_SANITIZE=address,undefined
 
 $(VENV)/.locked: requirements.lock
+	@command -v $${CC:-cc} >/dev/null || \
+		$(call say,a C compiler is needed. Install one (Debian: gcc) or set CC)
 	@test -n "$(PYTHON)" -o -x $(BIN)/python || $(call say,Python 3.11 or newer is needed. Install it or say make PYTHON=/path/to/python3)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 		$(call say,$(PYTHON) cannot make a virtual environment. Install its venv module (Debian: python3-venv))

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import os
+import platform
+import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final, NamedTuple
 
 ROUNDS: Final = 5
@@ -32,10 +37,24 @@ class Result(NamedTuple):
         return round(self.value / self.limit if is_rate else self.limit / self.value, 4)
 
     def to_json(self) -> str:
-        """Return the line."""
+        """Return the line; the conditions say which commit and machine it was."""
         fields = self._asdict() | {"ratio_to_limit": self.ratio_to_limit}
+        fields["conditions"] = self.conditions | surroundings()
         order = ("name", "value", "unit", "limit", "ratio_to_limit", "conditions")
         return json.dumps({key: fields[key] for key in order})
+
+
+@functools.cache
+def surroundings() -> dict[str, object]:
+    """Return the commit and the kind of machine that figures belong to."""
+    command = ["git", "describe", "--always", "--dirty"]
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    return {
+        "commit": done.stdout.strip() or "unknown",
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "python": platform.python_version(),
+    }
 
 
 def best_ns(work: Callable[[], object], *, rounds: int = ROUNDS) -> float:

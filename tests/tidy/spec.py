@@ -22,8 +22,11 @@ def mentions() -> dict[str, list[Path]]:
     """Return for each id the test files that name it."""
     families = {rule.partition("-")[0] for rule in rules()}
     found: dict[str, list[Path]] = defaultdict(list)
-    for path in source_files(".py", ".sol", below=("tests", "settlement/contracts/test")):
-        if path.parts[:2] == ("tests", "tidy"):
+    for path in source_files(
+        ".py", ".sol", ".scenario", below=("tests", "settlement/contracts/test")
+    ):
+        is_test = path.name.startswith("test_") or path.name.endswith(".t.sol")
+        if path.parts[:2] == ("tests", "tidy") or not (is_test or path.suffix == ".scenario"):
             continue
         for rule in sorted(set(MENTION.findall(text_of(path)))):
             if rule.partition("-")[0] in families:
