@@ -28,6 +28,7 @@ app = typer.Typer(
     help="An exchange for derivatives with isolated margin.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,  # [table] in a help text is no markup
     pretty_exceptions_enable=False,
 )
 
@@ -68,9 +69,14 @@ def serve(
 def replay(
     journal_dir: Annotated[Path, typer.Argument(help="The journal_dir of a matcher.")],
     until: Annotated[int | None, typer.Option(help="Last command_seq to apply.")] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(help="File to write the state to, as JSON; `bulkhead reconcile` reads it."),
+    ] = None,
 ) -> None:
     """Apply a journal from its beginning, check all invariants and print the state hash."""
     from matcher.replay import replay_directory
+    from matcher.state_file import write_state
 
     telemetry.configure()
     venue = replay_directory(journal_dir, until)
@@ -81,6 +87,8 @@ def replay(
     typer.echo(f"deposit_seq {venue.cursor.deposit_seq}")
     typer.echo(f"batch_seq {venue.receipts.batch_seq}")
     typer.echo(f"state_hash {venue.engine.state_hash().hex()}")
+    if state is not None:
+        write_state(state, venue)
     venue.close()
 
 

@@ -245,7 +245,10 @@ def _resolve_secrets(path: Path, config: MatcherConfig) -> MatcherConfig:
         if not value.startswith(ENVIRONMENT_PREFIX):
             continue
         name = value.removeprefix(ENVIRONMENT_PREFIX)
-        token = os.environ.get(name, "")
+        token = os.environ.get(name)
+        if token is None:
+            what = f"the environment variable {name} is not set"
+            raise ConfigError(f"{path}: $.matcher.{key}: {what}")
         if len(token) < 16:
             what = f"expected 16 characters or more in the environment variable {name}"
             raise ConfigError(f"{path}: $.matcher.{key}: {what}, found {len(token)}")

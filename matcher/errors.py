@@ -16,6 +16,10 @@ class ConfigError(BulkheadError):
     """The configuration cannot be used. The command line ends with status 2."""
 
 
+class ListenError(BulkheadError):
+    """The configured address cannot be listened on."""
+
+
 class JournalError(BulkheadError):
     """The journal cannot be opened, written or read."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -14,12 +14,12 @@ from settlement.config import secret_text
 from settlement.errors import FeedUnreachableError, SettlementError, StateMismatchError
 from settlement.keys import Signer, load_signer
 from settlement.node import open_node
-from settlement.outbox import Identity, Outbox
+from settlement.outbox import Outbox
 from settlement.process import Backoff, run_until, stop_event
 from settlement.records import ZERO_DIGEST, BatchProgress, BatchState, ChainReport, SignedBatch
 from settlement.rpc.matcher_client import MatcherClient
 from settlement.rpc.relay_service import NewBatches, RelayService, start_server
-from settlement.watcher import Watcher
+from settlement.watcher import Watcher, expect_deployment_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -179,8 +179,8 @@ async def run_attestor(
             open_node(config.settlement.rpc_url, addresses) as node,
             MatcherClient(table.matcher, token) as matcher,
         ):
+            await expect_deployment_of(outbox, node)
             with node.errors():
-                await _bind(outbox, node)
                 epoch = await _epoch_of(node, signer)
             attestor = Attestor(
                 outbox=outbox,
@@ -208,13 +208,15 @@ async def _serve(
     server, target = await start_server(
         service, listen=table.listen, streams_max=table.concurrent_streams_max
     )
-    announce(f"attest ready: {target} batches={outbox.last_batch_seq()}")
     try:
         await run_until(
             stopped,
             attestor.follow_feed(_backoff(table.give_up_after_ms)),
             attestor.report_progress(),
-            watcher.follow_chain(_backoff(table.give_up_after_ms)),
+            watcher.follow_chain(
+                _backoff(table.give_up_after_ms),
+                lambda: announce(f"attest ready: {target} batches={outbox.last_batch_seq()}"),
+            ),
         )
     finally:
         await server.stop(SERVER_GRACE_S)
@@ -228,18 +230,6 @@ def _backoff(give_up_after_ms: int) -> Backoff:
 
 def _domain(addresses: Addresses) -> Domain:
     return Domain(addresses.chain_id, addresses.settlement_bytes)
-
-
-async def _bind(outbox: Outbox, node: Node) -> None:
-    """Refuse an outbox of another deployment: signing for it would fork the hash chain."""
-    block: Any = await node.web3.eth.get_block(node.addresses.deploy_block)
-    outbox.expect_identity(
-        Identity(
-            chain_id=node.addresses.chain_id,
-            settlement=node.addresses.settlement_bytes,
-            deploy_block_hash=bytes(block["hash"]),
-        )
-    )
 
 
 async def _epoch_of(node: Node, signer: Signer) -> int:

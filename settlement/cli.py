@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from settlement.node import Addresses
 
-app = typer.Typer(no_args_is_help=True, add_completion=False)
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 STATUS_OPERATING_ERROR: Final = 1
 STATUS_CONFIG_ERROR: Final = 2
@@ -117,7 +117,7 @@ def relay(
 @app.command()
 def reconcile(
     snapshot: Annotated[
-        Path, typer.Argument(help="The matcher's state, a JSON file of a VenueState.")
+        Path, typer.Argument(help="What `bulkhead replay DIR --state FILE` has written.")
     ],
     config: ConfigOption = DEFAULT_CONFIG,
     rpc_url: RpcOption = None,

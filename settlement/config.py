@@ -1,7 +1,8 @@
 """Settlement's configuration: the `[settlement]` table of a TOML file, every limit named.
 
 Markets, oracle signers and the chain id are read from the matcher's tables of the same file, so
-that contract and engine cannot be listed with different numbers.
+that contract and engine cannot be listed with different numbers. Of the matcher's other keys the
+names are checked here, their values by the matcher alone.
 """
 
 from __future__ import annotations
@@ -27,13 +28,14 @@ Target = Annotated[str, Meta(pattern=r"^.+:[0-9]{1,5}$")]
 Ppm = Annotated[int, Meta(ge=0, lt=1_000_000)]
 Key = Annotated[str, Meta(pattern=r"^(file|keystore|env|dev):.+$")]
 Backend = Literal["auto", "anvil", "eth-tester"]
+Foreign: TypeAlias = Any  # the matcher's own: the name must be right, the value is not looked at
 
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A table of the file: unknown keys are errors."""
 
 
-class TierTable(msgspec.Struct, frozen=True, kw_only=True):
+class TierTable(_Table, frozen=True, kw_only=True):
     """One margin tier of a market (SPEC section 2)."""
 
     notional_floor_quote: Annotated[int, Meta(ge=0, le=1 << 60)]
@@ -41,8 +43,8 @@ class TierTable(msgspec.Struct, frozen=True, kw_only=True):
     margin_maintenance_ppm: Annotated[int, Meta(ge=1, lt=1_000_000)]
 
 
-class MarketTable(msgspec.Struct, frozen=True, kw_only=True):
-    """What the contract must know of one of the matcher's markets; its display keys are not."""
+class MarketTable(_Table, frozen=True, kw_only=True):
+    """What the contract must know of one of the matcher's markets."""
 
     market_id: Annotated[int, Meta(ge=1, le=65535)]
     quote_per_tick_lot: Annotated[int, Meta(ge=1, lt=1 << 60)]
@@ -57,20 +59,70 @@ class MarketTable(msgspec.Struct, frozen=True, kw_only=True):
     funding_interval_s: Annotated[int, Meta(ge=1, le=86_400 * 366)]
     index_age_max_ms: Annotated[int, Meta(ge=1, le=86_400_000)]
     tiers: Annotated[list[TierTable], Meta(min_length=1, max_length=8)]
+    symbol: Foreign = None
+    price_tick_e9: Foreign = None
+    qty_lot_e9: Foreign = None
+    collateral_decimals: Foreign = None
 
 
-class DomainTable(msgspec.Struct, frozen=True, kw_only=True):
-    """The chain id of `[matcher.domain]`; its contract comes from the addresses file."""
+class DomainTable(_Table, frozen=True, kw_only=True):
+    """The chain id of `[matcher.domain]`; settlement's contract comes from the addresses file."""
 
     chain_id: Annotated[int, Meta(ge=1, le=1 << 62)]
+    contract: Foreign = None
+    addresses_file: Foreign = None
 
 
-class SharedTable(msgspec.Struct, frozen=True, kw_only=True):
-    """What settlement reads of `[matcher]`; other keys are the matcher's own business."""
+class EngineTable(_Table, frozen=True, kw_only=True):
+    """The keys of `[matcher.engine]`."""
+
+    account_count_max: Foreign = None
+    position_count_max: Foreign = None
+    order_count_max: Foreign = None
+
+
+class LimitsTable(_Table, frozen=True, kw_only=True):
+    """The keys of `[matcher.limits]`."""
+
+    commands_per_request_max: Foreign = None
+    commands_waiting_max: Foreign = None
+    commands_per_group_max: Foreign = None
+    session_count_max: Foreign = None
+    session_events_max: Foreign = None
+    account_events_kept_max: Foreign = None
+    book_deltas_kept_max: Foreign = None
+    concurrent_rpcs_max: Foreign = None
+    message_bytes_max: Foreign = None
+
+
+class TLSTable(_Table, frozen=True, kw_only=True):
+    """The keys of `[matcher.tls]`."""
+
+    certificate_file: Foreign = None
+    key_file: Foreign = None
+    client_ca_file: Foreign = None
+
+
+class SharedTable(_Table, frozen=True, kw_only=True):
+    """The `[matcher]` table, of which settlement reads the first three keys."""
 
     domain: DomainTable
     oracle_signers: list[Address] = []
     markets: list[MarketTable] = []
+    engine: EngineTable | None = None
+    limits: LimitsTable | None = None
+    tls: TLSTable | None = None
+    listen: Foreign = None
+    journal_dir: Foreign = None
+    journal_segment_bytes: Foreign = None
+    tick_interval_ms: Foreign = None
+    login_ttl_ms: Foreign = None
+    session_token_ttl_ms: Foreign = None
+    admin_token: Foreign = None
+    attestor_token: Foreign = None
+    log_level: Foreign = None
+    log_format: Foreign = None
+    reflection: Foreign = None
 
 
 class ChainTable(_Table, frozen=True, kw_only=True):
@@ -181,9 +233,11 @@ def secret_text(value: str, *, path: Path, key: str) -> str:
     if not value.startswith(ENVIRONMENT_PREFIX):
         return value
     name = value.removeprefix(ENVIRONMENT_PREFIX)
-    found = os.environ.get(name, "")
+    found = os.environ.get(name)
+    if found is None:
+        raise ConfigError(f"{path}: {key}: the environment variable {name} is not set")
     if not found:
-        raise ConfigError(f"{path}: {key}: expected the environment variable {name}, found none")
+        raise ConfigError(f"{path}: {key}: the environment variable {name} is empty")
     return found
 
 

@@ -52,7 +52,7 @@ def load_secret(source: str, *, chain_id: int) -> bytes:
     if kind == "keystore":
         return _secret_from_keystore(Path(where))
     if kind == "env":
-        return _secret_from_hex(os.environ.get(where, ""), source)
+        return _secret_from_environment(where, source)
     if kind == "dev":
         return _dev_secret_checked(where, source, chain_id)
     raise ConfigError(f"key {source!r}: expected file:, keystore:, env: or dev:")
@@ -71,6 +71,13 @@ def _dev_secret_checked(where: str, source: str, chain_id: int) -> bytes:
     if not where.isdigit() or int(where) > 9:
         raise ConfigError(f"key {source!r}: expected dev:0 to dev:9")
     return dev_secret(int(where))
+
+
+def _secret_from_environment(name: str, source: str) -> bytes:
+    text = os.environ.get(name)
+    if text is None:
+        raise ConfigError(f"key {source!r}: the environment variable {name} is not set")
+    return _secret_from_hex(text, source)
 
 
 def _secret_from_hex(text: str, source: str) -> bytes:
@@ -97,7 +104,9 @@ def _read_private(path: Path) -> str:
 def _secret_from_keystore(path: Path) -> bytes:
     password = os.environ.get(PASSWORD_VARIABLE)
     if password is None:
-        raise ConfigError(f"key file {path}: expected its password in {PASSWORD_VARIABLE}")
+        raise ConfigError(
+            f"key file {path}: expected its password in {PASSWORD_VARIABLE}, which is not set"
+        )
     try:
         keystore = json.loads(path.read_text(encoding="utf-8"))
         return bytes(Account.decrypt(keystore, password))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import aiohttp
 import msgspec
 from web3 import AsyncHTTPProvider, AsyncWeb3
-from web3.exceptions import Web3Exception
+from web3.exceptions import BlockNotFound, Web3Exception
 
 from settlement.artifacts import load_artifact
 from settlement.errors import ChainUnreachableError, ConfigError, StateMismatchError
@@ -75,6 +75,7 @@ class Node:
             address=web3.to_checksum_address(addresses.settlement),
             abi=load_artifact("Settlement").abi,
         )
+        self._deploy_block_hash = b""
 
     async def expect_deployment(self) -> None:
         """Check that the node is the chain of the addresses file and the contract is there.
@@ -96,6 +97,40 @@ class Node:
                 f"{self.rpc_url} has no contract at {self.addresses.settlement}; "
                 "the addresses file is of another deployment: start `bulkhead chain` again"
             )
+        self._deploy_block_hash = await self.deploy_block_hash()
+
+    async def expect_same_deployment(self) -> None:
+        """Check that the chain was not made anew since the connection was opened.
+
+        A chain id and an address come back with a new chain; the deployment's block does not.
+
+        Raises:
+            ChainUnreachableError: The node does not answer, or has no such block yet.
+            StateMismatchError: Another block stands there.
+        """
+        if await self.deploy_block_hash() != self._deploy_block_hash:
+            raise StateMismatchError(
+                f"{self.rpc_url} belongs to another deployment (chain {self.addresses.chain_id}, "
+                f"contract {self.addresses.settlement}, made anew since this process started); "
+                "begin anew with all of its processes, or correct rpc_url and addresses_file"
+            )
+
+    async def deploy_block_hash(self) -> bytes:
+        """Return the hash of the block of the deployment, which names the chain.
+
+        Raises:
+            ChainUnreachableError: The node does not answer, or has no such block yet.
+        """
+        number = self.addresses.deploy_block
+        with self.errors():
+            try:
+                block: Any = await self.web3.eth.get_block(number)
+            except BlockNotFound as exc:
+                raise ChainUnreachableError(
+                    f"{self.rpc_url} has no block {number}, in which the contract was deployed; "
+                    "let the node catch up, or correct rpc_url and addresses_file"
+                ) from exc
+        return bytes(block["hash"])
 
     @contextmanager
     def errors(self) -> Iterator[None]:

@@ -106,7 +106,8 @@ class Outbox:
                 raise StateMismatchError(
                     f"outbox {self.url} belongs to another deployment (chain {row.chain_id}, "
                     f"contract 0x{row.settlement.hex()}, or the same one before the chain was made "
-                    "anew); move it away, or correct rpc_url and addresses_file"
+                    "anew); move it and the matcher's journal away, or correct rpc_url and "
+                    "addresses_file"
                 )
 
     def add(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 log: Final = structlog.get_logger()
 
 PR_SET_PDEATHSIG: Final = 1
+FIRST_CONTACT_LIMIT_S: Final = 0.5
 _LIBC: Final = ctypes.CDLL(None)
 
 
@@ -67,6 +68,9 @@ async def _wait(stopped: asyncio.Event) -> None:
 class Backoff:
     """Waits longer after each failure, up to a limit, and gives up on what never worked.
 
+    Processes that start together do not wait long for each other: before the first success the
+    limit is `FIRST_CONTACT_LIMIT_S`.
+
     The first failure after a success is logged, the others are not.
     """
 
@@ -96,4 +100,5 @@ class Backoff:
             self._is_failing = True
         await asyncio.sleep(self._next_s)
         self._waited_s += self._next_s
-        self._next_s = min(2 * self._next_s, self._limit_s)
+        limit_s = self._limit_s if self._has_worked else FIRST_CONTACT_LIMIT_S
+        self._next_s = min(2 * self._next_s, limit_s)

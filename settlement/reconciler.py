@@ -54,7 +54,8 @@ class MarketRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class VenueState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The state that both sides must agree on when every item is settled.
 
-    `free_quote` maps 0x-addresses to free balances, reservations included.
+    `free_quote` maps 0x-addresses to free balances, reservations included. The README describes
+    the form as JSON.
     """
 
     free_quote: dict[str, int]
@@ -62,6 +63,15 @@ class VenueState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     markets: list[MarketRecord]
     fees_quote: int
     custody_quote: int  # deposits less withdrawals and collected fees
+
+
+class Snapshot(VenueState, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `bulkhead replay --state` writes: the state, and the point of history that it is of."""
+
+    command_seq: int  # last command of the journal
+    batch_seq: int  # last batch whose receipt the matcher has
+    deposits_quote: int
+    withdrawals_quote: int
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -205,10 +215,10 @@ def _market_numbers(
     yield f"{name} funding_pool_quote", ours.funding_pool_quote, theirs.funding_pool_quote
 
 
-def read_snapshot(path: Path) -> VenueState:
+def read_snapshot(path: Path) -> Snapshot:
     """Return the matcher's state from a JSON file. Raises `ConfigError`."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=VenueState)
+        return msgspec.json.decode(path.read_bytes(), type=Snapshot)
     except OSError as exc:
         raise ConfigError(f"{path}: cannot be read: {exc.strerror or exc}") from exc
     except msgspec.DecodeError as exc:
@@ -225,8 +235,13 @@ async def run_reconciler(
         lines = [str(difference) for difference in compare(venue, chain)]
         with node.errors():
             lines += await invariants(node)
+            settled_seq = await node.settlement.functions.sequence().call()
     for line in lines:
         announce(line)
     count = len(venue.free_quote) + len(venue.positions)
-    announce(f"reconcile: {count} accounts and positions, {len(lines)} differences")
+    announce(
+        f"reconcile: matcher at command_seq {venue.command_seq} and batch_seq {venue.batch_seq}, "
+        f"chain at batch_seq {settled_seq}: {count} accounts and positions, "
+        f"{len(lines)} differences"
+    )
     return 1 if lines else 0

@@ -74,16 +74,29 @@ class Relayer:
         """Return the checksummed address that pays."""
         return str(self._account.address)
 
-    async def follow(self, backoff: Backoff) -> None:
+    async def follow(self, backoff: Backoff, on_contact: Callable[[], None]) -> None:
         """Relay for ever; unreachable services are tried again.
+
+        Args:
+            backoff: How long they are waited for.
+            on_contact: Called once, when chain and attestor have answered.
 
         Raises:
             SettlementError: Attestor or chain never answered, or contradict each other.
         """
+        has_contact = False
+
+        def note_contact() -> None:
+            nonlocal has_contact
+            backoff.reset()
+            if not has_contact:
+                has_contact = True
+                on_contact()
+
         while True:
             try:
                 with self._node.errors():
-                    await self._follow_once(backoff)
+                    await self._follow_once(note_contact)
             except (FeedUnreachableError, ChainUnreachableError, UnfundedError) as exc:
                 await backoff.wait(exc)
 
@@ -93,11 +106,12 @@ class Relayer:
             fees = await first_fees(self._node.web3, fee_wei_max=self._fee_wei_max)
             await self._expect_balance(GAS_MAX * fees.max_fee_wei)
 
-    async def _follow_once(self, backoff: Backoff) -> None:
+    async def _follow_once(self, note_contact: Callable[[], None]) -> None:
         """Bring batches from the chain's next one on; return when a reorganisation took some."""
+        await self._node.expect_same_deployment()
         settled_seq = await self._sequence()
         async for batch in self._attestor.stream_batches(settled_seq + 1):
-            backoff.reset()
+            note_contact()
             sequence = await self._sequence()
             while batch is not None and sequence == batch.batch_seq - 1:
                 _expect_submittable(batch)
@@ -114,6 +128,7 @@ class Relayer:
 
     async def _submit(self, batch: SignedBatch) -> None:
         """Send the next batch and wait until the chain has it, whoever brought it."""
+        await self._node.expect_same_deployment()
         data = self._node.settlement.encode_abi(
             "settle", args=[batch.payload, list(batch.signatures)]
         )
@@ -258,10 +273,10 @@ async def run_relayer(
     ):
         relayer = Relayer(node=node, attestor=attestor, secret=secret, table=table)
         await relayer.expect_funded()
-        announce(f"relay ready: {relayer.address} attestor={table.attestor}")
         backoff = Backoff(
             first_s=BACKOFF_FIRST_S,
             limit_s=BACKOFF_LIMIT_S,
             give_up_after_s=table.give_up_after_ms / 1_000,
         )
-        await run_until(stopped, relayer.follow(backoff))
+        ready = f"relay ready: {relayer.address} attestor={table.attestor}"
+        await run_until(stopped, relayer.follow(backoff, lambda: announce(ready)))

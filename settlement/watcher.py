@@ -15,7 +15,7 @@ from settlement.errors import (
     SequenceGapError,
     StateMismatchError,
 )
-from settlement.outbox import Mark
+from settlement.outbox import Identity, Mark
 from settlement.records import (
     BatchReceipt,
     BatchState,
@@ -27,7 +27,7 @@ from settlement.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from settlement.config import AttestTable
     from settlement.node import Node
@@ -69,9 +69,13 @@ class Watcher:
         }
         self._cursor = MatcherCursor(deposit_seq=0, batch_seq=0)
 
-    async def follow_chain(self, backoff: Backoff) -> None:
-        """Report for ever. Raises `SettlementError` when chain, outbox and matcher disagree."""
-        is_cursor_known = False
+    async def follow_chain(self, backoff: Backoff, on_contact: Callable[[], None]) -> None:
+        """Report for ever; call `on_contact` once, when matcher and chain have answered.
+
+        Raises:
+            SettlementError: Chain, outbox and matcher disagree, or one of them never answered.
+        """
+        is_cursor_known, has_contact = False, False
         while True:
             try:
                 if not is_cursor_known:
@@ -79,6 +83,9 @@ class Watcher:
                     is_cursor_known = True
                 has_advanced = await self.advance()
                 backoff.reset()
+                if not has_contact:
+                    has_contact = True
+                    on_contact()
             except (FeedUnreachableError, ChainUnreachableError) as exc:
                 is_cursor_known = False
                 await backoff.wait(exc)
@@ -111,8 +118,15 @@ class Watcher:
         return True
 
     async def _mark_on_chain(self) -> Mark | None:
-        """Return the newest mark whose block is still on the chain; forget those that are not."""
-        has_stepped_back = False
+        """Return the newest mark whose block is still on the chain; forget those that are not.
+
+        A mark that is on the chain proves that it is the same chain. Without one the deployment's
+        block is looked at: a chain made anew is no reorganisation.
+
+        Raises:
+            StateMismatchError: The chain is of another deployment than the outbox.
+        """
+        has_stepped_back, is_checked = False, False
         while (mark := self._outbox.mark()) is not None:
             try:
                 block: Any = await self._node.web3.eth.get_block(mark.block_number)
@@ -120,9 +134,14 @@ class Watcher:
                 block = None
             if block is not None and bytes(block["hash"]) == mark.block_hash:
                 break
+            if not is_checked:
+                await expect_deployment_of(self._outbox, self._node)
+                is_checked = True
             log.error("chain.reorganised", block_number=mark.block_number)
             self._outbox.remove_mark(mark.block_number)
             has_stepped_back = True
+        if mark is None and not is_checked:
+            await expect_deployment_of(self._outbox, self._node)
         if has_stepped_back:
             self._outbox.unsettle_after(mark.block_number if mark else 0)
         return mark
@@ -223,6 +242,21 @@ class Watcher:
             raise StateMismatchError(f"{exc}; the chain holds no event before it") from exc
         log.warning("watcher.starts_over", reason=str(exc))
         self._outbox.clear_marks()
+
+
+async def expect_deployment_of(outbox: Outbox, node: Node) -> None:
+    """Refuse an outbox of another deployment: signing for it would fork the hash chain.
+
+    Raises:
+        ChainUnreachableError: The node does not answer, or has no block of the deployment.
+        StateMismatchError: The outbox is of another chain, or of this one before it was made anew.
+    """
+    identity = Identity(
+        chain_id=node.addresses.chain_id,
+        settlement=node.addresses.settlement_bytes,
+        deploy_block_hash=await node.deploy_block_hash(),
+    )
+    outbox.expect_identity(identity)
 
 
 def _deposit(event: Any) -> Deposit:  # noqa: ANN401 - web3's event data

@@ -1,8 +1,9 @@
 """Wire → commands. Malformed fields fail the call; what the engine can judge goes to the engine.
 
 A field fails the call (FIELD_INVALID, with its path) when it is missing, has the wrong length, is
-negative where nothing negative exists, or does not fit the signed type. Quantities, prices and
-amounts beyond a market's bounds pass: the engine refuses them with its own reasons.
+negative where nothing negative exists, or does not fit the engine's record: 32 bits for a price,
+a quantity and an expiry. Quantities, prices and amounts beyond a market's bounds pass: the engine
+refuses them with its own reasons.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 MARKET_ID_MAX: Final = 65_535
 INT64_MAX: Final = (1 << 63) - 1
 QUOTE_MAX: Final = 1 << 60
-EXPIRY_TIME_S_MAX: Final = (1 << 40) - 1
+UINT32_MAX: Final = (1 << 32) - 1  # prices, quantities and expiries in the engine's record
 TIME_MS_MAX: Final = (1 << 48) - 1
 SYMBOL_CHARACTERS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-")
 TX_HASH_BYTES: Final = 32
@@ -79,7 +80,7 @@ def order_of(
     if wire.HasField("trigger"):
         trigger_kind = in_range(f"{path}.trigger.kind", wire.trigger.kind, 1, 2)
         trigger_price_ticks = in_range(
-            f"{path}.trigger.price_ticks", wire.trigger.price_ticks, 0, INT64_MAX
+            f"{path}.trigger.price_ticks", wire.trigger.price_ticks, 0, UINT32_MAX
         )
     order = Order(
         account=of_length(f"{path}.account", wire.account, ADDRESS_BYTES),
@@ -88,14 +89,14 @@ def order_of(
         time_in_force=in_range(f"{path}.time_in_force", wire.time_in_force, 1, 3) - 1,
         is_post_only=wire.is_post_only,
         is_reduce_only=wire.is_reduce_only,
-        price_ticks=in_range(f"{path}.price_ticks", wire.price_ticks, 0, INT64_MAX),
-        qty_lots=in_range(f"{path}.qty_lots", wire.qty_lots, 0, INT64_MAX),
+        price_ticks=in_range(f"{path}.price_ticks", wire.price_ticks, 0, UINT32_MAX),
+        qty_lots=in_range(f"{path}.qty_lots", wire.qty_lots, 0, UINT32_MAX),
         margin_quote=in_range(f"{path}.margin_quote", wire.margin_quote, 0, QUOTE_MAX),
         fee_ppm_max=in_range(f"{path}.fee_ppm_max", wire.fee_ppm_max, 0, 1_000_000),
         trigger_kind=trigger_kind,
         trigger_price_ticks=trigger_price_ticks,
         nonce=wire.nonce,
-        expiry_time_s=in_range(f"{path}.expiry_time_s", wire.expiry_time_s, 1, EXPIRY_TIME_S_MAX),
+        expiry_time_s=in_range(f"{path}.expiry_time_s", wire.expiry_time_s, 1, UINT32_MAX),
     )
     if is_signed:
         of_length(f"{path}.signature", wire.signature, SIGNATURE_BYTES)
@@ -167,7 +168,7 @@ def move_of(
         market_id=in_range(f"{path}.market_id", wire.market_id, 1, MARKET_ID_MAX),
         amount_quote=in_range(f"{path}.amount_quote", wire.amount_quote, -QUOTE_MAX, QUOTE_MAX),
         nonce=wire.nonce,
-        expiry_time_s=in_range(f"{path}.expiry_time_s", wire.expiry_time_s, 1, EXPIRY_TIME_S_MAX),
+        expiry_time_s=in_range(f"{path}.expiry_time_s", wire.expiry_time_s, 1, UINT32_MAX),
     )
     return move, of_length(f"{path}.signature", wire.signature, SIGNATURE_BYTES)
 
@@ -194,7 +195,7 @@ def withdrawal_of(
         receiver=of_length(f"{path}.receiver", wire.receiver, ADDRESS_BYTES),
         amount_quote=in_range(f"{path}.amount_quote", wire.amount_quote, 0, QUOTE_MAX),
         nonce=wire.nonce,
-        expiry_time_s=in_range(f"{path}.expiry_time_s", wire.expiry_time_s, 1, EXPIRY_TIME_S_MAX),
+        expiry_time_s=in_range(f"{path}.expiry_time_s", wire.expiry_time_s, 1, UINT32_MAX),
     )
     if not any(withdrawal.receiver):
         raise field_error(f"{path}.receiver", "an address", "zero")
@@ -221,7 +222,7 @@ def index_price_of(
     """Return an index price's signed fields and its signature."""
     price = IndexPrice(
         market_id=in_range(f"{path}.market_id", wire.market_id, 1, MARKET_ID_MAX),
-        price_ticks=in_range(f"{path}.price_ticks", wire.price_ticks, 0, INT64_MAX),
+        price_ticks=in_range(f"{path}.price_ticks", wire.price_ticks, 0, UINT32_MAX),
         time_ms=in_range(f"{path}.time_ms", wire.time_ms, 1, TIME_MS_MAX),
     )
     return price, of_length(f"{path}.signature", wire.signature, SIGNATURE_BYTES)

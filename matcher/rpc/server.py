@@ -25,7 +25,7 @@ from bulkhead.matcher.v1 import (
     trading_service_pb2,
     trading_service_pb2_grpc,
 )
-from matcher.errors import BulkheadError, ConfigError
+from matcher.errors import BulkheadError, ConfigError, ListenError
 from matcher.rpc.account_service import AccountService
 from matcher.rpc.admin_service import AdminService
 from matcher.rpc.market_data_service import MarketDataService
@@ -77,7 +77,8 @@ class Server:
         """Take the configured port and return its number.
 
         Raises:
-            ConfigError: The port is in use, or the certificate cannot be read.
+            ListenError: The port is in use, or the address is not this host's.
+            ConfigError: The certificate cannot be read.
         """
         listen, tls = self._config.listen, self._config.tls
         try:
@@ -87,7 +88,7 @@ class Server:
                 port = self._server.add_secure_port(listen, _credentials(tls))
         except RuntimeError as exc:
             text = f"{listen}: cannot listen: the port is in use or the address is not this host's"
-            raise ConfigError(f"{text}; end the other process or change `listen`") from exc
+            raise ListenError(f"{text}; end the other process or change `listen`") from exc
         return int(port)
 
     async def start(self, gateway: Gateway) -> None:

@@ -61,7 +61,7 @@ class RelayService(relay_service_pb2_grpc.RelayServiceServicer):
     async def StreamBatches(  # noqa: N802 - the name of the call
         self, request: relay_service_pb2.StreamBatchesRequest, context: ServicerContext
     ) -> AsyncIterator[relay_service_pb2.StreamBatchesResponse]:
-        """Send batches from a number on, in order, and a sign of life while there is none."""
+        """Send batches from a number on, in order, and a sign of life at once and while idle."""
         batch_seq, last_batch_seq = request.from_batch_seq, self._outbox.last_batch_seq()
         if batch_seq < 1:
             await _refuse_number(context, "from_batch_seq", batch_seq)
@@ -72,6 +72,7 @@ class RelayService(relay_service_pb2_grpc.RelayServiceServicer):
                 f"from_batch_seq {batch_seq}: expected at most {last_batch_seq + 1}",
                 {"from_batch_seq": str(batch_seq), "last_batch_seq": str(last_batch_seq)},
             )
+        yield relay_service_pb2.StreamBatchesResponse(header=self._header())
         while True:
             announced = self._new_batches.next_event()
             batch = self._outbox.find(batch_seq)

@@ -42,7 +42,7 @@ def measure() -> Iterator[Result]:
     """Yield the figures that have a name; whole batches stay in the snapshot."""
     values = json.loads(SNAPSHOT.read_text())
     for key, figure in FIGURES.items():
-        conditions = {"what": figure.what, "snapshot": f"{SNAPSHOT.name}:{key}"}
+        conditions: dict[str, object] = {"what": figure.what, "snapshot": f"{SNAPSHOT.name}:{key}"}
         yield Result(figure.name, float(values[key]), figure.unit, None, conditions)
 
 

@@ -38,14 +38,13 @@ class Process:
     """A `bulkhead` command that runs; its lines can be waited for."""
 
     def __init__(self, *arguments: str, module: str = "settlement.cli") -> None:
-        path = os.pathsep.join(map(str, (ROOT, ROOT / "proto", ROOT / "proto/gen")))
         self.child = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": path},
+            env=_environment(),
         )
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         threading.Thread(target=self._read, daemon=True).start()
@@ -77,10 +76,30 @@ class Process:
             stream.close()
         return status
 
+    def end(self) -> tuple[int, str]:
+        """Wait until it ends by itself; return its status and its last line of errors."""
+        status = self.child.wait(READY_TIMEOUT_S)
+        assert self.child.stderr is not None
+        return status, self.child.stderr.read().splitlines()[-1]
+
     def kill(self) -> None:
         """End it without a chance to clean up."""
         self.child.kill()
         self.child.wait()
+
+
+def run(*arguments: str, module: str = "settlement.cli") -> subprocess.CompletedProcess[str]:
+    """Run a `bulkhead` command that ends by itself."""
+    return subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        capture_output=True, text=True, check=False, cwd=ROOT, env=_environment(),
+        timeout=READY_TIMEOUT_S,
+    )  # fmt: skip
+
+
+def _environment() -> dict[str, str]:
+    path = os.pathsep.join(map(str, (ROOT, ROOT / "proto", ROOT / "proto/gen")))
+    return {**os.environ, "PYTHONPATH": path}
 
 
 class Chain:
@@ -146,11 +165,11 @@ class Chain:
 
 
 @contextmanager
-def running_chain(tmp_path: Path, backend: str) -> Iterator[Chain]:
-    """Run `bulkhead chain` on any free port."""
+def running_chain(tmp_path: Path, backend: str, port: int = 0) -> Iterator[Chain]:
+    """Run `bulkhead chain`; port 0: any free one."""
     addresses = tmp_path / "addresses.json"
     process = Process(
-        "chain", "--config", str(CONFIG), "--backend", backend, "--port", "0",
+        "chain", "--config", str(CONFIG), "--backend", backend, "--port", str(port),
         "--addresses", str(addresses),
     )  # fmt: skip
     try:

@@ -137,7 +137,7 @@ def test_operating_errors_are_one_line(matcher: Matcher) -> None:
     matcher.start()
     port = matcher.target.rpartition(":")[2]
     status, stderr = run_to_the_end(matcher, "--listen", f"127.0.0.1:{port}")
-    assert status == 2
+    assert status == 1
     assert_one_line(stderr, "cannot listen: the port is in use")
     status, stderr = run_to_the_end(matcher)
     assert status == 1

@@ -29,6 +29,7 @@ from tests.integration.settlement_support import (
     ORACLE,
     Chain,
     Process,
+    run,
     running_chain,
 )
 
@@ -45,9 +46,10 @@ class Venue:
 
     def __init__(self, chain: Chain, folder: Path) -> None:
         self.chain = chain
+        self.folder = folder
         self._running: list[Process] = []
         common = ["--config", str(CONFIG)]
-        settlement = [
+        self.settlement = settlement = [
             *common, "--rpc-url", chain.rpc_url, "--addresses", str(folder / "addresses.json")
         ]  # fmt: skip
         self.matcher = self._start(
@@ -64,6 +66,14 @@ class Venue:
         process = Process(*arguments, module=module)
         self._running.append(process)
         return process.ready()
+
+    def reconcile(self) -> tuple[int, str]:
+        """Replay the journal into a state file; return status and output of the comparison."""
+        journal, state = str(self.folder / "journal"), str(self.folder / "state.json")
+        replayed = run("replay", journal, "--state", state, module="matcher")
+        assert replayed.returncode == 0, replayed.stderr
+        compared = run("reconcile", state, *self.settlement)
+        return compared.returncode, compared.stdout + compared.stderr
 
     def stop(self) -> None:
         """End everything, the last started first."""
@@ -215,8 +225,15 @@ def test_chain_and_engine_end_up_equal(venue: Venue) -> None:
     for key in (ALICE, BOB, CAROL, DAVE):
         venue.chain.deposit(key.address, DEPOSIT_QUOTE)
 
-    async def run() -> None:
+    async def main() -> None:
         async with AsyncExitStack() as stack:
             await trade(venue, stack)
 
-    asyncio.run(run())
+    asyncio.run(main())
+    status, output = venue.reconcile()
+    assert status == 0, output
+    assert "9 accounts and positions, 0 differences" in output
+    venue.chain.deposit(ALICE.address, 1)  # after the replay: the chain is one unit ahead
+    compared = run("reconcile", str(venue.folder / "state.json"), *venue.settlement)
+    assert compared.returncode == 1
+    assert f"account 0x{ALICE.address.hex()} free_quote: matcher" in compared.stdout

@@ -182,6 +182,52 @@ def test_an_outbox_of_another_deployment_is_refused(world: World) -> None:
         world.attest()
 
 
+def test_ready_is_said_after_the_first_contact(world: World) -> None:
+    text = world.config.read_text(encoding="utf-8")
+    world.config.write_text(text.replace("give_up_after_ms = 30_000", "give_up_after_ms = 200"))
+    nobody = "127.0.0.1:1"
+    for who, arguments in (
+        ("matcher", ("attest", "--matcher", nobody, "--listen", "127.0.0.1:0")),
+        ("attestor", ("relay", "--attestor", nobody)),
+    ):
+        outbox = (f"--outbox=sqlite:///{world.folder}/x",) if who == "matcher" else ()
+        process = world.start(*arguments, *outbox)
+        with pytest.raises(AssertionError, match=f"bulkhead: no {who} answers at {nobody}"):
+            process.ready()
+        assert process.stop() == 1
+
+
+@pytest.mark.parametrize("has_traded", [True, False])
+def test_a_chain_made_anew_is_no_reorganisation(tmp_path: Path, has_traded: bool) -> None:
+    backend = "anvil" if find_anvil() else "eth-tester"
+    with running_chain(tmp_path, backend) as chain:
+        port = int(chain.rpc_url.rpartition(":")[2])
+        world = World(chain, tmp_path)
+        for order_id, key in ((1, ALICE), (2, BOB)):
+            world.matcher.orders[order_id] = signed_order(
+                chain.domain, key, order_id=order_id, side=order_id - 1
+            )
+        running = [world.attest(), world.relay()]
+        if has_traded:
+            chain.deposit(ALICE.address, DEPOSIT_QUOTE)
+            eventually(lambda: len(world.matcher.deposits) == 1, "the deposit reported")
+            world.trade(10)
+            eventually(lambda: len(world.matcher.receipts) == 1, "the first receipt")
+    try:
+        with running_chain(tmp_path, backend, port) as anew:
+            assert anew.addresses == chain.addresses
+            for process in running:
+                status, line = process.end()
+                assert status == 1
+                assert line.startswith("bulkhead: ")
+                assert "belongs to another deployment" in line
+            assert world.sequence() == 0
+            with pytest.raises(AssertionError, match="belongs to another deployment"):
+                world.attest()
+    finally:
+        world.close()
+
+
 @pytest.mark.parametrize("world", ["anvil"], indirect=True)
 def test_a_reorganisation_is_stepped_back_from(world: World) -> None:
     world.attest()

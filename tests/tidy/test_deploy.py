@@ -53,6 +53,7 @@ def test_services_run_commands_with_configurations_that_exist() -> None:
         config = command[command.index("--config") + 1]
         assert (DEPLOY / "config" / config.removeprefix("/etc/bulkhead/")).is_file()
         assert set(service.get("depends_on", [])) <= composed["services"].keys()
+        assert service["restart"] == ("no" if name == "chain" else "on-failure")
 
 
 @pytest.mark.parametrize("path", sorted(DEPLOY.glob("config/*.toml")), ids=lambda path: path.name)

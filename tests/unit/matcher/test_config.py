@@ -70,7 +70,11 @@ def test_the_contract_may_come_from_the_addresses_file(tmp_path: Path) -> None:
         ("[matcher]", "[matcher", r"is not TOML"),
         ("00aa", "00ag", r"oracle_signers\[0\]: .*found '0x0+ag'"),
         ('"admin-token-0123"', '"short"', r"\$\.matcher\.admin_token: .*16"),
-        ('"admin-token-0123"', '"env:NOT_SET_AT_ALL"', r"environment variable NOT_SET_AT_ALL"),
+        (
+            '"admin-token-0123"',
+            '"env:NOT_SET_AT_ALL"',
+            r"environment variable NOT_SET_AT_ALL is not set",
+        ),
     ],
 )
 def test_a_wrong_key_is_one_clear_line(tmp_path: Path, old: str, new: str, expected: str) -> None:

@@ -8,9 +8,16 @@ import pytest
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from bulkhead.matcher.v1 import chain_event_pb2, command_pb2
-from bulkhead.types.v1 import signed_order_pb2, signed_withdrawal_pb2, trigger_pb2
+from bulkhead.types.v1 import (
+    signed_collateral_move_pb2,
+    signed_index_price_pb2,
+    signed_order_pb2,
+    signed_withdrawal_pb2,
+    trigger_pb2,
+)
 from bulkhead.types.v1.error_reason_pb2 import ErrorReason
 from bulkhead_signing import Domain, Login, SigningKey
+from matcher.engine.commands import unpack
 from matcher.errors import JournalError, OverloadedError, StoppedError
 from matcher.feed.account_events import AccountEventBody
 from matcher.feed.accounts import SeqOutOfRangeError
@@ -129,7 +136,11 @@ def test_a_good_order_passes_with_the_signed_numbers() -> None:
         ({"qty_lots": -1}, "qty_lots"),
         ({"margin_quote": 2**60 + 1}, "margin_quote"),
         ({"fee_ppm_max": 1_000_001}, "fee_ppm_max"),
-        ({"expiry_time_s": 2**40}, "expiry_time_s"),
+        ({"price_ticks": 2**32}, "price_ticks"),
+        ({"qty_lots": 2**32}, "qty_lots"),
+        ({"expiry_time_s": 2**32}, "expiry_time_s"),
+        ({"expiry_time_s": -1}, "expiry_time_s"),
+        ({"trigger": trigger_pb2.Trigger(kind=1, price_ticks=2**32)}, "trigger.price_ticks"),  # type: ignore[arg-type]
         ({"expiry_time_s": 0}, "expiry_time_s"),
         ({"trigger": trigger_pb2.Trigger()}, "trigger.kind"),
         ({"signature": b""}, "signature"),
@@ -142,9 +153,29 @@ def test_a_malformed_order_names_its_field(changes: dict[str, Any], field: str) 
     assert caught.value.field == f"commands[2].place_order.order.{field}"
 
 
+def test_the_largest_numbers_that_pass_fit_the_engines_record() -> None:
+    most = 2**32 - 1
+    trigger = trigger_pb2.Trigger(kind=2, price_ticks=most)  # type: ignore[arg-type]
+    wire = order(
+        market_id=65_535, price_ticks=most, qty_lots=most, expiry_time_s=most, trigger=trigger,
+        margin_quote=2**60, nonce=2**64 - 1,
+    )  # fmt: skip
+    command, _ = convert.place_command(convert.order_of(wire, "order")[0], bytes(64), 1)
+    assert unpack(command.pack()) == command
+
+
 def test_other_malformed_messages_name_their_field() -> None:
     withdrawal = signed_withdrawal_pb2.SignedWithdrawal(
         account=ADDRESS, receiver=bytes(20), expiry_time_s=1, signature=bytes(64)
+    )
+    late = signed_withdrawal_pb2.SignedWithdrawal(
+        account=ADDRESS, receiver=ADDRESS, expiry_time_s=2**32, signature=bytes(64)
+    )
+    late_move = signed_collateral_move_pb2.SignedCollateralMove(
+        account=ADDRESS, market_id=1, expiry_time_s=2**32, signature=bytes(64)
+    )
+    high = signed_index_price_pb2.SignedIndexPrice(
+        market_id=1, price_ticks=2**32, time_ms=1, signature=bytes(64)
     )
     deposit = chain_event_pb2.ChainDeposit(deposit_seq=1, amount_quote=1)
     receipt = chain_event_pb2.BatchReceipt(
@@ -152,6 +183,9 @@ def test_other_malformed_messages_name_their_field() -> None:
     )
     cases: list[tuple[Any, str]] = [
         (lambda: convert.withdrawal_of(withdrawal, "w"), "w.receiver"),
+        (lambda: convert.withdrawal_of(late, "w"), "w.expiry_time_s"),
+        (lambda: convert.move_of(late_move, "m"), "m.expiry_time_s"),
+        (lambda: convert.index_price_of(high, "p"), "p.price_ticks"),
         (lambda: convert.deposit_command(deposit, "d"), "d.beneficiary"),
         (lambda: convert.receipt_of(receipt, "r"), "r.last_item_seq"),
         (lambda: convert.cancel_command(command_pb2.CancelOrder(), 1, "c"), "c.target"),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from typer.testing import CliRunner
 
 from settlement.cli import app
@@ -15,6 +17,13 @@ NOBODY = "http://127.0.0.1:1"
 ADDRESSES = """{"chain_id": 31337, "settlement": "0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512",
 "vault": "0xCafac3dD18aC6c6e92c921884f9E4176737C052c",
 "token": "0x5FbDB2315678afecb367f032d93F642f64180aa3", "deploy_block": 1}"""
+
+
+@pytest.fixture(autouse=True)
+def own_logs() -> Iterator[None]:
+    """Take back the logging to a stream that the runner closes."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.mark.parametrize(
@@ -49,3 +58,8 @@ def test_a_missing_configuration_is_status_2(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["chain", "--config", str(tmp_path / "absent.toml")])
     assert result.exit_code == 2
     assert "absent.toml: cannot be read" in result.stderr
+
+
+def test_a_help_text_keeps_its_brackets() -> None:
+    result = CliRunner().invoke(app, ["attest", "--help"])
+    assert "[settlement] and [matcher]" in " ".join(result.output.split())

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+import matcher.config
+import settlement.config
 from settlement.config import load, secret_text
 from settlement.errors import ConfigError
 
@@ -48,6 +50,12 @@ def test_an_override_replaces_one_key_and_none_replaces_nothing() -> None:
             r"\$.matcher.markets\[\d\].quote_per",
         ),
         ("[settlement]", "[settlement", "is not TOML"),
+        ("journal_dir =", "jurnal_dir =", r"\$.matcher.jurnal_dir: expected no such key"),
+        ("[matcher.limits]", "[matcher.limit]", r"\$.matcher.limit: expected no such key"),
+        ("order_count_max", "orders_max", r"\$.matcher.engine.orders_max: expected no such key"),
+        ("session_count_max", "session_max", r"\$.matcher.limits.session_max: expected no such"),
+        ("chain_id =", "chainid =", r"\$.matcher.domain.chainid: expected no such key"),
+        ("qty_lot_e9 =", "qty_lot =", r"\$.matcher.markets\[0\].qty_lot: expected no such key"),
     ],
 )
 def test_a_wrong_key_is_named(tmp_path: Path, old: str, new: str, words: str) -> None:
@@ -56,6 +64,17 @@ def test_a_wrong_key_is_named(tmp_path: Path, old: str, new: str, words: str) ->
         load(path)
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [("SharedTable", "MatcherConfig")]
+    + [(name, name) for name in
+       ("DomainTable", "EngineTable", "LimitsTable", "TLSTable", "MarketTable", "TierTable")],
+)  # fmt: skip
+def test_the_matchers_keys_are_all_known_here(ours: str, theirs: str) -> None:
+    known = getattr(settlement.config, ours).__struct_fields__
+    assert set(known) == set(getattr(matcher.config, theirs).__struct_fields__)
 
 
 def test_a_missing_table_or_file_is_named(tmp_path: Path) -> None:
@@ -71,5 +90,5 @@ def test_a_token_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) 
     assert secret_text("env:A_TOKEN", path=DEV, key="$.x") == "secret"
     assert secret_text("plain", path=DEV, key="$.x") == "plain"
     monkeypatch.delenv("A_TOKEN")
-    with pytest.raises(ConfigError, match=r"\$.x: expected the environment variable A_TOKEN"):
+    with pytest.raises(ConfigError, match=r"\$.x: the environment variable A_TOKEN is not set"):
         secret_text("env:A_TOKEN", path=DEV, key="$.x")

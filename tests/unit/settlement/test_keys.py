@@ -45,7 +45,7 @@ def test_a_key_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
     ("source", "words"),
     [
         ("dev:0", "development keys are for chain 31337 only"),
-        ("env:NOT_SET", "expected 64 hexadecimal digits"),
+        ("env:NOT_SET", "the environment variable NOT_SET is not set"),
         ("file:/nowhere", "cannot be read: No such file"),
         ("keystore:/nowhere", PASSWORD_VARIABLE),
         ("vault:x", "expected file:, keystore:, env: or dev:"),

@@ -11,6 +11,7 @@ from settlement.errors import ConfigError
 from settlement.reconciler import (
     MarketRecord,
     PositionRecord,
+    Snapshot,
     VenueState,
     compare,
     read_snapshot,
@@ -84,7 +85,10 @@ def test_a_snapshot_is_read_or_refused_in_one_line(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     folder = tmp_path_factory.mktemp("snapshot")
-    state = VenueState(free_quote={}, positions=[], markets=[], fees_quote=1, custody_quote=2)
+    state = Snapshot(
+        free_quote={}, positions=[], markets=[], fees_quote=1, custody_quote=2,
+        command_seq=9, batch_seq=3, deposits_quote=5, withdrawals_quote=3,
+    )  # fmt: skip
     (folder / "good.json").write_bytes(msgspec.json.encode(state))
     assert read_snapshot(folder / "good.json") == state
     (folder / "bad.json").write_text('{"free_quote": {}, "positions": [], "feez": 1}')
