@@ -48,8 +48,11 @@ def serve(
     chain_id: Annotated[int | None, typer.Option(help="Replaces domain.chain_id.")] = None,
     contract: Annotated[str | None, typer.Option(help="Replaces domain.contract.")] = None,
     log_level: Annotated[str | None, typer.Option(help="Replaces log_level.")] = None,
+    with_parent: Annotated[
+        bool, typer.Option("--with-parent", help="End when the process that started this one ends.")
+    ] = False,
 ) -> None:
-    """Run the matcher until SIGINT or SIGTERM."""
+    """Run the matcher until SIGINT, SIGTERM or SIGHUP."""
     overrides: dict[str, Any] = {
         "listen": listen,
         "journal_dir": None if journal_dir is None else str(journal_dir),
@@ -60,8 +63,11 @@ def serve(
     given = {key: value for key, value in overrides.items() if value is not None}
     settings = load(config, given)
     telemetry.configure(level=settings.log_level, log_format=settings.log_format)
+    from matcher.serve import end_with_parent
     from matcher.serve import serve as run
 
+    if with_parent:
+        end_with_parent()
     asyncio.run(run(settings, lambda address: typer.echo(f"matcher: listening on {address}")))
 
 

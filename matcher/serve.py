@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import signal
 import time
 from pathlib import Path
@@ -30,25 +31,32 @@ if TYPE_CHECKING:
     from matcher.venue import Venue
 
 BOOK_INTERVAL_S: Final = 0.02
+PR_SET_PDEATHSIG: Final = 1
 
 _log = structlog.get_logger(__name__)
 
 
+def end_with_parent() -> None:
+    """Ask the kernel to send SIGTERM to this process when its parent ends (Linux)."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 async def serve(config: MatcherConfig, on_ready: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM; then finish the queue, close the journal and return.
+    """Serve until SIGINT, SIGTERM or SIGHUP; then finish the queue, close the journal and return.
 
     Args:
         config: Valid configuration.
         on_ready: Called with `address:port` once calls are answered.
 
     Raises:
-        ConfigError: The port is in use, or the configuration contradicts the journal.
+        ConfigError: The configuration contradicts the journal.
+        ListenError: The port is in use.
         JournalError: The journal cannot be used, or a write has failed.
         Exception: A broken invariant; the process must end.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     listings = [_listing(market) for market in config.markets]
     domain = Domain(config.domain.chain_id, config.domain.contract_bytes)

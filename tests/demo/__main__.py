@@ -1,4 +1,9 @@
-"""`make demo`: 10 October 2025, replayed through Bulkhead's own processes, audited and drawn."""
+"""`make demo`: 10 October 2025, replayed through Bulkhead's own processes, audited and drawn.
+
+Exit status: 0 when every line of the audit holds; 1 when one does not, or a process has failed; 2
+for arguments that cannot be used; 129, 130, 143 after SIGHUP, SIGINT, SIGTERM, each of which ends
+everything that was started. The processes end also when this one is killed.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +23,7 @@ from matcher.envelope import INSURANCE_ADDRESS
 from settlement.node import Node, open_node, read_addresses
 from tests.demo import report
 from tests.demo.audit import audit
+from tests.demo.inputs import InputError, check
 from tests.demo.ledger import ChainLedger, JournalLedger, read_chain, read_journal
 from tests.demo.onchain import OnChain
 from tests.demo.path import Point, read_corners, walk
@@ -42,19 +48,29 @@ SECONDS: Final = 40.0
 SLOW_EVERY: Final = 2  # on the slow chain only every second point is walked
 REPORT_PATH: Final = Path("build/demo/report.html")
 STATUS_FAILED: Final = 1
-STATUS_INTERRUPTED: Final = 130
+STATUS_USAGE: Final = 2
+STATUS_SIGNALLED: Final = 128  # plus the signal's number
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Demo:
     """One run: processes up, replay, everything settled, audit, report."""
 
-    def __init__(self, arguments: argparse.Namespace, folder: Path, console: Console) -> None:
+    def __init__(
+        self, arguments: argparse.Namespace, path: list[Point], folder: Path, console: Console
+    ) -> None:
+        """Walk every n-th point of `path`, and write into `folder`."""
         self._arguments = arguments
         self._console = console
         self._folder = folder
         self._processes = Processes(folder)
-        self._path: list[Point] = walk(read_corners())[:: arguments.every]
+        self._path = path[:: arguments.every]
         self._recording = Recording(backend="")
+
+    @property
+    def ended(self) -> list[str]:
+        """Names of the processes that were started and have ended, in that order."""
+        return self._processes.ended
 
     async def run(self) -> bool:
         """Return whether every line of the audit holds."""
@@ -87,10 +103,9 @@ class Demo:
             await asyncio.gather(working, watching, return_exceptions=True)
 
     def write_report(self, path: Path) -> None:
-        """Write the report and say where."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        """Write the report and say where. Raises `OSError`."""
         report.write(self._recording, path)
-        self._console.print(f"\nReport: {path}", highlight=False, soft_wrap=True)
+        self._console.print(f"\nReport: {path}", highlight=False, markup=False, soft_wrap=True)
 
     def _prepare(self) -> tuple[Settings, list[TraderPlan]]:
         """Write the configuration and draw the plans."""
@@ -114,9 +129,12 @@ class Demo:
         self._console.print(f"chain: {self._recording.backend} at {settings.rpc_url}")
         contract = read_addresses(settings.addresses_path).settlement
         settings.set_chain(contract, is_slow=is_slow)
-        await asyncio.gather(
-            *(self._processes.start(name, *option) for name in ("serve", "attest", "relay"))
-        )
+        try:
+            async with asyncio.TaskGroup() as group:
+                for name in ("serve", "attest", "relay"):
+                    group.create_task(self._processes.start(name, *option))
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
         self._console.print(f"matcher: {settings.matcher_target}; attestor and relayer are up")
 
     async def _work(
@@ -186,6 +204,8 @@ class Demo:
         replayed = dict(line.split(maxsplit=1) for line in printed.splitlines())
         received = {a: await chain.token_balance_quote(a) for a in journal.withdrawals}
         self._recording.batches = book.batches
+        names = {trader.client.account: trader.plan.name for trader in stage.traders}
+        self._recording.ratios = journal.watch.closest(names, self._recording.instants)
         self._recording.audit = audit(
             book,
             journal,
@@ -210,33 +230,57 @@ def parse(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-async def run(arguments: argparse.Namespace, folder: Path, console: Console) -> int:
-    """Run the demo; SIGINT and SIGTERM end it and everything that it has started."""
-    demo = Demo(arguments, folder, console)
+async def run(
+    arguments: argparse.Namespace, path: list[Point], folder: Path, console: Console
+) -> int:
+    """Run the demo; the first signal ends it and everything that it has started."""
+    demo = Demo(arguments, path, folder, console)
     task = asyncio.ensure_future(demo.run())
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    received: list[signal.Signals] = []
+
+    def end(number: signal.Signals) -> None:
+        """Cancel once: a second cancellation would cut short how the first one ends."""
+        console.quiet = console.quiet or number is signal.SIGHUP  # the terminal may be gone
+        if not received:
+            task.cancel()
+        received.append(number)
+
+    for number in SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, end, number)
     try:
         passed = await task
+        demo.write_report(arguments.output)
     except asyncio.CancelledError:
-        console.print("interrupted: every process was ended")
-        return STATUS_INTERRUPTED
-    except (ProcessError, NotSettledError, BulkheadError) as error:
-        console.print(f"demo: {error}", style="red", highlight=False, soft_wrap=True)
+        ended = ", ".join(demo.ended) or "nothing had been started"
+        console.print(f"interrupted by {received[0].name}; ended: {ended}", markup=False)
+        return STATUS_SIGNALLED + received[0]
+    except (ProcessError, NotSettledError, BulkheadError, OSError) as error:
+        complain(str(error))
         return STATUS_FAILED
-    demo.write_report(arguments.output)
     return 0 if passed else STATUS_FAILED
+
+
+def complain(text: str) -> None:
+    """Say on standard error what is wrong, in just these words."""
+    Console(stderr=True).print(
+        f"demo: {text}", style="red", highlight=False, markup=False, soft_wrap=True
+    )
 
 
 def main() -> int:
     """Run the command line; return the exit status."""
     arguments = parse(sys.argv[1:])
+    path = walk(read_corners())
+    try:
+        check(arguments, path)
+    except InputError as error:
+        complain(str(error))
+        return STATUS_USAGE
     console = Console()
     if arguments.keep is not None:
-        arguments.keep.mkdir(parents=True, exist_ok=True)
-        return asyncio.run(run(arguments, arguments.keep.resolve(), console))
+        return asyncio.run(run(arguments, path, arguments.keep.resolve(), console))
     with tempfile.TemporaryDirectory(prefix="bulkhead-demo-") as folder:
-        return asyncio.run(run(arguments, Path(folder), console))
+        return asyncio.run(run(arguments, path, Path(folder), console))
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def audit(
         _conservation("journal", journal),
         _custody(chain),
         _totals(chain, journal),
-        _losses(journal),
+        _losses(chain, journal),
         _payments(chain, journal, received_quote),
         _refusals(chain),
         AuditLine(
@@ -138,22 +138,29 @@ def _totals(chain: ChainLedger, journal: JournalLedger) -> AuditLine:
     )
 
 
-def _losses(journal: JournalLedger) -> AuditLine:
-    """The isolation floor: what was put into a position bounds what it can lose."""
+def _losses(chain: ChainLedger, journal: JournalLedger) -> AuditLine:
+    """The isolation floor: what was put into a position bounds what it can lose.
+
+    The chain is asked too: a position that is flat there neither owes nor keeps anything.
+    """
     closed = [key for key in journal.put_in if not journal.holding(*key).position_lots]
     lost = {key: journal.put_in[key] - journal.got_back[key] for key in closed}
-    owing = [
-        key
-        for key, h in journal.holdings.items()
-        if key[0] != INSURANCE_ADDRESS and not h.position_lots and h.collateral_quote
-    ]
+    flat_count, owing = 0, set()
+    for book in (chain, journal):
+        for key, holding in book.holdings.items():
+            if key[0] == INSURANCE_ADDRESS or holding.position_lots:
+                continue
+            flat_count += book is chain
+            if holding.collateral_quote or holding.entry_value_quote:
+                owing.add(key)
+    still_open = [key for key in closed if chain.holding(*key).position_lots]
     everything = sum(1 for key, loss in lost.items() if loss == journal.put_in[key])
     return AuditLine(
         "no position lost more than its collateral, no liquidation touched a free balance",
-        not owing and not journal.floor_breaks,
+        not owing and not still_open and not journal.floor_breaks,
         f"{len(lost)} accounts closed a position, {everything} of them lost all of it, largest "
-        f"loss {_usd(max(lost.values(), default=0))}; {len(owing)} closed positions owe or keep "
-        f"money; {journal.floor_breaks} debits of a free balance",
+        f"loss {_usd(max(lost.values(), default=0))}; of {flat_count} flat positions on chain "
+        f"{len(owing)} owe or keep money; {journal.floor_breaks} debits of a free balance",
     )
 
 

@@ -96,7 +96,7 @@ def line_chart(
     ends = [(y(_clip(line.points[-1][1], low, high)), line.name, line.css) for line in shown]
     if rule:
         ends.append((y(rule[0]), rule[1], "muted"))
-    body += _end_labels(ends)
+    body += _end_labels(ends, height - BOTTOM)
     return _svg("".join(body), height, title)
 
 
@@ -129,7 +129,7 @@ def bar_chart(
         body.append(
             f'<line class="rule" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>'
         )
-        body += _end_labels([(at, rule[1], "muted")])
+        body += _end_labels([(at, rule[1], "muted")], height - BOTTOM)
     body.append(
         f'<text class="tick" x="{(LEFT + WIDTH - RIGHT) / 2}" y="{height - 8}" '
         f'text-anchor="middle">{escape(x_caption)}</text>'
@@ -202,17 +202,23 @@ def _mark(mark: Mark, x: Scale, y: Scale) -> str:
     )
 
 
-def _end_labels(ends: Sequence[tuple[float, str, str]]) -> list[str]:
-    """Return the names right of the drawing, pushed apart so that none covers another."""
-    parts = []
-    last = -math.inf
-    for at, name, css in sorted(ends):
-        last = max(at, last + LABEL_GAP)
-        parts.append(
-            f'<text class="name {css}" x="{WIDTH - RIGHT + 8}" y="{last + 3.5:.1f}">'
-            f"{escape(name)}</text>"
-        )
-    return parts
+def _end_labels(ends: Sequence[tuple[float, str, str]], lowest: float) -> list[str]:
+    """Return the names right of the drawing, pushed apart so that none covers another.
+
+    They are pushed down, and back up from `lowest`, where the time axis has its own text.
+    """
+    order = sorted(ends)
+    heights: list[float] = []
+    for at, _, _ in order:
+        heights.append(max(at, heights[-1] + LABEL_GAP) if heights else at)
+    for number in reversed(range(len(heights))):
+        heights[number] = min(heights[number], lowest)
+        lowest = heights[number] - LABEL_GAP
+    return [
+        f'<text class="name {css}" x="{WIDTH - RIGHT + 8}" y="{height + 3.5:.1f}">'
+        f"{escape(name)}</text>"
+        for height, (_, name, css) in zip(heights, order, strict=True)
+    ]
 
 
 def _svg(body: str, height: int, title: str) -> str:

@@ -16,6 +16,7 @@ from matcher.replay import capacities_of
 from matcher.venue import Venue
 from settlement.artifacts import load_artifact
 from tests.demo.recording import Batch
+from tests.demo.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from web3.types import FilterParams
 
+    from matcher.engine.commands import Command
     from matcher.engine.events import Event
     from matcher.journal import Entry
     from settlement.node import Node
@@ -89,6 +91,11 @@ class JournalLedger(Ledger):
     got_back: Counter[tuple[bytes, int]] = field(default_factory=Counter)
     floor_breaks: int = 0
     event_counts: Counter[int] = field(default_factory=Counter)
+    top_ups: int = 0
+    take_outs: int = 0
+    stops_fired: int = 0
+    take_profits_fired: int = 0
+    watch: Watch = field(default_factory=Watch)
 
 
 def read_journal(journal_dir: Path, until_seq: int) -> JournalLedger:
@@ -98,6 +105,7 @@ def read_journal(journal_dir: Path, until_seq: int) -> JournalLedger:
     was given and gave back, and whether a liquidation has ever touched a free balance.
     """
     ledger = JournalLedger()
+    triggers = _Triggers()
     venue: Venue | None = None
     for group in read_groups(journal_dir):
         for seq, entry in enumerate(group.entries, group.first_seq):
@@ -107,8 +115,11 @@ def read_journal(journal_dir: Path, until_seq: int) -> JournalLedger:
                 venue = Venue(capacities_of(entry.record, entry.extra), LimitsTable())
             before = _free_by_index(venue)
             applied = venue.apply(entry)
+            command = commands.unpack(entry.record)
             _note_events(ledger, entry, applied.events)
-            if commands.unpack(entry.record).kind not in _NOT_BETWEEN:
+            triggers.note(ledger, command, applied.events)
+            ledger.watch.note(venue, command, applied.events)
+            if command.kind not in _NOT_BETWEEN:
                 _note_flows(ledger, venue, applied.events, before)
         if venue is not None:
             venue.end_group()
@@ -149,6 +160,27 @@ def _note_events(ledger: JournalLedger, entry: Entry, events: Iterable[Event]) -
         if event.kind == EventKind.WITHDRAWN:
             receiver = WithdrawExtra.unpack(entry.extra).receiver
             ledger.withdrawals[receiver] += event.amount_quote
+        elif event.kind == EventKind.COLLATERAL_MOVED:
+            ledger.top_ups += event.amount_quote > 0
+            ledger.take_outs += event.amount_quote < 0
+
+
+class _Triggers:
+    """Tells stops from take-profits: a stop's trigger lies where its position loses."""
+
+    def __init__(self) -> None:
+        self._is_stop: dict[int, bool] = {}  # by order id
+
+    def note(self, ledger: JournalLedger, command: Command, events: Iterable[Event]) -> None:
+        """Remember what is placed, and count what fires."""
+        for event in events:
+            if event.kind == EventKind.ORDER_ACCEPTED and command.trigger_kind:
+                is_above = command.trigger_kind == commands.TRIGGER_MARK_AT_OR_ABOVE
+                self._is_stop[event.order_id] = is_above == (command.side == commands.SIDE_BUY)
+            elif event.kind == EventKind.ORDER_TRIGGERED:
+                is_stop = self._is_stop[event.order_id]
+                ledger.stops_fired += is_stop
+                ledger.take_profits_fired += not is_stop
 
 
 def _note_flows(

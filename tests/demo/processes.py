@@ -13,6 +13,7 @@ from typing import Final, NoReturn
 READY_TIMEOUT_S: Final = 60
 STOP_TIMEOUT_S: Final = 10
 LOG_TAIL_LINES: Final = 6
+BULKHEAD: Final = Path(sys.executable).with_name("bulkhead")
 
 
 class ProcessError(Exception):
@@ -20,9 +21,17 @@ class ProcessError(Exception):
 
 
 class Processes:
-    """The processes of one venue, each in a session of its own so that Ctrl-C is ours alone."""
+    """The processes of one venue.
+
+    Each is in a session of its own, so that Ctrl-C is ours alone, and ends when this process ends,
+    however that happens.
+
+    Attributes:
+        ended: Names of those that `stop_all` has ended, in that order.
+    """
 
     def __init__(self, folder: Path) -> None:
+        self.ended: list[str] = []
         self._folder = folder
         self._running: list[tuple[str, asyncio.subprocess.Process]] = []
 
@@ -32,11 +41,11 @@ class Processes:
         Raises:
             ProcessError: It ended, or did not get ready in time.
         """
-        command = Path(sys.executable).with_name("bulkhead")
         with self.log_path(name).open("wb") as log:
             process = await asyncio.create_subprocess_exec(
-                command,
+                BULKHEAD,
                 name,
+                "--with-parent",
                 *arguments,
                 cwd=self._folder,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -58,7 +67,7 @@ class Processes:
     async def call(self, name: str, *arguments: str) -> str:
         """Run `bulkhead name …` to its end; return what it printed. Raises `ProcessError`."""
         process = await asyncio.create_subprocess_exec(
-            Path(sys.executable).with_name("bulkhead"),
+            BULKHEAD,
             name,
             *arguments,
             stdin=asyncio.subprocess.DEVNULL,
@@ -96,10 +105,19 @@ class Processes:
         return await _end(process)
 
     async def stop_all(self) -> None:
-        """End what still runs, newest first."""
-        while self._running:
-            _, process = self._running.pop()
+        """End what still runs, all at once; when it is cancelled, it ends everything first."""
+
+        async def end(name: str, process: asyncio.subprocess.Process) -> None:
             await _end(process)
+            self.ended.append(name)
+
+        running, self._running = self._running, []
+        ending = asyncio.gather(*(end(*one) for one in running))
+        try:
+            await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            await ending
+            raise
 
     def _describe(self, name: str, what: str) -> str:
         lines = self.log_path(name).read_text(errors="replace").splitlines()

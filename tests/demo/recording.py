@@ -65,6 +65,8 @@ class Recording:
     """Everything that the report shows."""
 
     backend: str
+    walk_seconds: float = 0.0  # how long the walk along the day was planned to take
+    instants: dict[int, int] = field(default_factory=dict)  # time of an index → of the day, ms
     markets: dict[int, MarketRecord] = field(default_factory=dict)
     ratios: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     batches: list[Batch] = field(default_factory=list)

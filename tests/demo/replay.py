@@ -13,7 +13,6 @@ from tests.demo.screen import State
 if TYPE_CHECKING:
     from matcher.client import Market
     from settlement.node import Node
-    from tests.demo.actors.trader import Trader
     from tests.demo.path import Point
     from tests.demo.recorder import Recorder
     from tests.demo.recording import Recording
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from tests.demo.stage import Stage
 
 SAMPLE_EVERY: Final = 3
-RATIO_COUNT: Final = 5
 BATCHES_EVERY_S: Final = 0.5
 
 
@@ -47,8 +45,8 @@ class Replay:
         self._node = node
         self._path = path
         self._pause_s = seconds / len(path)
+        recording.walk_seconds = seconds
         self._symbols = {m: market.display.symbol for m, market in stage.markets.items()}
-        self._watched = _watched(stage.traders)
         self._last_price_ms = 0
         self.batches = 0
 
@@ -81,7 +79,7 @@ class Replay:
         perp = {m: perp_ticks for m, (perp_ticks, _) in prices.items()}
         recorder.begin(point.time_ms, perp)
         await self._quote(perp)
-        await self._submit_index({m: spot for m, (_, spot) in prices.items()})
+        await self._submit_index(point.time_ms, {m: spot for m, (_, spot) in prices.items()})
         progress = number / len(self._path)
         await asyncio.gather(
             *(flow.act(perp) for flow in stage.flows),
@@ -93,7 +91,6 @@ class Replay:
         )
         if number % SAMPLE_EVERY == 0 or number == len(self._path) - 1:
             await recorder.sample()
-            await self._sample_ratios()
             self._screen.show(self._state(number + 1, point))
 
     async def _quote(self, perp: dict[int, int]) -> None:
@@ -101,9 +98,10 @@ class Replay:
         await asyncio.gather(*(maker.clear(moved) for maker, moved in moves.items() if moved))
         await asyncio.gather(*(maker.quote(moved, perp) for maker, moved in moves.items() if moved))
 
-    async def _submit_index(self, spot: dict[int, int]) -> None:
+    async def _submit_index(self, day_ms: int, spot: dict[int, int]) -> None:
         """Sign the index of every market and hand it in; times rise strictly."""
         self._last_price_ms = max(time.time_ns() // 1_000_000, self._last_price_ms + 1)
+        self._recording.instants[self._last_price_ms] = day_ms
         prices = [
             IndexPrice(market_id, price_ticks, self._last_price_ms)
             for market_id, price_ticks in spot.items()
@@ -112,17 +110,6 @@ class Replay:
         reasons = await stage.public.submit_index_prices(stage.domain, stage.oracle, prices)
         refused = [reason for reason in reasons if reason is not RejectReason.NONE]
         assert not refused, f"index prices refused: {refused}"
-
-    async def _sample_ratios(self) -> None:
-        """Note maintenance as a share of equity of the positions that are watched."""
-        for trader in self._watched:
-            if not trader.lots:
-                continue
-            position = await trader.client.position(trader.market.market_id)
-            if position.position_lots and position.equity_quote > 0:
-                ratio = position.maintenance_quote / position.equity_quote
-                series = self._recording.ratios.setdefault(trader.plan.name, [])
-                series.append((self._recorder.time_ms, ratio))
 
     def _ticks(self, market: Market, point: Point) -> tuple[int, int]:
         symbol = market.display.symbol.partition("-")[0] + "USDT"
@@ -138,29 +125,6 @@ class Replay:
             accounts=len(self._stage.clients()),
             withdrawn=sum(trader.has_left for trader in self._stage.traders),
         )
-
-
-def _watched(traders: list[Trader]) -> list[Trader]:
-    """Return a few traders whose stories differ."""
-
-    def first(habit: Habit, *, is_long: bool, leverage: int) -> Trader | None:
-        fits = (
-            trader
-            for trader in traders
-            if trader.plan.habit is habit
-            and trader.plan.is_long is is_long
-            and trader.plan.leverage >= leverage
-        )
-        return next(fits, None)
-
-    wanted = [
-        first(Habit.TOP_UP, is_long=True, leverage=15),
-        first(Habit.HOLD, is_long=True, leverage=20),
-        first(Habit.HOLD, is_long=False, leverage=5),
-        first(Habit.STOP, is_long=True, leverage=10),
-        first(Habit.TAKE_OUT, is_long=True, leverage=5),
-    ]
-    return [trader for trader in wanted if trader is not None][:RATIO_COUNT]
 
 
 async def finish(stage: Stage) -> None:

@@ -21,17 +21,18 @@ SHAPES: Final = {
     LiquidationKind.TAKEN_OVER: ("fund", "diamond"),
     LiquidationKind.DELEVERAGED: ("adl", "cross"),
 }
-SERIES: Final = ("s1", "s2", "s3", "s4", "s5")
+SERIES: Final = ("s1", "s2", "s3", "s4", "s5", "s6")
+SOURCE: Final = "Prices: five-minute bars of Binance, USD-M perpetuals and spot (tests/demo/data)"
 
 STYLE: Final = """
 :root { color-scheme: light dark; --page: #fbfbfa; --card: #ffffff; --text: #1d2329;
   --soft: #626c76; --edge: #e3e5e8; --grid: #eceef0; --muted: #9aa3ab; --s1: #1f6feb;
-  --s2: #b35900; --s3: #1a7f5a; --s4: #8250df; --s5: #bf3989; --loss: #d1242f;
+  --s2: #b35900; --s3: #1a7f5a; --s4: #8250df; --s5: #bf3989; --s6: #57606a; --loss: #d1242f;
   --fund: #9a6700; --adl: #6639ba; --good: #1a7f37; }
 @media (prefers-color-scheme: dark) { :root { --page: #0f1317; --card: #161b21; --text: #e4e8ec;
   --soft: #97a2ad; --edge: #2a3139; --grid: #222931; --muted: #6b7681; --s1: #58a6ff; --s2: #f0883e;
-  --s3: #3fb98a; --s4: #b48cff; --s5: #f778ba; --loss: #ff6b6b; --fund: #e3b341; --adl: #c297ff;
-  --good: #4cc46a; } }
+  --s3: #3fb98a; --s4: #b48cff; --s5: #f778ba; --s6: #b1bac4; --loss: #ff6b6b; --fund: #e3b341;
+  --adl: #c297ff; --good: #4cc46a; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--text);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
@@ -82,6 +83,7 @@ def write(recording: Recording, path: Path) -> None:
     parts = [
         "<h1>Bulkhead: 10 October 2025, replayed</h1>",
         f"<p>{escape(lead)}</p>",
+        f"<p>{escape(_scaling(recording))}</p>",
         _figures(recording),
         _audit(recording),
         *(_price(market) for market in recording.markets.values()),
@@ -91,6 +93,19 @@ def write(recording: Recording, path: Path) -> None:
         _gas(recording),
     ]
     path.write_text(_page("".join(parts)), encoding="utf-8")
+
+
+def _scaling(recording: Recording) -> str:
+    """Return where the prices come from and how fast the day went by."""
+    instants = [at for market in recording.markets.values() for at, _ in market.index]
+    if not instants or not recording.walk_seconds:
+        return f"{SOURCE}."
+    minutes = (max(instants) - min(instants)) / 60_000
+    return (
+        f"{SOURCE}. Time is scaled: {minutes / 60:.3g} hours are walked in "
+        f"{recording.walk_seconds:g} s, one second stands for "
+        f"{minutes / recording.walk_seconds:.3g} minutes."
+    )
 
 
 def _page(body: str) -> str:
@@ -200,19 +215,34 @@ def _ratios(recording: Recording) -> str:
         **_time_axis(lines),
     )
     text = (
-        "Maintenance requirement as a share of equity. Above 100 % the position is liquidated; "
-        "steps down are top-ups or partial closes."
+        "Maintenance requirement as a share of equity, at every index price. Above 100 % the "
+        "position is liquidated; steps down are top-ups or partial closes, and a line that ends is "
+        "a position that is closed."
     )
-    return _section("Margin ratio of a few positions", text, chart)
+    return _section("Margin ratio of the positions that came closest", text, chart)
 
 
 def _fund(recording: Recording) -> str:
-    lines = _per_market(recording, "fund")
-    chart = line_chart(lines, steps=True, title="Insurance fund", y_label=_usd, **_time_axis(lines))
+    charts = []
+    for line in _per_market(recording, "fund"):
+        start = line.points[0][1] if line.points else 0.0
+        change = Line(line.name, line.css, [(at, value - start) for at, value in line.points])
+        charts.append(
+            line_chart(
+                [change],
+                rule=(0.0, f"start {_usd(start)}"),
+                steps=True,
+                height=150,
+                title=f"Insurance fund of {line.name}, change since the start",
+                y_label=_change,
+                **_time_axis([change]),
+            )
+        )
     text = (
-        "Collateral of each market's fund, USD: fees of liquidations in, losses of takeovers out."
+        "Change of each market's fund since the start, USD, each on a scale of its own: fees of "
+        "liquidations in, losses of takeovers out."
     )
-    return _section("Insurance fund", text, chart)
+    return _section("Insurance fund", text, "".join(charts))
 
 
 def _open_interest(recording: Recording) -> str:
@@ -272,6 +302,10 @@ def _time_axis(lines: Sequence[Line]) -> TimeAxis:
 
 def _clock(time_ms: int) -> str:
     return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%H:%M")
+
+
+def _change(value: float) -> str:
+    return f"{'+' if value > 0 else ''}{_usd(value)}"
 
 
 def _usd(value: float) -> str:

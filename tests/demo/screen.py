@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -92,7 +93,7 @@ class LiveScreen:
 
     def say(self, text: str) -> None:
         """Print one line above the table."""
-        self._console.print(text, highlight=False)
+        self._console.print(text, highlight=False, markup=False)
 
     def show(self, state: State) -> None:
         """Draw bar and table."""
@@ -122,7 +123,7 @@ class PlainScreen:
 
     def say(self, text: str) -> None:
         """Print one line."""
-        self._console.print(text, highlight=False, soft_wrap=True)
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def show(self, state: State) -> None:
         """Print a line for each twelfth of the way."""
@@ -173,7 +174,7 @@ def print_summary(console: Console, rows: list[tuple[str, str]]) -> None:
     """Print names and values in two columns."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for name, value in rows:
-        table.add_row(f"[dim]{name}[/]", value)
+        table.add_row(f"[dim]{escape(name)}[/]", escape(value))
     console.print(table)
 
 
@@ -181,8 +182,8 @@ def print_audit(console: Console, lines: list[AuditLine]) -> None:
     """Print each claim with its verdict, and its figures below."""
     for line in lines:
         verdict = "[green]✓[/]" if line.is_true else "[bold red]✗[/]"
-        console.print(f"{verdict} {line.claim}", highlight=False, soft_wrap=True)
-        console.print(f"  [dim]{line.figures}[/]", highlight=False, soft_wrap=True)
+        console.print(f"{verdict} {escape(line.claim)}", highlight=False, soft_wrap=True)
+        console.print(f"  [dim]{escape(line.figures)}[/]", highlight=False, soft_wrap=True)
 
 
 def clock(time_ms: int) -> str:

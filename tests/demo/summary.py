@@ -33,8 +33,22 @@ def summarise(
         ("Positions liquidated", f"{counts[EventKind.LIQUIDATION_STARTED]:,}"),
         ("Taken over by fund", f"{counts[EventKind.TAKEOVER]:,}"),
         ("Auto-deleveraged", f"{counts[EventKind.ADL]:,}"),
+        ("Top-ups, take-outs", f"{journal.top_ups:,}, {journal.take_outs:,}"),
+        (
+            "Stops, take-profits fired",
+            f"{journal.stops_fired:,}, {journal.take_profits_fired:,}",
+        ),
+        ("Accounts that left", f"{_left_for_good(journal):,}"),
         ("Withdrawn", f"{journal.withdrawals_quote / QUOTE_PER_USD:,.0f} USD"),
         ("Batches settled", f"{len(chain.batches):,}"),
         ("Gas a fill, all in", f"{gas // fills:,}" if fills else "–"),
         ("Time", f"{seconds:.0f} s"),
     ]
+
+
+def _left_for_good(journal: JournalLedger) -> int:
+    """Return how many have withdrawn and have nothing left, free or in a position."""
+    holders = {account for (account, _), holding in journal.holdings.items() if any(holding[:3])}
+    return sum(
+        account not in holders and not journal.free.get(account) for account in journal.withdrawals
+    )

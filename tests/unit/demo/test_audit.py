@@ -91,3 +91,12 @@ def test_a_closed_position_that_owes_is_noticed() -> None:
     for book in (chain, journal):
         _add(book, BOB, Holding(0, 0, -1, 0))
     assert any("lost more" in line.claim for line in run(chain, journal) if not line.is_true)
+
+
+def test_a_flat_position_that_keeps_money_on_the_chain_alone_is_noticed() -> None:
+    """The line does not rest on the journal: the chain's own flat positions are read."""
+    chain, journal = books()
+    _add(chain, BOB, Holding(0, 0, 1, 0))
+    (line,) = (line for line in run(chain, journal) if "lost more" in line.claim)
+    assert not line.is_true
+    assert "of 1 flat positions on chain 1 owe or keep money" in line.figures

@@ -68,6 +68,31 @@ def test_every_drawing_is_well_formed(recording: Recording, tmp_path: Path) -> N
     assert len(drawings) >= 6
 
 
+def test_each_fund_is_drawn_on_a_scale_of_its_own(recording: Recording, tmp_path: Path) -> None:
+    """A small fund's fall is as tall as a large one's."""
+    large = MarketRecord("BTC-PERP", fund=[(START_MS, 1e9), (START_MS + 600_000, 1e9 + 7)])
+    recording.markets[1] = large
+    report.write(recording, tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text()
+    for symbol in ("SOL-PERP", "BTC-PERP"):
+        drawing = re.search(rf'aria-label="Insurance fund of {symbol}.*?</svg>', text, re.DOTALL)
+        assert drawing is not None
+        heights = [float(y) for y in re.findall(r"V(\d+\.\d)", drawing[0])]
+        path = re.search(r'class="line s\d" d="M\S+ (\d+\.\d)', drawing[0])
+        assert path is not None
+        assert max(abs(y - float(path[1])) for y in heights) > 60
+
+
+def test_the_source_of_the_prices_and_the_scaling_of_time_are_named(
+    recording: Recording, tmp_path: Path
+) -> None:
+    recording.walk_seconds = 40.0
+    report.write(recording, tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text()
+    assert "five-minute bars of Binance" in text
+    assert "1.98 hours are walked in 40 s, one second stands for 2.98 minutes" in text
+
+
 def test_an_empty_recording_is_drawn_too(tmp_path: Path) -> None:
     report.write(Recording("anvil"), tmp_path / "report.html")
     assert "nothing to draw" in (tmp_path / "report.html").read_text()
