@@ -1,0 +1,327 @@
+"""Speed and memory of the engine: the order workloads, single calls, a mark tick, bytes.
+
+Times are process CPU time, which a busy neighbour disturbs least; conditions hold wall time too.
+Engine and limit run in turn, and figures are medians.
+"""
+
+from __future__ import annotations
+
+import gc
+import mmap
+import statistics
+import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeVar
+
+import numpy as np
+
+from matcher.engine.commands import CommandKind, unpack
+from matcher.engine.engine import Engine
+from matcher.engine.events import EventKind
+from tests.bench import replay, workload
+from tests.bench.limit import program
+from tests.bench.replay import COMMAND, EVENT, Replay
+from tests.bench.result import Result
+from tests.bench.workload import Array
+
+T = TypeVar("T")
+
+COUNT: Final = 5_000_000
+ROUNDS: Final = 7
+CALL_COUNT: Final = 500_000
+CALL_ROUNDS: Final = 5
+PERCENTILES: Final = (50, 99, 99.9)
+
+POSITIONS: Final = 1_000_000
+POSITIONS_FEW: Final = 10_000
+LIQUIDATED: Final = 100
+TICKS: Final = 9
+
+
+def prepared(name: str, count: int = COUNT) -> Replay:
+    """Return a workload ready to play."""
+    return replay.prepare(workload.obtain(name, count))
+
+
+def filled_engine(stream: Replay) -> Engine:
+    """Return an engine whose book is as the prefill leaves it."""
+    engine = replay.engine_for(stream.workload)
+    replay.play(engine, stream.commands[: stream.start])
+    return engine
+
+
+def measure_batches(name: str) -> Iterator[Result]:
+    """Play a workload through the batch call; the limit is the C++ ladder with its margin."""
+    stream = prepared(name)
+    limit = program.build()
+    ours: list[tuple[float, float]] = []
+    bound: list[program.Run] = []
+    for _ in range(ROUNDS):
+        engine = filled_engine(stream)
+        cpu_ns, wall_ns = replay.timed_play(engine, stream.timed)
+        if engine.state_hash() != stream.state_hash:
+            raise ValueError(f"engine.{name}: the timed run ended in another state")
+        ours.append((cpu_ns / stream.workload.timed_count, wall_ns / stream.workload.timed_count))
+        if limit:
+            bound.append(program.run(limit, stream.workload))
+    cpu, wall = (statistics.median(times) for times in zip(*ours, strict=True))
+    conditions: dict[str, object] = {
+        "operations": stream.workload.timed_count,
+        "commands": len(stream.timed),
+        "commands_per_call": replay.BATCH,
+        "fills": int(stream.workload.header["n_fills"]),
+        "checksum": f"{int(stream.workload.header['hash']):016x}, equal to the file's",
+        "workload": stream.workload.path.name,
+        "rounds": ROUNDS,
+        "value": "median CPU time; a replace, one operation, is a cancel and a place",
+        "wall_ns": round(wall, 2),
+        "cpu_ns_fastest": round(min(ours)[0], 2),
+    }
+    bound_cpu = None
+    if bound:
+        bound_cpu = round(statistics.median(run.cpu_ns for run in bound), 2)
+        conditions["limit"] = f"{program.source().name}, C++, in turn"
+        conditions["limit_wall_ns"] = round(statistics.median(run.wall_ns for run in bound), 2)
+        conditions["limit_cpu_ns_fastest"] = round(min(run.cpu_ns for run in bound), 2)
+    yield Result(f"engine.{name}", round(cpu, 2), "ns", bound_cpu, conditions)
+
+
+def loop_ns(call: Callable[[T], object], records: list[T]) -> tuple[float, float]:
+    """Return (CPU time, wall time) of one call in a plain loop over the records."""
+    wall_ns, cpu_ns = time.perf_counter_ns(), time.process_time_ns()
+    for record in records:
+        call(record)
+    cpu_ns, wall_ns = time.process_time_ns() - cpu_ns, time.perf_counter_ns() - wall_ns
+    return cpu_ns / len(records), wall_ns / len(records)
+
+
+def split(commands: Array) -> list[bytes]:
+    """Return the records one by one."""
+    whole, size = commands.tobytes(), COMMAND.itemsize
+    return [whole[at : at + size] for at in range(0, len(whole), size)]
+
+
+def measure_call() -> Iterator[Result]:
+    """One call per command from a Python loop; the limit is such a loop that calls `len`."""
+    stream = prepared("hot", CALL_COUNT)
+    records = split(stream.timed)
+    commands = [unpack(record) for record in records[: CALL_COUNT // 10]]
+    times: dict[str, list[tuple[float, float]]] = {"view": [], "bytes": [], "one": [], "empty": []}
+    for _ in range(CALL_ROUNDS):
+        times["view"].append(loop_ns(filled_engine(stream).apply_view, records))
+        times["bytes"].append(loop_ns(filled_engine(stream).apply, records))
+        times["one"].append(loop_ns(filled_engine(stream).apply_one, commands))
+        times["empty"].append(loop_ns(len, records))
+    cpu = {
+        name: round(statistics.median(run[0] for run in runs), 1) for name, runs in times.items()
+    }
+    yield Result(
+        "engine.call",
+        cpu["bytes"],
+        "ns",
+        cpu["empty"],
+        {
+            "calls": len(records),
+            "call": "apply of one packed record, workload hot",
+            "limit": "the same loop calling len",
+            "rounds": CALL_ROUNDS,
+            "value": "median CPU time a call; a replace is two calls",
+            "wall_ns": round(statistics.median(run[1] for run in times["bytes"]), 1),
+            "apply_view_ns": cpu["view"],
+            "apply_one_ns": cpu["one"],
+        },
+    )
+
+
+def latencies(call: Callable[[bytes], object], records: Iterable[bytes]) -> Array:
+    """Return the wall time of each call; the clock's own time is in it."""
+    clock, times = time.perf_counter_ns, []
+    gc.disable()
+    try:
+        for record in records:
+            started_ns = clock()
+            call(record)
+            times.append(clock() - started_ns)
+    finally:
+        gc.enable()
+    return np.array(times)
+
+
+def measure_latency() -> Iterator[Result]:
+    """Percentiles of single calls by kind of command, less an empty call timed likewise."""
+    stream = prepared("hot", CALL_COUNT)
+    records = split(stream.timed)
+    runs = [latencies(filled_engine(stream).apply_view, records) for _ in range(CALL_ROUNDS)]
+    empty = float(np.median(latencies(len, records)))
+    is_cancel = stream.timed["kind"] == CommandKind.CANCEL
+    is_taker = stream.is_taker[stream.start :]
+    kinds = {"add": ~is_cancel & ~is_taker, "cancel": is_cancel, "taker": is_taker}
+    for name, chosen in kinds.items():
+        table = [np.percentile(run[chosen], PERCENTILES) - empty for run in runs]
+        p50, p99, p999 = np.median(table, axis=0).tolist()
+        yield Result(
+            f"engine.latency.{name}",
+            round(p999, 1),
+            "ns",
+            None,
+            {
+                "value": "p99.9, median of rounds, wall time of single apply_view calls from "
+                "Python, less an empty call timed likewise; interruptions of the machine are in it",
+                "p50_ns": round(p50, 1),
+                "p99_ns": round(p99, 1),
+                "p999_ns_fastest": round(float(min(row[2] for row in table)), 1),
+                "empty_ns": empty,
+                "calls": int(chosen.sum()),
+                "rounds": CALL_ROUNDS,
+                "workload": "hot",
+            },
+        )
+
+
+def pairs(count: int, weak: int) -> Array:
+    """Return orders that open `count` positions of one lot, half of them long.
+
+    The first `weak` longs come in groups of `LIQUIDATED`, each group with less to lose than the
+    next; all others have half of their notional as margin.
+    """
+    records = np.zeros(count, COMMAND)
+    is_buy = np.arange(count) % 2  # a seller rests, the buyer after him takes it
+    replay.place(records, 1 - is_buy, np.arange(1, count + 1), replay.MARK_TICKS, 1)
+    records["nonce"], records["tif"] = 1, is_buy
+    records["amount"] = replay.MARK_TICKS // 2
+    records["amount"][1 : 2 * weak : 2] = margin_of_group(np.arange(weak) // LIQUIDATED)
+    return records
+
+
+def margin_of_group(group: Array) -> Array:
+    """Return the margin that brings a group's liquidation price under that of the one before."""
+    return 20_000 + 3_000 * group
+
+
+def tick_engine(count: int) -> Engine:
+    """Return an engine with open positions, and one bid deep enough for every liquidation."""
+    engine = replay.new_engine(accounts=count + 1, orders=4_096, amount=10**9)
+    replay.play(engine, pairs(count, LIQUIDATED * TICKS))
+    bid = np.zeros(1, COMMAND)
+    replay.place(bid, 0, count + 1, 984_000, LIQUIDATED * TICKS)
+    bid["nonce"] = 1
+    bid["amount"] = 10**9 - 10**6
+    replay.play(engine, bid)
+    engine.apply_one(replay.index_price(replay.MARK_TICKS))
+    return engine
+
+
+def tick_ns(engine: Engine, number: int) -> tuple[float, float]:
+    """Move the mark over the next group's liquidation prices; return (CPU time, wall time)."""
+    record = replay.index_price(984_500 - 3_000 * number).pack()
+    wall_ns, cpu_ns = time.perf_counter_ns(), time.process_time_ns()
+    events = engine.apply_view(record)
+    cpu_ns, wall_ns = time.process_time_ns() - cpu_ns, time.perf_counter_ns() - wall_ns
+    kinds = np.frombuffer(events, EVENT)["kind"]
+    counted = [int((kinds == kind).sum()) for kind in (
+        EventKind.LIQUIDATION_STARTED, EventKind.LIQUIDATION_FILL)]  # fmt: skip
+    if counted != [LIQUIDATED, LIQUIDATED]:
+        raise ValueError(f"engine.tick_1m: {counted} liquidations and fills, not {LIQUIDATED}")
+    return cpu_ns, wall_ns
+
+
+def measure_tick() -> Iterator[Result]:
+    """One mark tick that liquidates 100 of a million; the limit is the same among 10,000."""
+    engines = {count: tick_engine(count) for count in (POSITIONS, POSITIONS_FEW)}
+    times: dict[int, list[tuple[float, float]]] = {count: [] for count in engines}
+    for number in range(TICKS):
+        for count, engine in engines.items():
+            times[count].append(tick_ns(engine, number))
+    cpu = {count: statistics.median(run[0] for run in runs) for count, runs in times.items()}
+    yield Result(
+        "engine.tick_1m",
+        cpu[POSITIONS],
+        "ns",
+        cpu[POSITIONS_FEW],
+        {
+            "positions": POSITIONS,
+            "liquidated": LIQUIDATED,
+            "limit": f"the same tick with {POSITIONS_FEW} positions, in turn",
+            "rounds": TICKS,
+            "value": "median CPU time",
+            "wall_ns": statistics.median(run[1] for run in times[POSITIONS]),
+            "limit_wall_ns": statistics.median(run[1] for run in times[POSITIONS_FEW]),
+        },
+    )
+
+
+def resident_bytes() -> int:
+    """Return the memory that the process holds, in bytes."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * mmap.PAGESIZE
+
+
+def measure_order_bytes() -> Iterator[Result]:
+    """Fill a book with a million orders of a thousand accounts."""
+    count, accounts = 1_000_000, 1_000
+    records = np.zeros(count, COMMAND)
+    at = np.arange(count)
+    replay.place(records, at % 2, 1 + at // 2 % accounts, replay.MARK_TICKS, 5)
+    distance = 1 + at // 2 % 20_000
+    records["price"] += np.where(at % 2 == 0, -distance, distance).astype(np.int32).view(np.uint32)
+    replay.number(records)
+    engine = replay.new_engine(accounts=accounts, orders=count + 1, amount=10**12)
+    batches = replay.buffers(records)
+    before = resident_bytes()
+    for batch in batches:
+        engine.apply_view(batch)
+    value = (resident_bytes() - before) / count
+    if engine.order_count != count:
+        raise ValueError(f"memory.order: {engine.order_count} orders rest, not {count}")
+    yield Result(
+        "memory.order",
+        round(value, 1),
+        "bytes",
+        64,
+        {
+            "orders": count,
+            "accounts": accounts,
+            "levels": 40_000,
+            "value": "resident memory around filling: orders, levels, nonces, positions of 0 lots",
+            "limit": "one cache line",
+        },
+    )
+
+
+def measure_position_bytes() -> Iterator[Result]:
+    """Open a million positions of as many accounts, which exist and are funded already."""
+    records = pairs(POSITIONS, 0)
+    engine = replay.new_engine(accounts=POSITIONS, orders=4_096, amount=10**9)
+    batches = replay.buffers(records)
+    before = resident_bytes()
+    for batch in batches:
+        engine.apply_view(batch)
+    engine.apply_one(replay.index_price(replay.MARK_TICKS))
+    value = (resident_bytes() - before) / POSITIONS
+    if engine.market(1).open_interest_lots * 2 != POSITIONS:
+        raise ValueError("memory.position: not every position is open")
+    yield Result(
+        "memory.position",
+        round(value, 1),
+        "bytes",
+        128,
+        {
+            "positions": POSITIONS,
+            "value": "resident memory around opening: positions and their liquidation prices; "
+            "accounts were there",
+            "limit": "two cache lines",
+        },
+    )
+
+
+CASES: Final[dict[str, Callable[[], Iterator[Result]]]] = {
+    "engine.hot": partial(measure_batches, "hot"),
+    "engine.churn": partial(measure_batches, "churn"),
+    "engine.deep": partial(measure_batches, "deep"),
+    "engine.call": measure_call,
+    "engine.latency": measure_latency,
+    "engine.tick_1m": measure_tick,
+    "memory.order": measure_order_bytes,
+    "memory.position": measure_position_bytes,
+}
