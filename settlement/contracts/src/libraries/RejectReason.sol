@@ -42,7 +42,19 @@ enum RejectReason {
     PRICE_BAND,
     FUNDING_STEP,
     CAPACITY,
-    FROZEN
+    FROZEN,
+    MIN_QTY_NOT_MET,
+    OPEN_INTEREST_LIMIT,
+    UNFILLED_MISMATCH,
+    GROUP_REJECTED,
+    INSTRUCTIONS_INVALID,
+    SESSION_KEY_SCOPE,
+    PRICE_DEVIATION,
+    PARAMETERS_NOT_DUE,
+    RISK_PAUSED,
+    OUTFLOW_LIMIT,
+    LEVERAGE,
+    EXITING
 }
 
 /// @notice The one of two verdicts that has precedence.
