@@ -10,8 +10,8 @@ from matcher.engine.engine import Engine
 from matcher.engine.events import Event, EventKind, unpack
 from matcher.engine.reject_reason import RejectReason
 from tests.model.exchange import Exchange
+from tests.model.floor import Seen
 from tests.model.margin import Bucket
-from tests.model.matching import Seen
 
 NS = 1_000_000_000
 START_NS = 1_700_000_000 * NS

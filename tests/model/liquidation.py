@@ -1,0 +1,136 @@
+"""The liquidation waterfall of the slow model: LIQ-1 to LIQ-7 of SPEC §3."""
+
+from __future__ import annotations
+
+from tests.model.floor import FUND, Key, Venue
+from tests.model.margin import PPM, RefusedError
+from tests.model.pricing import Pricing
+
+FUND_SLIPPAGE = 10  # the fund trades within a tenth of the band
+
+
+class Waterfall(Pricing):
+    """Liquidatable positions, one by one, and what the fund holds."""
+
+    def most_endangered(self, venue: Venue, market: int, tried: set[Key]) -> Key | None:
+        """TICK-1: longs, the highest liquidation price first, then shorts, the lowest first."""
+        keys = [key for key in self.positions if key[1] == market and key[0] != FUND]
+        found = [
+            (p.lots < 0, venue.rules.liquidation_price(p) * (1 if p.lots < 0 else -1), at, key)
+            for at, key in enumerate(keys)
+            if venue.rules.liquidatable(p := self.positions[key])
+            if key not in tried and key not in self.frozen
+        ]
+        return min(found)[-1] if found else None
+
+    def liquidate(self, venue: Venue, key: Key) -> None:
+        """LIQ-1 to LIQ-4, LIQ-6."""
+        account, market = key
+        rules, p = venue.rules, self.positions[key]
+        self.say(
+            "LIQUIDATION_STARTED", market, account=account, side=int(p.lots < 0), price=rules.mark,
+            qty=abs(p.lots), amount=rules.equity(p), amount_2=rules.maintenance(p),
+        )  # fmt: skip
+        self.drop_all(key, "LIQUIDATION")
+        while rules.liquidatable(self.positions[key]) and self.close_on_book(venue, key):
+            pass
+        passed: set[Key] = set()
+        while rules.liquidatable(self.positions[key]):
+            if not self.take_over(venue, key) and not self.deleverage(venue, key, passed):
+                break
+        p = self.positions[key]
+        self.say("LIQUIDATION_ENDED", market, account=account, qty=abs(p.lots), amount=p.margin)
+
+    def close_on_book(self, venue: Venue, key: Key) -> bool:
+        """LIQ-2: one fill; False when the book gives no more."""
+        account, market = key
+        rules, p = venue.rules, self.positions[key]
+        makers = self.book(market, 0 if p.lots > 0 else 1)
+        if not makers or (makers[0].c.price_ticks - rules.bankruptcy_price(p)) * p.lots < 0:
+            return False
+        maker, price = makers[0], makers[0].c.price_ticks
+        if self.discarded(maker, account):
+            return True
+        most = min(self.offer(maker), abs(p.lots))
+        lots = next((n for n in range(1, most) if rules.restored(p, n, price)), most)
+        if (made := self.judged(maker, lots)) is None:
+            return True
+        closed = rules.liquidation_fill(p, lots, price)
+        party = {"account_2": account, "amount_2": closed.fee}
+        self.say_fill("LIQUIDATION_FILL", maker, lots, made.fee, **party)
+        self.commit(key, closed)
+        self.positions[FUND, market].margin += closed.fee
+        self.fill(maker, made, lots)
+        return True
+
+    def take_over(self, venue: Venue, key: Key) -> bool:
+        """LIQ-3."""
+        account, market = key
+        rules, p, fund = venue.rules, self.positions[key], self.positions[FUND, market]
+        price, left = rules.bankruptcy_price(p), rules.settled(p)
+        try:
+            after, fund_after = rules.takeover(p, fund)
+        except RefusedError:
+            return False
+        rules.close(left, abs(p.lots), price)
+        self.say(
+            "TAKEOVER", market, account_2=account, side=int(p.lots < 0), price=price,
+            qty=abs(p.lots), amount=left.margin,
+        )  # fmt: skip
+        self.commit(key, after)
+        self.commit((FUND, market), fund_after)
+        return True
+
+    def deleverage(self, venue: Venue, key: Key, passed: set[Key]) -> bool:
+        """LIQ-4: one counterparty; False when there is none."""
+        account, market = key
+        rules, p = venue.rules, self.positions[key]
+        others = [k for k in self.positions if k[1] == market and k[0] != FUND and k not in passed]
+        others = [k for k in others if self.positions[k].lots * p.lots < 0 and k not in self.frozen]
+        if not others:
+            return False
+        other = max(others, key=lambda k: rules.adl_rank(self.positions[k]))  # the first of equals
+        counter = self.positions[other]
+        lots = min(abs(p.lots), abs(counter.lots))
+        try:
+            after, counter_after = rules.adl(p, counter, lots)
+        except RefusedError:
+            passed.add(other)
+            return True
+        self.say(
+            "ADL", market, account=other[0], account_2=account, side=int(p.lots < 0),
+            price=rules.bankruptcy_price(p), qty=lots,
+        )  # fmt: skip
+        if account == FUND:
+            after.margin, after.free = after.margin + after.free, 0
+        self.commit(key, after)
+        self.commit(other, counter_after)
+        return True
+
+    def unwind_fund(self, venue: Venue, market: int) -> None:
+        """LIQ-7, LIQ-5."""
+        rules, key, passed = venue.rules, (FUND, market), set[Key]()
+        if rules.liquidatable(self.positions[key]):
+            while self.positions[key].lots and self.deleverage(venue, key, passed):
+                pass
+        slack = rules.mark * venue.spec.mark_band_ppm // (FUND_SLIPPAGE * PPM)
+        while (fund := self.positions[key]).lots:
+            sells = fund.lots > 0
+            makers = self.book(market, 0 if sells else 1)
+            worst = rules.mark + (-slack if sells else slack)
+            if not makers or (makers[0].c.price_ticks - worst) * fund.lots < 0:
+                return
+            maker = makers[0]
+            if self.discarded(maker, FUND):
+                continue
+            lots = min(self.offer(maker), abs(fund.lots))
+            if (made := self.judged(maker, lots)) is None:
+                continue
+            closed = rules.settled(fund)
+            rules.close(closed, lots, maker.c.price_ticks)
+            if rules.equity(closed) < 0:
+                return
+            self.say_fill("FUND_FILL", maker, lots, made.fee)
+            self.commit(key, closed)
+            self.fill(maker, made, lots)
+            self.trim()
