@@ -2,6 +2,7 @@
 
 import os
 import sys
+import zlib
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -27,6 +28,13 @@ SANITIZE = [f"-fsanitize={SANITIZERS}", "-fno-omit-frame-pointer"] if SANITIZERS
 # Cython's overflowcheck does not know 128-bit integers; the compiler traps signed overflow instead.
 TRAP = ["-fsanitize=signed-integer-overflow", "-fsanitize-undefined-trap-on-error"]
 COMPILE = (["-O1", "-g", "-UNDEBUG", *TRAP] if DEBUG else ["-O3", "-DNDEBUG"]) + SANITIZE
+# What declares the engine's state, and how it is saved: a snapshot belongs to one layout.
+LAYOUT_SOURCES = (
+    "margin_core/types.pxd",
+    "matcher/engine/types.pxd",
+    "matcher/engine/snapshot.pyx",
+)
+LAYOUT = zlib.crc32(b"".join(Path(name).read_bytes() for name in LAYOUT_SOURCES))
 
 
 def extensions() -> list[Extension]:
@@ -36,6 +44,7 @@ def extensions() -> list[Extension]:
         Extension(
             ".".join(path.with_suffix("").parts),
             [str(path)],
+            define_macros=[("BULKHEAD_LAYOUT", f"0x{LAYOUT:08x}u")],
             extra_compile_args=COMPILE,
             extra_link_args=SANITIZE,
         )

@@ -5,6 +5,7 @@ on any machine. Money is in quote units, prices in ticks, quantities in lots, ra
 account is a dense index 1, 2, 3 …; 0 is the insurance fund. Rules are those of SPEC §3.
 """
 
+from collections.abc import Iterator
 from typing import Final, Self, final
 
 from margin_core import MarketSpec
@@ -197,6 +198,35 @@ class Engine:
         Equal after the same commands; the split of the commands into buffers does not matter.
 
         Complexity: O(state).
+        """
+
+    def snapshot(self) -> Iterator[bytes]:
+        """Yield the whole state, piece by piece, each of at most 1 MiB; the engine writes no file.
+
+        It holds no addresses: the same commands give the same bytes. An engine restored from it
+        goes on as this one would have, to the same events and `state_hash`. It can be read by
+        builds with the same layout of the state alone; the journal is what lasts.
+
+        Raises:
+            RuntimeError: The engine went on between two pieces.
+            MemoryError: The system refused memory, now or before.
+
+        Complexity: O(state in use), whatever the capacities.
+        """
+
+    @staticmethod
+    def restore(data: bytes | bytearray | memoryview) -> Engine:
+        """Return an engine in the state of a snapshot, with its capacities.
+
+        Args:
+            data: The pieces of `snapshot`, joined. Its checksum finds damage, not malice: take
+                snapshots from where the journal is taken from.
+
+        Raises:
+            ValueError: These bytes are no snapshot, truncated, damaged, or of another layout.
+            MemoryError: The system refuses the memory.
+
+        Complexity: O(state in use).
         """
 
     def check_invariants(self) -> None:

@@ -18,11 +18,16 @@ from matcher.engine.handlers cimport (
 from matcher.engine.invariants cimport check_core
 from matcher.engine.ladder cimport ladder_close, ladder_open, next_down, next_up
 from matcher.engine.memory cimport munmap, reserve
+from matcher.engine.snapshot cimport (
+    PIECE_BYTES_MAX, Reader, core_pieces, market_pieces, piece_bytes, piece_size, read_core,
+    read_market, read_spec)
 from matcher.engine.store cimport bucket_at, ensure_bucket
 from matcher.engine.types cimport (
     AccountC, BucketC, CommandC, CoreC, EventC, MARKETS_MAX, MarketC, NonceC, ORDER_PENDING, OrderC,
     SLOT_BITS)
 
+from margin_core import MarketSpec
+from matcher.engine.snapshot import DIGEST_BYTES, open_snapshot
 from matcher.engine.views import Market, Order, Position
 
 
@@ -283,6 +288,44 @@ cdef class Engine:
                 f"{m.funding_rate_ppm},{m.next_funding_s},{m.open_interest},{m.funding_pool},"
                 f"{m.sides[0].best},{m.sides[1].best}".encode())
         return digest.digest()
+
+    def snapshot(self):
+        if self.c.is_out_of_memory:
+            raise MemoryError("engine: the system refused memory; restart from the journal")
+        pieces = core_pieces(&self.c)
+        for k in range(self.c.market_count):
+            spec = self.specs[self.c.markets[k].market_id].pack()
+            pieces += market_pieces(self.c.markets[k], spec)
+        digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
+        at = self.seq, self.account_count, self.c.market_count
+        for piece in pieces:
+            for begin in range(0, piece_size(piece), PIECE_BYTES_MAX):
+                if at != (self.seq, self.account_count, self.c.market_count):
+                    raise RuntimeError("snapshot: the engine went on before it was complete")
+                chunk = piece_bytes(piece, begin)
+                digest.update(chunk)
+                yield chunk
+        yield digest.digest()
+
+    @staticmethod
+    def restore(data):
+        cdef int k
+        cdef Engine engine
+        cdef Reader reader
+        cdef MarketC* m
+        reader, capacities = open_snapshot(data)
+        engine = Engine(**capacities)
+        for k in range(read_core(reader, &engine.c)):
+            spec = MarketSpec.unpack(read_spec(reader))
+            m = open_market(spec.price_ticks_max)
+            if m == NULL:
+                raise MemoryError(f"market_id = {spec.market_id}: no memory for its price ladders")
+            engine.c.markets[k] = m
+            engine.c.market_count += 1
+            read_market(reader, m)
+            engine.specs[spec.market_id] = spec
+        reader.close()
+        return engine
 
     def check_invariants(self):
         """Walk the whole state; `AssertionError` names the first invariant that does not hold."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from tests.bench import engine, gas, journal, signing
+from tests.bench import engine, gas, journal, signing, snapshot
 
-CASES = {**engine.CASES, **gas.CASES, **journal.CASES, **signing.CASES}
+CASES = {**engine.CASES, **gas.CASES, **journal.CASES, **signing.CASES, **snapshot.CASES}
 
 
 def main(prefix: str = "") -> int:
