@@ -1,6 +1,6 @@
 """Isolated-margin arithmetic: exact integers, no clock, no I/O, no floats."""
 
-from margin_core.market_spec import MarketSpec, Tier
+from margin_core.market_spec import ContractKind, MarketSpec, Tier
 from margin_core.rules import (
     FillOutcome,
     MarginState,
@@ -24,6 +24,7 @@ from margin_core.rules import (
 )
 
 __all__ = [
+    "ContractKind",
     "FillOutcome",
     "MarginState",
     "MarketSpec",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import struct
 from dataclasses import dataclass, fields
 from typing import Final
@@ -14,10 +15,32 @@ from margin_core.limits import (
     QUOTE_MAX,
     QUOTE_PER_TICK_LOT_MAX,
     TIERS_MAX,
+    TIME_S_MAX,
 )
 
-_HEAD: Final = struct.Struct("<IqqqiiiiiiiqB")
+_HEAD: Final = struct.Struct("<HHqqqiiiiiiiqB")  # market id, version of the form, ...
 _TIER: Final = struct.Struct("<qii")
+_CONTRACT: Final = struct.Struct("<Bqqiiiii")  # version 1: what is not a linear perpetual
+
+
+class ContractKind(enum.IntEnum):
+    """What a market trades (SPEC MKT-3)."""
+
+    LINEAR_PERPETUAL = 0
+    INVERSE_PERPETUAL = 1
+    LINEAR_FUTURE = 2
+    OPTION_CALL = 3
+    OPTION_PUT = 4
+
+    @property
+    def is_option(self) -> bool:
+        """Return whether it is a European option, settled in cash."""
+        return self >= ContractKind.OPTION_CALL
+
+    @property
+    def expires(self) -> bool:
+        """Return whether it is delivered at a time."""
+        return self >= ContractKind.LINEAR_FUTURE
 
 
 def _require(rule: str, ok: bool, name: str, value: object, expected: str) -> None:
@@ -37,6 +60,11 @@ class Tier:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketSpec:
     """A market's parameters (SPEC §2).
+
+    `kind` says what `quote_per_tick_lot` (u) means: c lots at price p are worth p·c·u quote, of an
+    inverse perpetual c·u/p quote, where the quote is the coin. Options and dated futures have an
+    `expiry_time_s` (unix); options a `strike_ticks` and, instead of tiers, the shares of the
+    underlying's price that a short needs (OPT-1), in ppm.
 
     Raises:
         ValueError: A rule is broken; the message names rule, value and unit.
@@ -62,10 +90,24 @@ class MarketSpec:
     funding_cap_ppm: int = 7_500
     funding_interval_s: int = 3_600
     index_age_max_ms: int = 60_000
+    kind: ContractKind = ContractKind.LINEAR_PERPETUAL
+    expiry_time_s: int = 0
+    strike_ticks: int = 0
+    option_initial_least_ppm: int = 0
+    option_initial_ppm: int = 0
+    option_maintenance_ppm: int = 0
+    option_maintenance_of_mark_ppm: int = 0
+    option_put_initial_ppm: int = 0
 
     def __post_init__(self) -> None:
-        """Check the rules NUM-1, MKT-1 and MKT-2."""
+        """Check the rules NUM-1, NUM-3 and MKT-1 to MKT-3."""
+        kinds = ", ".join(f"{kind.value} {kind.name}" for kind in ContractKind)
+        known = type(self.kind) in {int, ContractKind} and self.kind in list(ContractKind)
+        _require("MKT-3", known, "kind", self.kind, kinds)
+        object.__setattr__(self, "kind", ContractKind(self.kind))
         for field in fields(self):
+            if field.name == "kind":
+                continue
             if field.name != "tiers":
                 value = getattr(self, field.name)
                 _require("MKT-1", type(value) is int, field.name, value, "an integer")
@@ -76,6 +118,8 @@ class MarketSpec:
                 name = f"tiers[{index}].{field.name}"
                 _require("MKT-1", type(value) is int, name, value, "an integer")
         self._check_ranges()
+        self._check_products()
+        self._check_contract()
         self._check_tiers()
         tier_amounts_quote(self)
 
@@ -97,26 +141,57 @@ class MarketSpec:
         for name, (low, high) in bounds.items():
             value = getattr(self, name)
             _require("MKT-1", low <= value <= high, name, value, f"{low} to {high}")
-        notional = self.price_ticks_max * self.position_lots_max * self.quote_per_tick_lot
+
+    def _check_products(self) -> None:
+        """NUM-1, NUM-3, FUND-2: the worth of a lot at its highest, times what multiplies it."""
+        rule, price, name = "NUM-1", self.price_ticks_max, "price_ticks_max * "
+        if self.kind == ContractKind.INVERSE_PERPETUAL:
+            rule, price, name = "NUM-3", 1, ""
+        notional = price * self.position_lots_max * self.quote_per_tick_lot
         _require(
-            "NUM-1",
+            rule,
             notional <= QUOTE_MAX,
-            "price_ticks_max * position_lots_max * quote_per_tick_lot",
+            f"{name}position_lots_max * quote_per_tick_lot",
             notional,
             f"at most {QUOTE_MAX} quote",
         )
-
-        step = self.funding_cap_ppm * self.price_ticks_max * self.quote_per_tick_lot
+        step = self.funding_cap_ppm * price * self.quote_per_tick_lot
         _require(
             "FUND-2",
             step <= FUNDING_STEP_E6_MAX,
-            "funding_cap_ppm * price_ticks_max * quote_per_tick_lot",
+            f"funding_cap_ppm * {name}quote_per_tick_lot",
             step,
             f"at most {FUNDING_STEP_E6_MAX} quote per lot * 10^6",
         )
 
+    def _check_contract(self) -> None:
+        """MKT-3: what a kind needs, and nothing that it has not."""
+        kind, most = self.kind, PPM if self.kind.is_option else 0
+        bounds = {
+            "expiry_time_s": (1, TIME_S_MAX) if kind.expires else (0, 0),
+            "strike_ticks": (1, self.price_ticks_max) if kind.is_option else (0, 0),
+            "option_initial_least_ppm": (self.option_maintenance_ppm, most),
+            "option_initial_ppm": (self.option_initial_least_ppm, most),
+            "option_maintenance_ppm": (min(1, most), most),
+            "option_maintenance_of_mark_ppm": (0, most if kind == kind.OPTION_PUT else 0),
+            "option_put_initial_ppm": (PPM, 2 * PPM) if kind == kind.OPTION_PUT else (0, 0),
+        }
+        for name, (low, high) in bounds.items():
+            value, unit = getattr(self, name), name.rpartition("_")[2]
+            expected = f"{low} to {high} {unit} of a market of kind {kind.name}"
+            _require("MKT-3", low <= value <= high, name, value, expected)
+        if kind.expires:
+            cap = self.funding_cap_ppm
+            _require(
+                "MKT-3", cap == 0, "funding_cap_ppm", cap, f"0 ppm: a {kind.name} pays no funding"
+            )
+
     def _check_tiers(self) -> None:
-        _require("MKT-1", 1 <= len(self.tiers) <= TIERS_MAX, "tiers", len(self.tiers), "1 to 8")
+        count = len(self.tiers)
+        if self.kind.is_option:
+            _require("MKT-3", count == 0, "tiers", count, "none: an option has shares instead")
+            return
+        _require("MKT-1", 1 <= count <= TIERS_MAX, "tiers", count, f"1 to {TIERS_MAX}")
         floor = -1
         initial = maintenance = 0
         for index, tier in enumerate(self.tiers):
@@ -149,25 +224,34 @@ class MarketSpec:
             initial, maintenance = tier.margin_initial_ppm, rate
 
     def pack(self) -> bytes:
-        """Return the journal's form of the parameters."""
+        """Return the journal's form of the parameters: version 0 where it can say all, else 1."""
+        contract = [getattr(self, name) for name in _CONTRACT_FIELDS]
+        version = int(any(contract))
         head = [getattr(self, name) for name in _HEAD_FIELDS]
         tiers = b"".join(
             _TIER.pack(t.notional_floor_quote, t.margin_initial_ppm, t.margin_maintenance_ppm)
             for t in self.tiers
         )
-        return _HEAD.pack(*head, len(self.tiers)) + tiers
+        packed = _HEAD.pack(head[0], version, *head[1:], len(self.tiers)) + tiers
+        return packed + _CONTRACT.pack(*contract) if version else packed
 
     @classmethod
     def unpack(cls, packed: bytes) -> MarketSpec:
         """Return the parameters of `pack`. Raises `ValueError` or `struct.error` on bad bytes."""
-        *head, count = _HEAD.unpack_from(packed)
-        if len(packed) != _HEAD.size + count * _TIER.size:
+        market_id, version, *head, count = _HEAD.unpack_from(packed)
+        if version > 1:
+            raise ValueError(f"market parameters: version {version} is newer than this program's 1")
+        end = _HEAD.size + count * _TIER.size
+        if len(packed) != end + version * _CONTRACT.size:
             raise ValueError(f"market parameters: {len(packed)} bytes do not hold {count} tiers")
+        values = dict(zip(_HEAD_FIELDS, (market_id, *head), strict=True))
+        if version:
+            values |= zip(_CONTRACT_FIELDS, _CONTRACT.unpack_from(packed, end), strict=True)
         tiers = tuple(
             Tier(notional_floor_quote=floor, margin_initial_ppm=im, margin_maintenance_ppm=mm)
-            for floor, im, mm in _TIER.iter_unpack(packed[_HEAD.size :])
+            for floor, im, mm in _TIER.iter_unpack(packed[_HEAD.size : end])
         )
-        return cls(**dict(zip(_HEAD_FIELDS, head, strict=True)), tiers=tiers)
+        return cls(**values, tiers=tiers)
 
 
 _HEAD_FIELDS: Final = (
@@ -184,6 +268,16 @@ _HEAD_FIELDS: Final = (
     "funding_interval_s",
     "index_age_max_ms",
 )
+_CONTRACT_FIELDS: Final = (
+    "kind",
+    "expiry_time_s",
+    "strike_ticks",
+    "option_initial_least_ppm",
+    "option_initial_ppm",
+    "option_maintenance_ppm",
+    "option_maintenance_of_mark_ppm",
+    "option_put_initial_ppm",
+)
 
 
 def tier_amounts_quote(spec: MarketSpec) -> list[tuple[int, int]]:
@@ -192,7 +286,7 @@ def tier_amounts_quote(spec: MarketSpec) -> list[tuple[int, int]]:
     Raises:
         ValueError: An amount would not be whole, so the requirement would jump at the floor.
     """
-    amounts = [(0, 0)]
+    amounts = [(0, 0)] if spec.tiers else []
     for before, tier in zip(spec.tiers, spec.tiers[1:], strict=False):
         chained = []
         for name, amount in zip(

@@ -76,6 +76,14 @@ cdef int load_spec(SpecC* out, object spec) except -1:
     out.funding_cap = spec.funding_cap_ppm
     out.funding_interval_s = spec.funding_interval_s
     out.index_age_max_ms = spec.index_age_max_ms
+    out.kind = spec.kind
+    out.expiry_time_s = spec.expiry_time_s
+    out.strike = spec.strike_ticks
+    out.option_initial_least = spec.option_initial_least_ppm
+    out.option_initial = spec.option_initial_ppm
+    out.option_maintenance = spec.option_maintenance_ppm
+    out.option_maintenance_of_mark = spec.option_maintenance_of_mark_ppm
+    out.option_put_initial = spec.option_put_initial_ppm
     out.tier_count = len(spec.tiers)
     for k, (tier, amounts) in enumerate(zip(spec.tiers, tier_amounts_quote(spec))):
         out.tiers[k].notional_floor = tier.notional_floor_quote

@@ -3,7 +3,14 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
 cdef enum:
-    TIERS_MAX_C = 8
+    TIERS_MAX_C = 16
+
+cdef enum KindC:                 # ContractKind
+    LINEAR_PERPETUAL = 0
+    INVERSE_PERPETUAL = 1
+    LINEAR_FUTURE = 2
+    OPTION_CALL = 3
+    OPTION_PUT = 4
 
 cdef struct TierC:
     int64_t notional_floor       # quote; first notional of the tier
@@ -26,6 +33,14 @@ cdef struct SpecC:
     int32_t funding_interval_s
     int64_t index_age_max_ms
     TierC tiers[TIERS_MAX_C]
+    int64_t expiry_time_s        # unix; 0: never
+    int64_t strike               # ticks; options
+    int32_t kind                 # KindC
+    int32_t option_initial_least       # ppm of the underlying, a short's
+    int32_t option_initial             # ppm of the underlying at the money
+    int32_t option_maintenance         # ppm of the underlying
+    int32_t option_maintenance_of_mark  # ppm of the mark, a put's
+    int32_t option_put_initial         # ppm of maintenance, a put's
 
 cdef struct PositionC:
     int64_t lots                 # signed; > 0 long

@@ -12,7 +12,7 @@ from libc.string cimport memset
 from margin_core.requirement cimport (
     bankruptcy_price, equity, funding_owed, initial, liquidation_price, maintenance, notional_of)
 from margin_core.rules cimport load_spec
-from margin_core.types cimport PositionC
+from margin_core.types cimport LINEAR_FUTURE, LINEAR_PERPETUAL, PositionC
 from matcher.engine.handlers cimport (
     KIND_DEPOSIT, KIND_SETTLEMENT_REJECTED, dispatch, look_far, look_near, order_of_nonce)
 from matcher.engine.invariants cimport check_core
@@ -98,6 +98,9 @@ cdef class Engine:
             raise ValueError(f"market_id = {spec.market_id}: listed already")
         if self.c.market_count == MARKETS_MAX:
             raise ValueError(f"market_id = {spec.market_id}: {MARKETS_MAX} markets are the limit")
+        if spec.kind not in (LINEAR_PERPETUAL, LINEAR_FUTURE):
+            raise ValueError(
+                f"MKT-3: kind = {spec.kind.name}: expected LINEAR_PERPETUAL or LINEAR_FUTURE")
         m = open_market(spec.price_ticks_max)
         if m == NULL:
             raise MemoryError(f"market_id = {spec.market_id}: no memory for its price ladders")

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from bulkhead_signing import CollateralMove, IndexPrice, Order, Withdrawal
-from margin_core import MarketSpec, Tier
+from margin_core import ContractKind, MarketSpec, Tier
 from matcher.engine.commands import (
     FLAG_POST_ONLY,
     FLAG_REDUCE_ONLY,
@@ -328,6 +328,14 @@ def listing_of(spec: market_spec_pb2.MarketSpec, display: market_spec_pb2.Market
             funding_cap_ppm=spec.funding_cap_ppm,
             funding_interval_s=spec.funding_interval_s,
             index_age_max_ms=spec.index_age_max_ms,
+            kind=ContractKind(spec.kind),
+            expiry_time_s=spec.expiry_time_s,
+            strike_ticks=spec.strike_ticks,
+            option_initial_least_ppm=spec.option_initial_least_ppm,
+            option_initial_ppm=spec.option_initial_ppm,
+            option_maintenance_ppm=spec.option_maintenance_ppm,
+            option_maintenance_of_mark_ppm=spec.option_maintenance_of_mark_ppm,
+            option_put_initial_ppm=spec.option_put_initial_ppm,
             tiers=tuple(
                 Tier(
                     notional_floor_quote=tier.notional_floor_quote,

@@ -9,7 +9,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from margin_core import Verdict
-from margin_core.limits import ORDER_LOTS_MAX, QUOTE_MAX, TIERS_MAX
+from margin_core.limits import ORDER_LOTS_MAX, QUOTE_MAX
 from tests.model.cases import any_bucket, any_fund, any_lots, any_market, any_spec, around, order_of
 from tests.model.margin import Bucket, Market, RefusedError
 
@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PATH = ROOT / "settlement/contracts/test/vectors/margin.json"
 SPECS = 64
 CASES = 2_000  # of each kind
+TIERS_MAX = 8  # columns for tiers
 
 POSITION = "position_lots entry_value_quote collateral_quote funding_index_e6"
 AT = f"spec {POSITION} market_funding_index_e6 mark_ticks"

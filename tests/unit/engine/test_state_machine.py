@@ -294,3 +294,10 @@ def test_the_sums_of_the_venue() -> None:
     assert held + market.funding_pool_quote == e.deposits_quote() - e.withdrawals_quote()
     assert e.deposit_seq() == 7
     assert market.open_interest_lots == sum(max(0, p.position_lots) for p in positions)
+
+
+def test_markets_of_another_kind_are_not_listed() -> None:
+    """MKT-3: the engine computes linear perpetuals and futures."""
+    Venue(spec=spec_of(kind=2, expiry_time_s=2_000_000_000, funding_cap_ppm=0))
+    with pytest.raises(ValueError, match="MKT-3: kind = INVERSE_PERPETUAL: expected LINEAR_PERP"):
+        Venue(spec=spec_of(kind=1))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from margin_core import MarketSpec, Tier
+from margin_core import ContractKind, MarketSpec, Tier
 from margin_core.market_spec import tier_amounts_quote
 
 GOOD: dict[str, Any] = {
@@ -69,8 +69,8 @@ BROKEN: list[tuple[str, dict[str, Any], str]] = [
     ),
     # The tiers.
     ("tiers list", {"tiers": [tier(0, 2, 1)]}, "MKT-1: tiers = [Tier(.*expected a tuple of Tier"),
-    ("tiers none", {"tiers": ()}, "MKT-1: tiers = 0: expected 1 to 8"),
-    ("tiers nine", tiers(*((k, 2, 1) for k in range(9))), "MKT-1: tiers = 9: expected 1 to 8"),
+    ("tiers none", {"tiers": ()}, "MKT-1: tiers = 0: expected 1 to 16"),
+    ("tiers 17", tiers(*((k, 2, 1) for k in range(17))), "MKT-1: tiers = 17: expected 1 to 16"),
     (
         "tier whole",
         tiers((0, 10_000, 5_000.5)),
@@ -118,6 +118,96 @@ BROKEN: list[tuple[str, dict[str, Any], str]] = [
         "MKT-2: floor * step of margin_maintenance_ppm = 100: expected a multiple of 10^6",
     ),
 ]
+
+DATED: dict[str, Any] = {"kind": 2, "expiry_time_s": 10**9, "funding_cap_ppm": 0}
+CALL: dict[str, Any] = DATED | {
+    "kind": 3,
+    "strike_ticks": 60_000,
+    "option_initial_least_ppm": 100_000,
+    "option_initial_ppm": 150_000,
+    "option_maintenance_ppm": 75_000,
+    "tiers": (),
+}
+PUT: dict[str, Any] = CALL | {
+    "kind": 4,
+    "option_maintenance_of_mark_ppm": 75_000,
+    "option_put_initial_ppm": 1_050_000,
+}
+INVERSE: dict[str, Any] = {"kind": 1, "quote_per_tick_lot": 10**9, "position_lots_max": 10**9}
+KINDS: list[tuple[str, dict[str, Any], str]] = [
+    ("no kind", {"kind": 5}, "MKT-3: kind = 5: expected 0 LINEAR_PERPETUAL, 1 INVERSE_PERPETUAL"),
+    ("kind bool", {"kind": True}, "MKT-3: kind = True: expected 0 LINEAR_PERPETUAL"),
+    ("kind name", {"kind": "put"}, "MKT-3: kind = 'put': expected 0 LINEAR_PERPETUAL"),
+    ("expiry whole", DATED | {"expiry_time_s": 1.5}, "expiry_time_s = 1.5: expected an integer"),
+    ("no expiry", DATED | {"expiry_time_s": 0}, "expiry_time_s = 0: expected 1 to 1099511627775 s"),
+    (
+        "expiry",
+        {"expiry_time_s": 1},
+        "expiry_time_s = 1: expected 0 to 0 s of a market of kind LIN",
+    ),
+    ("strike", {"strike_ticks": 1}, "strike_ticks = 1: expected 0 to 0 ticks of a market of kind"),
+    ("no strike", CALL | {"strike_ticks": 0}, "strike_ticks = 0: expected 1 to 10000000 ticks"),
+    ("share", {"option_initial_ppm": 1}, "option_initial_ppm = 1: expected 0 to 0 ppm"),
+    ("no share", CALL | {"option_maintenance_ppm": 0}, "option_maintenance_ppm = 0: expected 1 to"),
+    (
+        "initial below maintenance",
+        CALL | {"option_initial_least_ppm": 74_999},
+        "option_initial_least_ppm = 74999: expected 75000 to 1000000 ppm of a market of kind OPT",
+    ),
+    (
+        "at the money below the least",
+        CALL | {"option_initial_ppm": 99_999},
+        "option_initial_ppm = 99999: expected 100000 to 1000000 ppm",
+    ),
+    (
+        "call of mark",
+        CALL | {"option_maintenance_of_mark_ppm": 1},
+        "of_mark_ppm = 1: expected 0 to",
+    ),
+    ("call initial", CALL | {"option_put_initial_ppm": 10**6}, "expected 0 to 0 ppm of a market"),
+    ("put initial", PUT | {"option_put_initial_ppm": 999_999}, "expected 1000000 to 2000000 ppm"),
+    ("option tiers", CALL | ONE, "MKT-3: tiers = 1: expected none: an option has shares instead"),
+    (
+        "future funding",
+        DATED | {"funding_cap_ppm": 1},
+        "MKT-3: funding_cap_ppm = 1: expected 0 ppm",
+    ),
+    (
+        "inverse notional",
+        INVERSE | {"position_lots_max": 2 * 10**9},
+        "NUM-3: position_lots_max * quote_per_tick_lot = 2000000000000000000: expected at most",
+    ),
+    (
+        "inverse step",
+        INVERSE
+        | {"quote_per_tick_lot": 2**32, "position_lots_max": 1, "funding_cap_ppm": 10**5 * 3},
+        "MKT-1: funding_cap_ppm",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"), [pytest.param(*row[1:], id=row[0]) for row in KINDS]
+)
+def test_a_kind_has_what_it_needs_and_nothing_else(change: dict[str, Any], message: str) -> None:
+    """MKT-3, NUM-3: the message names rule, value, unit and kind."""
+    with pytest.raises(ValueError, match=r"\A(NUM-3|MKT-[13]): ") as refused:
+        MarketSpec(**(GOOD | ONE | change))
+    assert message in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "change", [{}, DATED, CALL, PUT, INVERSE], ids=lambda c: str(c.get("kind"))
+)
+def test_every_kind_survives_the_journal(change: dict[str, Any]) -> None:
+    """MKT-3: and a linear perpetual has the bytes that it had before there were kinds."""
+    spec = MarketSpec(**(GOOD | ONE | change))
+    packed = spec.pack()
+    assert MarketSpec.unpack(packed) == spec
+    assert packed[2:4] == (b"\1\0" if change else b"\0\0")
+    assert spec.kind is ContractKind(change.get("kind", 0))
+    with pytest.raises(ValueError, match="version 2 is newer"):
+        MarketSpec.unpack(packed[:2] + b"\2\0" + packed[4:])
 
 
 @pytest.mark.parametrize(

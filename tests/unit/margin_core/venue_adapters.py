@@ -45,7 +45,7 @@ def tier_of(floor: int, initial: int, maintenance: int) -> mc.Tier:
 
 def spec_of(
     *, maintenance: int = 1, initial: int | None = None, amount: int = 0, taker: int = 0,
-    **more: int,
+    **more: Any,
 ) -> mc.MarketSpec:  # fmt: skip
     """Return a market; an amount of the tier comes from a tier below with a lower rate."""
     rate = maintenance + 1 if initial is None else initial
@@ -57,7 +57,11 @@ def spec_of(
         grain = PPM // gcd(PPM, step)
         floor = round(Fraction(amount * PPM, step * grain)) * grain
         tiers = [tier_of(0, rate - step, maintenance - step), tier_of(floor, rate, maintenance)]
-    size = {"quote_per_tick_lot": 1, "price_ticks_max": PRICE_TICKS_MAX, "position_lots_max": 2**33}
+    size: dict[str, Any] = {
+        "quote_per_tick_lot": 1,
+        "price_ticks_max": PRICE_TICKS_MAX,
+        "position_lots_max": 2**33,
+    }
     return mc.MarketSpec(
         market_id=1, fee_maker_ppm=0, fee_taker_ppm=taker, tiers=tuple(tiers), **(size | more)
     )
@@ -316,7 +320,7 @@ def order_cost(inputs: Inputs) -> Answer:
 
 
 def amounts_of(floors: list[Fraction], rates: list[int]) -> list[Fraction]:
-    """MKT-2 in millionths; tables of more than eight tiers in windows that share a tier."""
+    """MKT-2 in millionths; tables of more than sixteen tiers in windows that share a tier."""
     found = [Fraction(0)]
     while len(found) < len(floors):
         begin = len(found) - 1
@@ -356,7 +360,7 @@ def tier_lookup(inputs: Inputs) -> Answer:
     """MARG-3: rate and amount of the tier, from two requirements within it."""
     floors, rates = inputs["floors"], [ppm(rate) for rate in inputs["rates"]]
     if len(floors) > TIERS_MAX:
-        raise InexpressibleError("more than eight tiers")
+        raise InexpressibleError("more than sixteen tiers")
     tiers = tuple(
         tier_of(floor * 10**4, rate + 1, rate) for floor, rate in zip(floors, rates, strict=True)
     )
