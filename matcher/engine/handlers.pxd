@@ -17,7 +17,7 @@ from matcher.engine.store cimport (
     ORDER_REJECTED, ORDER_UNKNOWN, POST_ONLY_WOULD_TAKE, PRICE_OUT_OF_RANGE, PRICE_STALE,
     QTY_OUT_OF_RANGE, REASON_FROZEN, REASON_REDUCE_ONLY, SIDE_MISMATCH, TIME_IN_FORCE,
     USER_CANCELED, WITHDRAWN, bucket_at, commit, count_order, drop_order, emit, ensure_bucket,
-    free_order, new_order, nonce_used, now_s, reservation, touch_bucket, use_nonce)
+    free_order, market_with, new_order, nonce_used, now_s, reservation, touch_bucket, use_nonce)
 from matcher.engine.types cimport (
     BucketC, CommandC, CoreC, EventC, MarketC, ORDER_FREE, ORDER_PENDING, OrderC, POST_ONLY,
     REDUCE_ONLY, SLOT_BITS, STATE_HALTED, STATE_OPEN, TRIGGER_ABOVE, TRIGGER_BELOW)
@@ -34,6 +34,7 @@ cdef enum:
     KIND_WITHDRAW = 9
     KIND_SET_MARKET_STATE = 10
     KIND_SETTLEMENT_REJECTED = 11
+    KIND_AMEND = 15              # of a book alone
     EXPIRIES_PER_TICK_MAX = 256
     BUCKET_ORDERS_MAX = 4096
     INDEX_AHEAD_MAX_MS = 10000
@@ -118,7 +119,7 @@ cdef inline int check_standing(
         return REASON_REDUCE_ONLY
     if m.mark_price == 0:
         return NO_PRICE
-    if p.amount < 0 or p.amount > QUOTE_MAX - (b.margin_sell if p.side else b.margin_buy):
+    if p.amount < 0 or p.amount > QUOTE_MAX - b.margin[p.side]:
         return AMOUNT_OUT_OF_RANGE
     if not p.flags & REDUCE_ONLY and p.time_in_force == 0 and <int64_t> p.qty > closing and (
             <int64_t> p.amount < required_margin(m, p, p.qty - closing)):
@@ -133,12 +134,8 @@ cdef inline int64_t reservation_with(BucketC* b, const CommandC* p) noexcept nog
     cdef BucketC copy = b[0]
     if p.flags & REDUCE_ONLY:
         return b.reserved
-    if p.side == 0:
-        copy.margin_buy += p.amount
-        copy.lots_buy += p.qty
-    else:
-        copy.margin_sell += p.amount
-        copy.lots_sell += p.qty
+    copy.margin[p.side] += p.amount
+    copy.lots[p.side] += p.qty
     return reservation(&copy)
 
 
@@ -398,7 +395,7 @@ cdef inline void pass_time(CoreC* c) noexcept nogil:
         slot = c.sweep_at
         order = &c.orders[slot]
         if order.state != ORDER_FREE and order.expiry_s <= now_s(c):
-            drop_order(c, c.markets[c.buckets[order.bucket].market], slot, EXPIRED)
+            drop_order(c, market_with(c, order), slot, EXPIRED)
 
 
 cdef inline void set_state(CoreC* c, const CommandC* p) noexcept nogil:

@@ -62,8 +62,8 @@ cdef int check_bucket(CoreC* c, uint32_t slot) except -1:
                 order.margin, order.qty, order.qty - remaining, order.qty)
             lots[order.side] += remaining
         at = order.bucket_next
-    require(margin[0] == b.margin_buy and margin[1] == b.margin_sell, "INV-7 margin", slot)
-    require(lots[0] == b.lots_buy and lots[1] == b.lots_sell, "INV-7 lots", slot)
+    require(margin[0] == b.margin[0] and margin[1] == b.margin[1], "INV-7 margin", slot)
+    require(lots[0] == b.lots[0] and lots[1] == b.lots[1], "INV-7 lots", slot)
     require(b.reserved == reservation(b), "INV-7 reservation", (slot, b.reserved))
     require(b.position.entry_value >= 0, "INV-6 entry value", slot)
     if b.position.lots == 0:
@@ -106,6 +106,7 @@ cdef int check_core(CoreC* c) except -1:
         reserved[b.account] += b.reserved
         held += b.position.collateral
         held += b.position.entry_value if b.position.lots < 0 else -b.position.entry_value
+    check_free(c)
     for k in range(c.account_count):
         require(c.accounts[k].reserved == reserved[k], "INV-7 account's reservations", k)
         require(c.accounts[k].free >= c.accounts[k].reserved, "INV-7 reserved is there",
@@ -114,4 +115,22 @@ cdef int check_core(CoreC* c) except -1:
     held += c.fees
     require(held == c.deposits - c.withdrawals, "INV-1 money in = money out",
             (held, c.deposits, c.withdrawals))
+    return 0
+
+
+cdef int check_free(CoreC* c) except -1:
+    """Every slot is a live order's or stands once in the free list."""
+    cdef uint32_t live = 0
+    cdef uint32_t count = 0
+    cdef uint32_t slot
+    for slot in range(1, c.order_top):
+        if c.orders[slot].state != ORDER_FREE:
+            live += 1
+    slot = c.order_free
+    while slot and count < c.order_top:
+        require(c.orders[slot].state == ORDER_FREE, "INV-8 free slot", slot)
+        count += 1
+        slot = c.orders[slot].next
+    require(live == c.order_count, "INV-8 live orders", (live, c.order_count))
+    require(live + count + 1 == c.order_top, "INV-8 slots", (live, count, c.order_top))
     return 0

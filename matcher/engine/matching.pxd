@@ -8,15 +8,16 @@ from matcher.engine.ladder cimport next_down, next_up, unlikely
 from matcher.engine.store cimport (
     EXPIRED, FILL, FOK_NOT_FILLABLE, IMMEDIATE_REMAINDER, POST_ONLY_WOULD_TAKE, REASON_FROZEN,
     REASON_REDUCE_ONLY, SELF_TRADE, commit, count_order, drop_order, emit, free_order, now_s,
-    rest_order, trim_orders, unrest_order, update_reservation, usable)
+    owner_of, rest_order, trim_orders, unrest_order, update_reservation, usable)
 from matcher.engine.types cimport (
     BucketC, CoreC, EventC, LadderC, MarketC, ORDER_TAKING, OrderC, POST_ONLY, REDUCE_ONLY,
-    TRIALS_MAX, TRIMS_MAX, TrialC)
+    TRIALS_MAX, TRIMS_MAX, TrialC, WITH_MARGIN)
 
 cdef enum:
     TIF_GTC = 0
     TIF_IOC = 1
     TIF_FOK = 2
+    NOBODY = 0xFFFFFFFF
 
 
 cdef inline int64_t reducible(const BucketC* b, int side) noexcept nogil:
@@ -24,8 +25,9 @@ cdef inline int64_t reducible(const BucketC* b, int side) noexcept nogil:
     return reducible_lots(&b.position, side)
 
 
-cdef inline bint crosses(const OrderC* taker, uint32_t price) noexcept nogil:
-    return price != 0 and (price <= taker.price if taker.side == 0 else price >= taker.price)
+cdef inline bint reaches(int side, uint32_t limit, uint32_t price) noexcept nogil:
+    """Whether an order of `side` with that limit may trade at `price`, 0 where there is none."""
+    return price != 0 and (price <= limit if side == 0 else price >= limit)
 
 
 cdef inline int64_t maker_lots(
@@ -33,18 +35,17 @@ cdef inline int64_t maker_lots(
 ) noexcept nogil:
     """Lots that the resting order can give now; 0 after it was cancelled; -1 for a self-trade."""
     cdef OrderC* maker = &c.orders[slot]
-    cdef BucketC* b = &c.buckets[maker.bucket]
     cdef int64_t lots
     if unlikely(maker.expiry_s <= now_s(c)):
         drop_order(c, m, slot, EXPIRED)
         return 0
-    if unlikely(b.is_frozen):
+    if WITH_MARGIN and unlikely(c.buckets[maker.bucket].is_frozen):
         drop_order(c, m, slot, REASON_FROZEN)
         return 0
-    if unlikely(b.account == taker_account):
+    if unlikely(owner_of(c, maker) == taker_account):
         return -1
-    if maker.flags & REDUCE_ONLY:
-        lots = reducible(b, maker.side)
+    if WITH_MARGIN and unlikely(maker.flags & REDUCE_ONLY):
+        lots = reducible(&c.buckets[maker.bucket], maker.side)
         if lots == 0:
             drop_order(c, m, slot, REASON_REDUCE_ONLY)
             return 0
@@ -101,17 +102,22 @@ cdef inline void trim_all(CoreC* c, MarketC* m) noexcept nogil:
 cdef inline void settle_maker(
     CoreC* c, MarketC* m, uint32_t slot, int64_t lots, const FillC* f
 ) noexcept nogil:
-    """Book the fill on the resting order and end it when it is filled."""
+    """Book the fill on the resting order, first of its level, and end it when it is filled."""
     cdef OrderC* maker = &c.orders[slot]
     cdef uint32_t bucket = maker.bucket
     if lots == maker.remaining:
         unrest_order(c, m, slot)
-        settle_order(c, m, slot, lots, f)
+        if WITH_MARGIN:
+            settle_order(c, m, slot, lots, f)
         free_order(c, slot)
     else:
         m.sides[maker.side].levels[maker.price].lots -= lots
-        settle_order(c, m, slot, lots, f)
-    trim_later(c, m, bucket)
+        if WITH_MARGIN:
+            settle_order(c, m, slot, lots, f)
+        else:
+            maker.remaining -= <uint32_t> lots
+    if WITH_MARGIN:
+        trim_later(c, m, bucket)
 
 
 cdef inline EventC* emit_fill(
@@ -120,7 +126,7 @@ cdef inline EventC* emit_fill(
     """The maker's half of a fill event; to be called before the maker is booked."""
     cdef OrderC* maker = &c.orders[maker_slot]
     cdef EventC* event = emit(c, kind, m)
-    event.account = c.buckets[maker.bucket].account
+    event.account = owner_of(c, maker)
     event.order_id = maker.id
     event.side = 1 - maker.side
     event.price = maker.price
@@ -131,49 +137,61 @@ cdef inline EventC* emit_fill(
     return event
 
 
-cdef inline bint match_one(CoreC* c, MarketC* m, uint32_t slot, uint8_t* reason) noexcept nogil:
-    """One step against the best opposite order; false at the end, `reason` why (0: no match)."""
+cdef inline int judge_taker(
+    CoreC* c, MarketC* m, uint32_t slot, int64_t lots, int64_t price, FillC* f
+) noexcept nogil:
+    """Outcome of `lots` at `price` for the incoming order."""
     cdef OrderC* taker = &c.orders[slot]
     cdef BucketC* b = &c.buckets[taker.bucket]
-    cdef LadderC* side = &m.sides[1 - taker.side]
+    return fill(&m.spec, f, &b.position, m.funding_index, m.mark_price,
+                1 if taker.side == 0 else -1, lots, price, m.spec.fee_taker, taker.margin,
+                taker.qty, taker.qty - taker.remaining, usable(c, b))
+
+
+cdef inline uint8_t sweep(CoreC* c, MarketC* m, uint32_t slot, int side) noexcept nogil:
+    """MATCH-1 to MATCH-3 for an order of `side`. Returns why it ends here, 0: no match is left."""
+    cdef OrderC* taker = &c.orders[slot]
+    cdef LadderC* opposite = &m.sides[1 - side]
+    cdef uint32_t account = owner_of(c, taker)
     cdef uint32_t maker_slot
     cdef int64_t lots
     cdef int verdict
     cdef FillC made, taken
     cdef EventC* event
-    reason[0] = 0
-    if taker.remaining == 0 or not crosses(taker, side.best):
-        return False
-    maker_slot = side.levels[side.best].head
-    lots = maker_lots(c, m, maker_slot, b.account)
-    if lots <= 0:
-        reason[0] = SELF_TRADE if lots < 0 else 0
-        return lots == 0
-    lots = min(lots, <int64_t> taker.remaining)
-    if taker.flags & REDUCE_ONLY:
-        lots = min(lots, reducible(b, taker.side))
-        if lots == 0:
-            reason[0] = REASON_REDUCE_ONLY
-            return False
-    verdict = judge_maker(c, m, maker_slot, lots, &made)
-    if unlikely(verdict != VERDICT_OK):
-        drop_order(c, m, maker_slot, <uint8_t> verdict)
-        return True
-    verdict = fill(&m.spec, &taken, &b.position, m.funding_index, m.mark_price,
-                   1 if taker.side == 0 else -1, lots, c.orders[maker_slot].price,
-                   m.spec.fee_taker, taker.margin, taker.qty, taker.qty - taker.remaining,
-                   usable(c, b))
-    if unlikely(verdict != VERDICT_OK):
-        reason[0] = <uint8_t> verdict
-        return False
-    event = emit_fill(c, m, FILL, maker_slot, lots, made.fee)
-    event.account_2 = b.account
-    event.order_id_2 = taker.id
-    event.amount_2 = taken.fee
-    settle_order(c, m, slot, lots, &taken)
-    settle_maker(c, m, maker_slot, lots, &made)
-    trim_later(c, m, taker.bucket)
-    return True
+    if not WITH_MARGIN and account == 0:
+        account = NOBODY
+    while taker.remaining and reaches(side, taker.price, opposite.best):
+        maker_slot = opposite.levels[opposite.best].head
+        lots = maker_lots(c, m, maker_slot, account)
+        if unlikely(lots <= 0):
+            if lots < 0:
+                return SELF_TRADE
+            continue
+        lots = min(lots, <int64_t> taker.remaining)
+        if WITH_MARGIN:
+            if taker.flags & REDUCE_ONLY:
+                lots = min(lots, reducible(&c.buckets[taker.bucket], side))
+                if lots == 0:
+                    return REASON_REDUCE_ONLY
+            verdict = judge_maker(c, m, maker_slot, lots, &made)
+            if unlikely(verdict != VERDICT_OK):
+                drop_order(c, m, maker_slot, <uint8_t> verdict)
+                continue
+            verdict = judge_taker(c, m, slot, lots, opposite.best, &taken)
+            if unlikely(verdict != VERDICT_OK):
+                return <uint8_t> verdict
+        event = emit_fill(c, m, FILL, maker_slot, lots, made.fee if WITH_MARGIN else 0)
+        event.account_2 = owner_of(c, taker)
+        event.order_id_2 = taker.id
+        if WITH_MARGIN:
+            event.amount_2 = taken.fee
+            settle_order(c, m, slot, lots, &taken)
+        else:
+            taker.remaining -= <uint32_t> lots
+        settle_maker(c, m, maker_slot, lots, &made)
+        if WITH_MARGIN:
+            trim_later(c, m, taker.bucket)
+    return 0
 
 
 cdef inline TrialC* trial_of(CoreC* c, uint32_t bucket, uint32_t* count) noexcept nogil:
@@ -240,24 +258,35 @@ cdef inline int64_t try_maker(
     return lots
 
 
+cdef inline int64_t lone_lots(CoreC* c, uint32_t slot, const OrderC* taker) noexcept nogil:
+    """Lots that the resting order gives in a book without margin; -1: the taker ends here."""
+    cdef OrderC* maker = &c.orders[slot]
+    if maker.expiry_s <= now_s(c):
+        return 0
+    return -1 if taker.bucket and maker.bucket == taker.bucket else <int64_t> maker.remaining
+
+
 cdef inline bint fok_fillable(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
-    """MATCH-4: the whole order fills, step by step as `match_one` would do it, on copies."""
+    """MATCH-4: the whole order fills, step by step as `sweep` would do it, on copies."""
     cdef OrderC* taker = &c.orders[slot]
     cdef LadderC* side = &m.sides[1 - taker.side]
     cdef uint32_t price = side.best
     cdef uint32_t trials = 0
-    cdef TrialC* own = trial_of(c, taker.bucket, &trials)
+    cdef TrialC* own = trial_of(c, taker.bucket, &trials) if WITH_MARGIN else NULL
     cdef int64_t missing = taker.remaining
     cdef int64_t lots
     cdef uint32_t at
-    while crosses(taker, price):
+    while reaches(taker.side, taker.price, price):
         at = side.levels[price].head
         while at:
-            lots = try_maker(c, m, at, taker, own, missing, &trials)
+            if WITH_MARGIN:
+                lots = try_maker(c, m, at, taker, own, missing, &trials)
+            else:
+                lots = lone_lots(c, at, taker)
             if lots < 0:
                 return False
             missing -= lots
-            if missing == 0:
+            if missing <= 0:
                 return True
             at = c.orders[at].next
         price = next_up(side, price + 1) if taker.side == 0 else next_down(side, price - 1)
@@ -269,13 +298,17 @@ cdef inline void execute(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
     cdef OrderC* order = &c.orders[slot]
     cdef uint8_t reason = 0
     order.state = ORDER_TAKING
-    if order.flags & POST_ONLY and crosses(order, m.sides[1 - order.side].best):
-        reason = POST_ONLY_WOULD_TAKE
-    elif order.time_in_force == TIF_FOK and not fok_fillable(c, m, slot):
+    if reaches(order.side, order.price, m.sides[1 - order.side].best):
+        if order.flags & POST_ONLY:
+            reason = POST_ONLY_WOULD_TAKE
+        elif order.time_in_force == TIF_FOK and not fok_fillable(c, m, slot):
+            reason = FOK_NOT_FILLABLE
+        elif order.side == 0:
+            reason = sweep(c, m, slot, 0)
+        else:
+            reason = sweep(c, m, slot, 1)
+    elif order.time_in_force == TIF_FOK:
         reason = FOK_NOT_FILLABLE
-    else:
-        while match_one(c, m, slot, &reason):
-            pass
     if order.remaining == 0:
         free_order(c, slot)
     elif reason:
@@ -284,5 +317,5 @@ cdef inline void execute(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
         drop_order(c, m, slot, IMMEDIATE_REMAINDER)
     else:
         rest_order(c, m, slot)
-    if unlikely(c.trim_count != 0):
+    if WITH_MARGIN and unlikely(c.trim_count != 0):
         trim_all(c, m)

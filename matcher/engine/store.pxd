@@ -11,7 +11,7 @@ from matcher.engine.ladder cimport link_order, next_down, next_up, unlikely, unl
 from matcher.engine.types cimport (
     AccountC, BucketC, CoreC, EventC, LadderC, MARKETS_MAX, MarketC, NEAR_MARKETS, NonceC,
     ORDER_FREE, ORDER_PENDING, ORDER_RESTING, ORDER_TAKING, OrderC, REDUCE_ONLY, SLOT_BITS,
-    TRIGGER_ABOVE)
+    TRIGGER_ABOVE, WITH_MARGIN)
 
 cdef enum EventKindC:
     ORDER_ACCEPTED = 1
@@ -34,6 +34,7 @@ cdef enum EventKindC:
     MARKET_STATE_CHANGED = 18
     FROZEN_CHANGED = 19
     LIQUIDATION_ENDED = 20
+    ORDER_AMENDED = 21
 
 cdef enum ReasonC:
     MARKET_UNKNOWN = 1
@@ -218,8 +219,8 @@ cdef inline int64_t covered(int64_t margin, int64_t lots, int64_t cover) noexcep
 
 cdef inline int64_t reservation(const BucketC* b) noexcept nogil:
     """Worst of the two sides, quote: a fill of one side lets the other close it."""
-    cdef int64_t buy = covered(b.margin_buy, b.lots_buy, -b.position.lots)
-    cdef int64_t sell = covered(b.margin_sell, b.lots_sell, b.position.lots)
+    cdef int64_t buy = covered(b.margin[0], b.lots[0], -b.position.lots)
+    cdef int64_t sell = covered(b.margin[1], b.lots[1], b.position.lots)
     return buy if buy > sell else sell
 
 
@@ -238,24 +239,27 @@ cdef inline void count_order(
     CoreC* c, BucketC* b, const OrderC* order, uint32_t begin, uint32_t end, int sign
 ) noexcept nogil:
     """Add (sign 1) or take away (-1) the margin and lots [begin, end) of an opening order."""
-    cdef int64_t margin, lots
     if order.flags & REDUCE_ONLY:
         return
-    margin = sign * slice_of(order.margin, order.qty, begin, end)
-    lots = sign * (<int64_t> end - begin)
-    if order.side == 0:
-        b.margin_buy += margin
-        b.lots_buy += lots
-    else:
-        b.margin_sell += margin
-        b.lots_sell += lots
+    b.margin[order.side] += sign * slice_of(order.margin, order.qty, begin, end)
+    b.lots[order.side] += sign * (<int64_t> end - begin)
+
+
+cdef inline uint32_t owner_of(const CoreC* c, const OrderC* order) noexcept nogil:
+    """The account whose order it is."""
+    return c.buckets[order.bucket].account if WITH_MARGIN else order.bucket
+
+
+cdef inline MarketC* market_with(CoreC* c, const OrderC* order) noexcept nogil:
+    """The market that the order is in."""
+    return c.markets[c.buckets[order.bucket].market if WITH_MARGIN else 0]
 
 
 cdef inline uint32_t new_order(CoreC* c, uint32_t bucket) noexcept nogil:
     """Take a slot, give it an id, link it first in its bucket; 0 when the store is full."""
     cdef uint32_t slot = c.order_free
     cdef OrderC* order
-    cdef BucketC* b = &c.buckets[bucket]
+    cdef BucketC* b
     if slot:
         c.order_free = c.orders[slot].next
     elif c.order_top < c.order_capacity:
@@ -266,12 +270,15 @@ cdef inline uint32_t new_order(CoreC* c, uint32_t bucket) noexcept nogil:
     order = &c.orders[slot]
     c.order_seq += 1
     c.order_count += 1
-    b.order_count += 1
     order.id = c.order_seq << SLOT_BITS | slot
     order.bucket = bucket
     order.previous = 0
     order.next = 0
     order.bucket_previous = 0
+    if not WITH_MARGIN:
+        return slot
+    b = &c.buckets[bucket]
+    b.order_count += 1
     order.bucket_next = b.orders
     if b.orders:
         c.orders[b.orders].bucket_previous = slot
@@ -282,13 +289,14 @@ cdef inline uint32_t new_order(CoreC* c, uint32_t bucket) noexcept nogil:
 cdef inline void free_order(CoreC* c, uint32_t slot) noexcept nogil:
     """Unlink from the bucket and give the slot back."""
     cdef OrderC* order = &c.orders[slot]
-    if order.bucket_previous:
-        c.orders[order.bucket_previous].bucket_next = order.bucket_next
-    else:
-        c.buckets[order.bucket].orders = order.bucket_next
-    if order.bucket_next:
-        c.orders[order.bucket_next].bucket_previous = order.bucket_previous
-    c.buckets[order.bucket].order_count -= 1
+    if WITH_MARGIN:
+        if order.bucket_previous:
+            c.orders[order.bucket_previous].bucket_next = order.bucket_next
+        else:
+            c.buckets[order.bucket].orders = order.bucket_next
+        if order.bucket_next:
+            c.orders[order.bucket_next].bucket_previous = order.bucket_previous
+        c.buckets[order.bucket].order_count -= 1
     order.state = ORDER_FREE
     order.id = 0
     order.next = c.order_free
@@ -329,15 +337,16 @@ cdef inline void unrest_order(CoreC* c, MarketC* m, uint32_t slot) noexcept nogi
 cdef inline void drop_order(CoreC* c, MarketC* m, uint32_t slot, uint8_t reason) noexcept nogil:
     """End an order that is resting, pending or being matched, with its event."""
     cdef OrderC* order = &c.orders[slot]
-    cdef BucketC* b = &c.buckets[order.bucket]
     cdef EventC* event
     unrest_order(c, m, slot)
-    count_order(c, b, order, order.qty - order.remaining, order.qty, -1)
-    update_reservation(c, b)
+    if WITH_MARGIN:
+        count_order(
+            c, &c.buckets[order.bucket], order, order.qty - order.remaining, order.qty, -1)
+        update_reservation(c, &c.buckets[order.bucket])
     event = emit(c, ORDER_CANCELED, m)
     event.reason = reason
     event.side = order.side
-    event.account = b.account
+    event.account = owner_of(c, order)
     event.order_id = order.id
     event.order_id_2 = order.nonce
     event.price = order.price

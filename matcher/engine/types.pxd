@@ -4,6 +4,14 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from margin_core.types cimport PositionC, SpecC
 
+cdef extern from *:
+    """
+    #ifndef BH_MARGIN
+    #define BH_MARGIN 1
+    #endif
+    """
+    const bint WITH_MARGIN "BH_MARGIN"   # 0: the book alone; an order's bucket is its owner
+
 cdef enum:
     MARKETS_MAX = 64
     NEAR_MARKETS = 8
@@ -29,6 +37,7 @@ cdef enum OrderFlag:
     REDUCE_ONLY = 2
     TRIGGER_ABOVE = 4
     TRIGGER_BELOW = 8
+    SPECIAL = 16                 # has more to it, in an array beside the orders
 
 cdef struct CommandC:            # as commands.RECORD
     uint8_t kind
@@ -85,10 +94,8 @@ cdef struct OrderC:              # one cache line
 
 cdef struct BucketC:             # an account's isolated position in one market
     PositionC position
-    int64_t margin_buy           # quote; unfilled margin of opening buy orders
-    int64_t margin_sell
-    int64_t lots_buy             # lots; unfilled lots of opening buy orders
-    int64_t lots_sell
+    int64_t margin[2]            # quote; unfilled margin of opening orders, by side
+    int64_t lots[2]              # lots; unfilled lots of opening orders, by side
     int64_t reserved             # quote; what the orders hold of the account's free balance
     int64_t liquidation_price    # ticks; key in the heap, -1 none
     uint32_t account

@@ -131,6 +131,7 @@ def test_every_file_imports_only_what_its_layer_may() -> None:
     [
         ("margin_core", {MODELS, "numpy", "scipy"}),
         ("matcher.engine.engine", {MODELS, "numpy", "scipy"}),
+        ("matcher.engine.book", {MODELS, "numpy", "scipy"}),
         ("settlement.batch", {MODELS, "scipy"}),
     ],
 )
