@@ -20,7 +20,7 @@ from margin_core.limits import (
 
 _HEAD: Final = struct.Struct("<HHqqqiiiiiiiqB")  # market id, version of the form, ...
 _TIER: Final = struct.Struct("<qii")
-_CONTRACT: Final = struct.Struct("<Bqqiiiii")  # version 1: what is not a linear perpetual
+_CONTRACT: Final = struct.Struct("<Bqqiiiiiqiiii")  # version 1: what may be 0
 
 
 class ContractKind(enum.IntEnum):
@@ -98,6 +98,11 @@ class MarketSpec:
     option_maintenance_ppm: int = 0
     option_maintenance_of_mark_ppm: int = 0
     option_put_initial_ppm: int = 0
+    impact_notional_quote: int = 0
+    funding_period_s: int = 0
+    funding_interest_ppm: int = 0
+    funding_clamp_ppm: int = 0
+    grace_s: int = 0
 
     def __post_init__(self) -> None:
         """Check the rules NUM-1, NUM-3 and MKT-1 to MKT-3."""
@@ -137,6 +142,11 @@ class MarketSpec:
             "funding_cap_ppm": (0, 100_000),
             "funding_interval_s": (1, 7 * 86_400),
             "index_age_max_ms": (1, 86_400_000),
+            "impact_notional_quote": (0, QUOTE_MAX),
+            "funding_period_s": (0, 7 * 86_400),
+            "funding_interest_ppm": (-100_000, 100_000),
+            "funding_clamp_ppm": (0, 100_000),
+            "grace_s": (0, 86_400),
         }
         for name, (low, high) in bounds.items():
             value = getattr(self, name)
@@ -277,6 +287,11 @@ _CONTRACT_FIELDS: Final = (
     "option_maintenance_ppm",
     "option_maintenance_of_mark_ppm",
     "option_put_initial_ppm",
+    "impact_notional_quote",
+    "funding_period_s",
+    "funding_interest_ppm",
+    "funding_clamp_ppm",
+    "grace_s",
 )
 
 

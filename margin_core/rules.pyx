@@ -84,6 +84,11 @@ cdef int load_spec(SpecC* out, object spec) except -1:
     out.option_maintenance = spec.option_maintenance_ppm
     out.option_maintenance_of_mark = spec.option_maintenance_of_mark_ppm
     out.option_put_initial = spec.option_put_initial_ppm
+    out.impact_notional = spec.impact_notional_quote
+    out.funding_period_s = spec.funding_period_s
+    out.funding_interest = spec.funding_interest_ppm
+    out.funding_clamp = spec.funding_clamp_ppm
+    out.grace_s = spec.grace_s
     out.tier_count = len(spec.tiers)
     for k, (tier, amounts) in enumerate(zip(spec.tiers, tier_amounts_quote(spec))):
         out.tiers[k].notional_floor = tier.notional_floor_quote

@@ -32,6 +32,11 @@ cdef struct SpecC:
     int32_t tier_count           # 1 .. TIERS_MAX_C
     int32_t funding_interval_s
     int64_t index_age_max_ms
+    int64_t impact_notional      # quote; 0: the premium is the book's middle
+    int32_t funding_period_s     # 0: the rate is for the interval, whatever its length
+    int32_t funding_interest     # ppm a period
+    int32_t funding_clamp        # ppm a period
+    int32_t grace_s
     TierC tiers[TIERS_MAX_C]
     int64_t expiry_time_s        # unix; 0: never
     int64_t strike               # ticks; options

@@ -56,6 +56,11 @@ class MarketTable(_Table, frozen=True, kw_only=True):
     funding_cap_ppm: Ppm
     funding_interval_s: Annotated[int, Meta(ge=1, le=86_400 * 366)]
     index_age_max_ms: Annotated[int, Meta(ge=1, le=86_400_000)]
+    impact_notional_quote: Annotated[int, Meta(ge=0, le=1 << 60)] = 0
+    funding_period_s: Annotated[int, Meta(ge=0, le=7 * 86_400)] = 0
+    funding_interest_ppm: Annotated[int, Meta(ge=-100_000, le=100_000)] = 0
+    funding_clamp_ppm: Annotated[int, Meta(ge=0, le=100_000)] = 0
+    grace_s: Annotated[int, Meta(ge=0, le=86_400)] = 0
     tiers: Annotated[list[TierTable], Meta(min_length=1, max_length=8)]
 
 

@@ -211,6 +211,11 @@ def _listing(market: MarketTable) -> Listing:
         "funding_cap_ppm",
         "funding_interval_s",
         "index_age_max_ms",
+        "impact_notional_quote",
+        "funding_period_s",
+        "funding_interest_ppm",
+        "funding_clamp_ppm",
+        "grace_s",
     )
     tiers = tuple(
         Tier(

@@ -59,6 +59,11 @@ class MarketTable(_Table, frozen=True, kw_only=True):
     funding_interval_s: Annotated[int, Meta(ge=1, le=86_400 * 366)]
     index_age_max_ms: Annotated[int, Meta(ge=1, le=86_400_000)]
     tiers: Annotated[list[TierTable], Meta(min_length=1, max_length=8)]
+    impact_notional_quote: Foreign = None
+    funding_period_s: Foreign = None
+    funding_interest_ppm: Foreign = None
+    funding_clamp_ppm: Foreign = None
+    grace_s: Foreign = None
     symbol: Foreign = None
     price_tick_e9: Foreign = None
     qty_lot_e9: Foreign = None

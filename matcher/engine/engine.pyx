@@ -193,8 +193,9 @@ cdef class Engine:
         cdef MarketC* m = self._market(market_id)
         return Market(
             m.market_id, m.state, m.index_price, m.mark_price, m.last_price, m.index_time_ms,
-            m.funding_index, m.funding_rate_ppm, m.next_funding_s * 1_000_000_000,
-            m.open_interest, m.funding_pool, m.sides[0].best, m.sides[1].best)
+            m.funding_index, m.funding_rate_ppm,
+            (m.last_funding_s + m.spec.funding_interval_s) * 1_000_000_000 if m.last_funding_s else 0,
+            m.open_interest, m.funding_pool, m.sides[0].best, m.sides[1].best, m.grace_until_s)
 
     def spec(self, market_id):
         return self.specs[market_id]
@@ -288,7 +289,8 @@ cdef class Engine:
             digest.update(
                 f"{m.state},{m.index_price},{m.mark_price},{m.last_price},{m.index_time_ms},"
                 f"{m.basis_x256},{m.premium_ppm_sum},{m.premium_count},{m.funding_index},"
-                f"{m.funding_rate_ppm},{m.next_funding_s},{m.open_interest},{m.funding_pool},"
+                f"{m.funding_rate_ppm},{m.last_funding_s},"
+                f"{m.grace_until_s},{m.open_interest},{m.funding_pool},"
                 f"{m.sides[0].best},{m.sides[1].best}".encode())
         return digest.digest()
 

@@ -9,7 +9,7 @@ from margin_core.types cimport FillC, VERDICT_OK
 from matcher.engine.ladder cimport link_order, prefetch
 from matcher.engine.liquidating cimport cancel_bucket
 from matcher.engine.matching cimport execute, reducible
-from matcher.engine.pricing cimport admits, update_price
+from matcher.engine.pricing cimport admits, begin_grace, update_price
 from matcher.engine.store cimport (
     ACCOUNT_UNKNOWN, AMOUNT_OUT_OF_RANGE, CAPACITY, COLLATERAL_MOVED, COMMAND_REJECTED, DEPOSITED,
     EXPIRED, FROZEN_CHANGED, FUND_DEPOSITED, INSUFFICIENT_FREE, INSUFFICIENT_MARGIN, MARKET_STATE,
@@ -406,6 +406,8 @@ cdef inline void set_state(CoreC* c, const CommandC* p) noexcept nogil:
     elif p.order_id < STATE_OPEN or p.order_id > STATE_HALTED:
         refuse(c, m, COMMAND_REJECTED, p, AMOUNT_OUT_OF_RANGE)
     else:
+        if m.state == STATE_HALTED and p.order_id != STATE_HALTED:
+            begin_grace(c, m)
         m.state = <uint8_t> p.order_id
         event = emit(c, MARKET_STATE_CHANGED, m)
         event.amount = <int64_t> p.order_id

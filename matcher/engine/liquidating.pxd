@@ -249,7 +249,7 @@ cdef inline void liquidate_all(CoreC* c, MarketC* m) noexcept nogil:
                 touch_bucket(c, m, slot)
 
 
-cdef inline void unwind_fund(CoreC* c, MarketC* m) noexcept nogil:
+cdef inline void unwind_fund(CoreC* c, MarketC* m, bint in_grace) noexcept nogil:
     """LIQ-5: the fund gives its position back to the book close to the mark; LIQ-7 first."""
     cdef BucketC* b = &c.buckets[m.fund]
     cdef LadderC* side
@@ -258,7 +258,7 @@ cdef inline void unwind_fund(CoreC* c, MarketC* m) noexcept nogil:
     cdef FillC made, closed
     cdef EventC* event
     cdef int sign
-    if liquidatable(&m.spec, &b.position, m.funding_index, m.mark_price):
+    if not in_grace and liquidatable(&m.spec, &b.position, m.funding_index, m.mark_price):
         deleverage(c, m, m.fund)
     while b.position.lots != 0:
         sign = -1 if b.position.lots > 0 else 1

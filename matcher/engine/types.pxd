@@ -159,7 +159,8 @@ cdef struct MarketC:
     int64_t premium_count
     int64_t funding_index        # quote per lot * 10^6
     int64_t funding_rate_ppm
-    int64_t next_funding_s
+    int64_t last_funding_s       # of the last settlement; at first, of the first index
+    int64_t grace_until_s        # nobody is liquidated before
     int64_t open_interest        # lots
     int64_t funding_pool         # quote
 

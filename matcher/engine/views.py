@@ -38,6 +38,7 @@ class Market(NamedTuple):
     funding_pool_quote: int
     best_bid_ticks: int
     best_ask_ticks: int
+    grace_until_s: int
 
 
 class Order(NamedTuple):

@@ -336,6 +336,11 @@ def listing_of(spec: market_spec_pb2.MarketSpec, display: market_spec_pb2.Market
             option_maintenance_ppm=spec.option_maintenance_ppm,
             option_maintenance_of_mark_ppm=spec.option_maintenance_of_mark_ppm,
             option_put_initial_ppm=spec.option_put_initial_ppm,
+            impact_notional_quote=spec.impact_notional_quote,
+            funding_period_s=spec.funding_period_s,
+            funding_interest_ppm=spec.funding_interest_ppm,
+            funding_clamp_ppm=spec.funding_clamp_ppm,
+            grace_s=spec.grace_s,
             tiers=tuple(
                 Tier(
                     notional_floor_quote=tier.notional_floor_quote,

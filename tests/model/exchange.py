@@ -172,6 +172,8 @@ class Exchange(Waterfall):
     def set_market_state(self, c: Command) -> None:
         venue = self.venue(c)
         require(c.aux in set(MarketState), "AMOUNT_OUT_OF_RANGE")
+        if venue.state == MarketState.HALTED and c.aux != MarketState.HALTED:
+            venue.grace_until_s = self.now_s + venue.spec.grace_s  # MARK-3
         venue.state = c.aux
         self.say("MARKET_STATE", c.market_id, amount=c.aux)
 
@@ -195,16 +197,20 @@ class Exchange(Waterfall):
         require(1 <= c.price_ticks <= venue.spec.price_ticks_max, "PRICE_OUT_OF_RANGE")
         require(venue.index_ms <= c.aux, "PRICE_STALE")
         require(-10_000 <= self.now_s * 1000 - c.aux <= age, "PRICE_STALE")
+        if venue.index_price and self.now_s * 1000 - venue.index_ms > age:
+            venue.grace_until_s = self.now_s + venue.spec.grace_s  # MARK-3
+        waits = self.now_s < venue.grace_until_s
         venue.index_price, venue.index_ms = c.price_ticks, c.aux
         self.move_mark(venue, market)
-        self.say("PRICE", market, price=venue.rules.mark, qty=c.price_ticks, amount=c.aux)
+        told = {"price": venue.rules.mark, "qty": c.price_ticks, "amount": c.aux}
+        self.say("PRICE", market, flags=int(waits), **told)
         self.settle_funding(venue, market)
         if venue.state == MarketState.HALTED:
             return
         self.fire_triggers(venue, market)
         tried: set[Key] = set()
-        while (key := self.most_endangered(venue, market, tried)) is not None:
+        while not waits and (key := self.most_endangered(venue, market, tried)) is not None:
             tried.add(key)
             self.liquidate(venue, key)
             self.trim()
-        self.unwind_fund(venue, market)
+        self.unwind_fund(venue, market, waits)

@@ -37,6 +37,7 @@ class Seen(NamedTuple):
     left: int = 0
     amount: int = 0
     amount_2: int = 0
+    flags: int = 0
 
 
 @dataclass(eq=False)
@@ -77,7 +78,8 @@ class Venue:
     index_ms: int = 0
     basis_x256: int = 0
     premiums: list[int] = field(default_factory=list)
-    next_funding_s: int = 0
+    last_funding_s: int = 0
+    grace_until_s: int = 0
     rate: int = 0
     pool: int = 0
 

@@ -107,10 +107,10 @@ class Waterfall(Pricing):
         self.commit(other, counter_after)
         return True
 
-    def unwind_fund(self, venue: Venue, market: int) -> None:
+    def unwind_fund(self, venue: Venue, market: int, waits: bool) -> None:
         """LIQ-7, LIQ-5."""
         rules, key, passed = venue.rules, (FUND, market), set[Key]()
-        if rules.liquidatable(self.positions[key]):
+        if not waits and rules.liquidatable(self.positions[key]):
             while self.positions[key].lots and self.deleverage(venue, key, passed):
                 pass
         slack = rules.mark * venue.spec.mark_band_ppm // (FUND_SLIPPAGE * PPM)

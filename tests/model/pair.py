@@ -57,6 +57,7 @@ class Pair:
             kind, e.market_id, e.account, e.account_2, e.side, RejectReason(e.reason).name,
             nonce, nonce_2, e.price_ticks, e.qty_lots, e.remaining_lots,
             0 if kind == "ADL" else e.amount_quote, e.amount_2_quote,
+            e.flags if kind == "PRICE" else 0,
         )  # fmt: skip
 
     def apply(self, command: Command) -> list[Seen]:
@@ -99,7 +100,9 @@ class Pair:
         assert (m.funding_index_e6, m.funding_rate_ppm, m.funding_pool_quote) == (
             venue.rules.index, venue.rate, venue.pool,
         )  # fmt: skip
-        assert m.next_funding_time_ns == venue.next_funding_s * NS
+        due = venue.last_funding_s + venue.spec.funding_interval_s
+        assert m.next_funding_time_ns == (due * NS if venue.last_funding_s else 0)
+        assert m.grace_until_s == venue.grace_until_s
         for side, found in enumerate(self.engine.book(market, ORDER_MAX)):
             levels: Counter[int] = Counter()
             for o in self.model.book(market, side):

@@ -1,6 +1,9 @@
-"""Mark, funding and triggers of the slow model: MARK-1, FUND-1, FUND-2, TRIG-1 of SPEC §3."""
+"""Mark, funding and triggers of the slow model: MARK-1, FUND-1 to FUND-4, TRIG-1 of SPEC §3."""
 
 from __future__ import annotations
+
+from fractions import Fraction
+from math import ceil, floor
 
 from matcher.engine.commands import (
     FLAG_POST_ONLY,
@@ -15,6 +18,7 @@ from tests.model.matching import Matching
 
 FUNDING_INDEX_MAX = 2**62
 TRIGGERS_MAX = 4_096
+IMPACT_LEVELS_MAX = 256
 FLAG_NEEDED = {MarketState.POST_ONLY: FLAG_POST_ONLY, MarketState.REDUCE_ONLY: FLAG_REDUCE_ONLY}
 
 
@@ -38,7 +42,7 @@ class Pricing(Matching):
         if bids and asks:
             mid = (bids[0].c.price_ticks + asks[0].c.price_ticks) // 2
         venue.basis_x256 += ((mid - index) * 256 - venue.basis_x256) // 16
-        venue.premiums.append((mid - index) * PPM // index)
+        venue.premiums.append(clamp(self.premium(venue, market, mid), -PPM, PPM))
         low, high = index - band, index + band
         _, mark, _ = sorted((index, index + venue.basis_x256 // 256, clamp(mid, low, high)))
         if rules.mark:
@@ -46,20 +50,50 @@ class Pricing(Matching):
             mark = clamp(mark, rules.mark - step, rules.mark + step)
         rules.mark = clamp(clamp(mark, low, high), 1, venue.spec.price_ticks_max)
 
+    def premium(self, venue: Venue, market: int, mid: int) -> int:
+        """FUND-2."""
+        index = venue.index_price
+        if not venue.spec.impact_notional_quote:
+            return floor(Fraction((mid - index) * PPM, index))
+        bid, ask = (self.impact(venue, market, side) for side in (0, 1))
+        above = max(Fraction(0), bid - index) if bid else Fraction(0)
+        below = max(Fraction(0), index - ask) if ask else Fraction(0)
+        return floor((above - below) * PPM / index)
+
+    def impact(self, venue: Venue, market: int, side: int) -> Fraction | None:
+        """FUND-3: order by order, each level at most what is needed there, in whole lots."""
+        left, paid, lots = Fraction(venue.spec.impact_notional_quote), 0, 0
+        levels: dict[int, int] = {}
+        for o in self.book(market, side):
+            levels[o.c.price_ticks] = levels.get(o.c.price_ticks, 0) + o.left
+        for number, (price, size) in enumerate(list(levels.items())[:IMPACT_LEVELS_MAX]):
+            needed = ceil(left / (price * venue.rules.unit))
+            taken = needed if number + 1 == IMPACT_LEVELS_MAX else min(size, needed)
+            paid, lots = paid + taken * price, lots + taken
+            left -= taken * price * venue.rules.unit
+            if left <= 0:
+                mean = Fraction(paid * 256, lots)
+                return Fraction(ceil(mean) if side else floor(mean), 256)
+        return None
+
     def settle_funding(self, venue: Venue, market: int) -> None:
-        """FUND-1, FUND-2: the mean premium of an interval."""
-        if venue.next_funding_s == 0:
-            venue.next_funding_s = self.now_s + venue.spec.funding_interval_s
-        if self.now_s < venue.next_funding_s:
+        """FUND-1, FUND-4: the mean premium of an interval, and interest."""
+        if venue.last_funding_s == 0:
+            venue.last_funding_s = self.now_s
+        if self.now_s < venue.last_funding_s + venue.spec.funding_interval_s:
             return
-        cap = venue.spec.funding_cap_ppm
-        venue.rate = clamp(sum(venue.premiums) // len(venue.premiums), -cap, cap)
+        spec, rate = venue.spec, sum(venue.premiums) // len(venue.premiums)
+        pull = spec.funding_interest_ppm - rate
+        rate += clamp(pull, -spec.funding_clamp_ppm, spec.funding_clamp_ppm)
+        if spec.funding_period_s:
+            rate = rate * (self.now_s - venue.last_funding_s) // spec.funding_period_s
+        venue.rate = clamp(rate, -spec.funding_cap_ppm, spec.funding_cap_ppm)
         step = venue.rate * venue.index_price * venue.rules.unit
         if abs(venue.rules.index + step) > FUNDING_INDEX_MAX:
             venue.rate = step = 0
         venue.rules.index += step
         venue.premiums = []
-        venue.next_funding_s = self.now_s + venue.spec.funding_interval_s
+        venue.last_funding_s = self.now_s
         self.say("FUNDING", market, amount=venue.rules.index, amount_2=venue.rate)
 
     def fire_triggers(self, venue: Venue, market: int) -> None:

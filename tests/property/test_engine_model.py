@@ -43,7 +43,12 @@ def any_spec(rng: Random, market_id: int) -> MarketSpec:
         mark_band_ppm=rng.choice((20_000, 50_000, 200_000)),
         funding_cap_ppm=rng.choice((750, 20_000)),
         funding_interval_s=rng.choice((3, 60)),
-        index_age_max_ms=10_000,
+        index_age_max_ms=rng.choice((1_000, 10_000)),
+        impact_notional_quote=rng.choice((0, 1, 5_000 * unit, 60_000 * unit)),
+        funding_period_s=rng.choice((0, 0, 24)),
+        funding_interest_ppm=rng.choice((0, 100)),
+        funding_clamp_ppm=rng.choice((0, 500)),
+        grace_s=rng.choice((0, 0, 2)),
         tiers=tuple(tiers),
     )
 

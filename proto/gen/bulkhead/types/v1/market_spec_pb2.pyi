@@ -23,7 +23,7 @@ MARKET_STATE_REDUCE_ONLY: MarketState
 MARKET_STATE_HALTED: MarketState
 
 class MarketSpec(_message.Message):
-    __slots__ = ("market_id", "quote_per_tick_lot", "price_ticks_max", "position_lots_max", "fee_maker_ppm", "fee_taker_ppm", "fee_liquidation_ppm", "liquidation_buffer_ppm", "mark_band_ppm", "funding_cap_ppm", "funding_interval_s", "index_age_max_ms", "tiers", "kind", "expiry_time_s", "strike_ticks", "option_initial_least_ppm", "option_initial_ppm", "option_maintenance_ppm", "option_maintenance_of_mark_ppm", "option_put_initial_ppm")
+    __slots__ = ("market_id", "quote_per_tick_lot", "price_ticks_max", "position_lots_max", "fee_maker_ppm", "fee_taker_ppm", "fee_liquidation_ppm", "liquidation_buffer_ppm", "mark_band_ppm", "funding_cap_ppm", "funding_interval_s", "index_age_max_ms", "tiers", "impact_notional_quote", "funding_period_s", "funding_interest_ppm", "funding_clamp_ppm", "grace_s", "kind", "expiry_time_s", "strike_ticks", "option_initial_least_ppm", "option_initial_ppm", "option_maintenance_ppm", "option_maintenance_of_mark_ppm", "option_put_initial_ppm")
     MARKET_ID_FIELD_NUMBER: _ClassVar[int]
     QUOTE_PER_TICK_LOT_FIELD_NUMBER: _ClassVar[int]
     PRICE_TICKS_MAX_FIELD_NUMBER: _ClassVar[int]
@@ -37,6 +37,11 @@ class MarketSpec(_message.Message):
     FUNDING_INTERVAL_S_FIELD_NUMBER: _ClassVar[int]
     INDEX_AGE_MAX_MS_FIELD_NUMBER: _ClassVar[int]
     TIERS_FIELD_NUMBER: _ClassVar[int]
+    IMPACT_NOTIONAL_QUOTE_FIELD_NUMBER: _ClassVar[int]
+    FUNDING_PERIOD_S_FIELD_NUMBER: _ClassVar[int]
+    FUNDING_INTEREST_PPM_FIELD_NUMBER: _ClassVar[int]
+    FUNDING_CLAMP_PPM_FIELD_NUMBER: _ClassVar[int]
+    GRACE_S_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     EXPIRY_TIME_S_FIELD_NUMBER: _ClassVar[int]
     STRIKE_TICKS_FIELD_NUMBER: _ClassVar[int]
@@ -58,6 +63,11 @@ class MarketSpec(_message.Message):
     funding_interval_s: int
     index_age_max_ms: int
     tiers: _containers.RepeatedCompositeFieldContainer[MarginTier]
+    impact_notional_quote: int
+    funding_period_s: int
+    funding_interest_ppm: int
+    funding_clamp_ppm: int
+    grace_s: int
     kind: int
     expiry_time_s: int
     strike_ticks: int
@@ -66,7 +76,7 @@ class MarketSpec(_message.Message):
     option_maintenance_ppm: int
     option_maintenance_of_mark_ppm: int
     option_put_initial_ppm: int
-    def __init__(self, market_id: _Optional[int] = ..., quote_per_tick_lot: _Optional[int] = ..., price_ticks_max: _Optional[int] = ..., position_lots_max: _Optional[int] = ..., fee_maker_ppm: _Optional[int] = ..., fee_taker_ppm: _Optional[int] = ..., fee_liquidation_ppm: _Optional[int] = ..., liquidation_buffer_ppm: _Optional[int] = ..., mark_band_ppm: _Optional[int] = ..., funding_cap_ppm: _Optional[int] = ..., funding_interval_s: _Optional[int] = ..., index_age_max_ms: _Optional[int] = ..., tiers: _Optional[_Iterable[_Union[MarginTier, _Mapping]]] = ..., kind: _Optional[int] = ..., expiry_time_s: _Optional[int] = ..., strike_ticks: _Optional[int] = ..., option_initial_least_ppm: _Optional[int] = ..., option_initial_ppm: _Optional[int] = ..., option_maintenance_ppm: _Optional[int] = ..., option_maintenance_of_mark_ppm: _Optional[int] = ..., option_put_initial_ppm: _Optional[int] = ...) -> None: ...
+    def __init__(self, market_id: _Optional[int] = ..., quote_per_tick_lot: _Optional[int] = ..., price_ticks_max: _Optional[int] = ..., position_lots_max: _Optional[int] = ..., fee_maker_ppm: _Optional[int] = ..., fee_taker_ppm: _Optional[int] = ..., fee_liquidation_ppm: _Optional[int] = ..., liquidation_buffer_ppm: _Optional[int] = ..., mark_band_ppm: _Optional[int] = ..., funding_cap_ppm: _Optional[int] = ..., funding_interval_s: _Optional[int] = ..., index_age_max_ms: _Optional[int] = ..., tiers: _Optional[_Iterable[_Union[MarginTier, _Mapping]]] = ..., impact_notional_quote: _Optional[int] = ..., funding_period_s: _Optional[int] = ..., funding_interest_ppm: _Optional[int] = ..., funding_clamp_ppm: _Optional[int] = ..., grace_s: _Optional[int] = ..., kind: _Optional[int] = ..., expiry_time_s: _Optional[int] = ..., strike_ticks: _Optional[int] = ..., option_initial_least_ppm: _Optional[int] = ..., option_initial_ppm: _Optional[int] = ..., option_maintenance_ppm: _Optional[int] = ..., option_maintenance_of_mark_ppm: _Optional[int] = ..., option_put_initial_ppm: _Optional[int] = ...) -> None: ...
 
 class MarginTier(_message.Message):
     __slots__ = ("notional_floor_quote", "margin_initial_ppm", "margin_maintenance_ppm")
