@@ -46,7 +46,7 @@ class Pool:
 
 @given(st.randoms(use_true_random=False))
 def test_payments_sum_to_zero_with_dust_in_the_pool(rng: Random) -> None:
-    """FUND-1, FUND-5, MARG-1, CONS-1: random sides, sizes and times of touch, paid plus pool = 0."""
+    """FUND-1, FUND-5, MARG-1, CONS-1: any sides, sizes and times of touch."""
     spec, index, pool, paid = any_spec(rng), 0, Pool(), 0
     lots = [rng.randint(-(10**5), 10**5) for _ in range(rng.randint(1, 12))]
     lots.append(-sum(lots))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -130,9 +131,7 @@ def test_published_settlements_come_out_one_by_one(data_dir: Path) -> None:
     """FUND-4: 19 perpetuals; of LAYER the interval goes from four hours to one in its collapse."""
     switched = set()
     for symbol, rows in published(data_dir).items():
-        intervals = [
-            after - before for (before, _), (after, _) in zip(rows, rows[1:], strict=False)
-        ]
+        intervals = [after - before for (before, _), (after, _) in pairwise(rows)]
         switched |= {symbol} if len(set(intervals)) > 1 else set()
         times = dict(zip((time_s for time_s, _ in rows), intervals, strict=False))
         last_s, settled, interval_s = rows[0][0], [rows[0][0]], intervals[0]
@@ -149,12 +148,12 @@ def test_published_settlements_come_out_one_by_one(data_dir: Path) -> None:
 
 
 def test_published_rates_come_out_of_premium_interest_and_cap(data_dir: Path) -> None:
-    """FUND-4: the rate that venues publish most is the interest of its interval; -2 % is the cap."""
+    """FUND-4: the rate published most is the interest of its interval; -2 % caps."""
     rules = {"funding_period_s": 8 * HOUR_S, "funding_interest_ppm": 100}
     spec = spec_of(**rules, funding_clamp_ppm=500)
     counts: Counter[tuple[int, int]] = Counter()
     for rows in published(data_dir).values():
-        for (before, _), (after, rate) in zip(rows, rows[1:], strict=False):
+        for (before, _), (after, rate) in pairwise(rows):
             counts[after - before, round(rate * 10**8)] += 1
     for hours, interest_e8 in ((8, 10_000), (4, 5_000), (1, 1_250)):
         seen = {rate: n for (s, rate), n in counts.items() if s == hours * HOUR_S}
