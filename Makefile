@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build gen lock fmt check test spec demo readme bench sol clean
+.PHONY: help setup build gen lock fmt check test spec demo readme bench sol audit slither symbolic mutation clean
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -22,7 +22,7 @@ endef
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
-		while IFS=$$'\t' read -r name text; do printf '  make %-7s %s\n' "$$name" "$$text"; done
+		while IFS=$$'\t' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
 
 setup: $(VENV)/.locked $(BUILT) $(CONTRACTS)/node_modules/.locked ## venv, locked dependencies, extensions, Anvil, forge and solc
 
@@ -106,6 +106,23 @@ readme: setup ## run the demo and put its output into README.md
 
 bench: setup ## one JSON object a line; ONLY=prefix picks
 	@python -m tests.bench $(ONLY)
+
+audit: slither symbolic mutation ## Slither, proofs, and each check of the contracts removed in turn (an hour)
+
+# The tools pin other versions of web3 and z3 than the project: a virtual environment each.
+build/%/venv/.locked: tests/audit/%.lock $(VENV)/.locked
+	test -x build/$*/venv/bin/python || $(BIN)/python -m venv build/$*/venv
+	build/$*/venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+slither: setup build/slither/venv/.locked ## no finding above informational without a reason
+	python -m tests.audit.slither
+
+symbolic: setup build/symbolic/venv/.locked ## prove the digests (Halmos) and the divisions (SMT checker)
+	python -m tests.audit.symbolic
+
+mutation: setup ## remove each check of the contracts; a test has to fail. ARGS="--only FillLib"
+	python -m tests.audit.mutation $(ARGS)
 
 clean: ## remove what was built; the virtual environment stays
 	rm -rf build dist *.egg-info $(CONTRACTS)/out $(CONTRACTS)/cache
