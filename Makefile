@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build gen lock fmt check test spec demo readme bench sol audit slither symbolic mutation clean
+.PHONY: help setup build gen lock fmt check test fuzz spec demo readme bench sol audit slither symbolic mutation clean
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -90,6 +90,9 @@ check: setup ## lint, formats, types, layers, generated files are fresh
 
 test: sol ## every test: unit, property, differential, integration, style and Solidity
 	python -m pytest -q $(ARGS)
+
+fuzz: setup ## fuzz the engine under sanitizers for SECONDS=60; INPUT=file runs a finding again
+	@python -m tests.fuzz --seconds $(or $(SECONDS),60) $(if $(INPUT),--input $(INPUT))
 
 spec: setup ## print which tests show which rule of SPEC.md
 	python -m tests.tidy.spec

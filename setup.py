@@ -24,10 +24,13 @@ DIRECTIVES = {
     "initializedcheck": DEBUG,
     "wraparound": False,
 }
-SANITIZE = [f"-fsanitize={SANITIZERS}", "-fno-omit-frame-pointer"] if SANITIZERS else []
+# Python compiles with -fwrapv, which switches the checks of signed overflow off.
+SANITIZE = [f"-fsanitize={SANITIZERS}", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
 # Cython's overflowcheck does not know 128-bit integers; the compiler traps signed overflow instead.
-TRAP = ["-fsanitize=signed-integer-overflow", "-fsanitize-undefined-trap-on-error"]
-COMPILE = (["-O1", "-g", "-UNDEBUG", *TRAP] if DEBUG else ["-O3", "-DNDEBUG"]) + SANITIZE
+TRAP = ["-fno-wrapv", "-fsanitize=signed-integer-overflow", "-fsanitize-undefined-trap-on-error"]
+COMPILE = ["-O1", "-g", "-UNDEBUG", *TRAP] if DEBUG else ["-O3", "-DNDEBUG"]
+if SANITIZERS:
+    COMPILE = ["-O1", "-g", "-UNDEBUG", "-fno-wrapv", *SANITIZE]
 # What declares the engine's state, and how it is saved: a snapshot belongs to one layout.
 LAYOUT_SOURCES = (
     "margin_core/types.pxd",
@@ -46,7 +49,7 @@ def extensions() -> list[Extension]:
             [str(path)],
             define_macros=[("BULKHEAD_LAYOUT", f"0x{LAYOUT:08x}u")],
             extra_compile_args=COMPILE,
-            extra_link_args=SANITIZE,
+            extra_link_args=SANITIZE[:1] if SANITIZERS else [],
         )
         for path in sources
     ]

@@ -15,7 +15,7 @@ from matcher.engine.handlers cimport (
 from matcher.engine.invariants cimport check_free, check_side
 from matcher.engine.ladder cimport ladder_close, ladder_open, next_down, next_up, prefetch
 from matcher.engine.matching cimport execute
-from matcher.engine.memory cimport munmap, reserve
+from matcher.engine.memory cimport release, reserve
 from matcher.engine.store cimport (
     CAPACITY, COMMAND_REJECTED, EXPIRED, MARKET_UNKNOWN, ORDER_ACCEPTED, ORDER_AMENDED,
     ORDER_REJECTED, ORDER_UNKNOWN, POST_ONLY_WOULD_TAKE, PRICE_OUT_OF_RANGE, QTY_OUT_OF_RANGE,
@@ -175,7 +175,7 @@ cdef class Book:
         ladder_close(&self.m.sides[0])
         ladder_close(&self.m.sides[1])
         if self.c.orders != NULL:
-            munmap(self.c.orders, self.c.order_capacity * sizeof(OrderC))
+            release(self.c.orders, self.c.order_capacity * sizeof(OrderC))
         free(self.c.events)
         for k in range(self.c.retired_count):
             free(self.c.retired[k])

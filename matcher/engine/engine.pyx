@@ -17,7 +17,7 @@ from matcher.engine.handlers cimport (
     KIND_DEPOSIT, KIND_SETTLEMENT_REJECTED, dispatch, look_far, look_near, order_of_nonce)
 from matcher.engine.invariants cimport check_core
 from matcher.engine.ladder cimport ladder_close, ladder_open, next_down, next_up
-from matcher.engine.memory cimport munmap, reserve
+from matcher.engine.memory cimport release, reserve
 from matcher.engine.snapshot cimport (
     PIECE_BYTES_MAX, Reader, core_pieces, market_pieces, piece_bytes, piece_size, read_core,
     read_market, read_spec)
@@ -79,14 +79,14 @@ cdef class Engine:
         for k in range(self.c.market_count):
             close_market(self.c.markets[k])
         if self.c.accounts != NULL:
-            munmap(self.c.accounts, self.c.account_capacity * sizeof(AccountC))
+            release(self.c.accounts, self.c.account_capacity * sizeof(AccountC))
         if self.c.buckets != NULL:
-            munmap(self.c.buckets, self.c.bucket_capacity * sizeof(BucketC))
+            release(self.c.buckets, self.c.bucket_capacity * sizeof(BucketC))
         if self.c.orders != NULL:
-            munmap(self.c.orders, self.c.order_capacity * sizeof(OrderC))
+            release(self.c.orders, self.c.order_capacity * sizeof(OrderC))
         if self.c.bucket_of != NULL:
-            munmap(self.c.bucket_of,
-                   <uint64_t> self.c.account_capacity * MARKETS_MAX * sizeof(uint32_t))
+            release(self.c.bucket_of,
+                    <uint64_t> self.c.account_capacity * MARKETS_MAX * sizeof(uint32_t))
         free(self.c.nonces)
         free(self.c.events)
         for k in range(self.c.retired_count):

@@ -1,7 +1,7 @@
 """Price levels in an array indexed by tick, and a five-level bitmap that finds the next one."""
 
 from libc.stdint cimport uint32_t, uint64_t
-from matcher.engine.memory cimport munmap, reserve
+from matcher.engine.memory cimport release, reserve
 from matcher.engine.types cimport LadderC, LevelC, OrderC
 
 
@@ -47,7 +47,7 @@ cdef inline bint ladder_open(LadderC* ladder, uint32_t price_max) noexcept nogil
 
 cdef inline void ladder_close(LadderC* ladder) noexcept nogil:
     if ladder.levels != NULL:
-        munmap(ladder.levels, ladder.bytes)
+        release(ladder.levels, ladder.bytes)
         ladder.levels = NULL
 
 

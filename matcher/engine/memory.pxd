@@ -1,20 +1,38 @@
-"""Zeroed memory that is reserved at once and paid for only where it is touched."""
+"""Zeroed memory that is reserved at once and paid for only where it is touched.
+
+Under AddressSanitizer it comes from the heap, whose bounds are watched to the byte.
+"""
 
 from libc.stdint cimport uint64_t
 
-cdef extern from "sys/mman.h" nogil:
-    void* mmap(void* address, size_t length, int protection, int flags, int fd, long offset)
-    int munmap(void* address, size_t length)
-    int PROT_READ
-    int PROT_WRITE
-    int MAP_PRIVATE
-    int MAP_ANONYMOUS
-    int MAP_NORESERVE
-    void* MAP_FAILED
-
-
-cdef inline void* reserve(uint64_t length) noexcept nogil:
-    """Map `length` zeroed bytes, NULL when the system refuses."""
-    cdef void* memory = mmap(NULL, length, PROT_READ | PROT_WRITE,
-                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
-    return NULL if memory == MAP_FAILED else memory
+cdef extern from *:
+    """
+    #include <stdlib.h>
+    #include <sys/mman.h>
+    #if defined(__has_feature)
+    #if __has_feature(address_sanitizer)
+    #define BH_WATCHED
+    #endif
+    #elif defined(__SANITIZE_ADDRESS__)
+    #define BH_WATCHED
+    #endif
+    static inline void* bh_reserve(size_t length) {
+    #ifdef BH_WATCHED
+        return calloc(1, length);
+    #else
+        void* memory = mmap(NULL, length, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        return memory == MAP_FAILED ? NULL : memory;
+    #endif
+    }
+    static inline void bh_release(void* memory, size_t length) {
+    #ifdef BH_WATCHED
+        (void) length;
+        free(memory);
+    #else
+        munmap(memory, length);
+    #endif
+    }
+    """
+    void* reserve "bh_reserve"(uint64_t length) noexcept nogil  # NULL when the system refuses
+    void release "bh_release"(void* memory, uint64_t length) noexcept nogil

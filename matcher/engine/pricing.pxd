@@ -78,7 +78,7 @@ cdef inline void update_mark(MarketC* m) noexcept nogil:
     cdef int64_t mark
     if bid and ask:
         middle = (bid + ask) >> 1
-    m.basis_x256 += (((middle - index) << 8) - m.basis_x256) >> BASIS_SHIFT
+    m.basis_x256 += ((middle - index) * 256 - m.basis_x256) >> BASIS_SHIFT
     sample_premium(m, middle)
     mark = median(index, index + (m.basis_x256 >> 8), clamp(middle, index - band, index + band))
     if m.mark_price:
