@@ -103,7 +103,7 @@ class Replay:
         mirror, report = self.mirror, self.report
         report.executions += 1
         is_named = mirror.remaining(name) >= lots
-        makers = {mirror.ids[name]} if is_named else set(mirror.unnamed[at])
+        makers = set(mirror.ids[name]) if is_named else set(mirror.unnamed[at])
         is_first = mirror.first(at) in makers and mirror.is_best(at)
         if is_named:
             report.checkable += 1

@@ -16,6 +16,7 @@ from matcher.engine.events import Event, EventKind, unpack
 
 AMEND: Final = 15
 EXPIRY_S: Final = 2**32 - 1
+ORDER_LOTS_MAX: Final = 2**32 - 2
 FILL: Final = int(EventKind.FILL)
 
 
@@ -31,7 +32,7 @@ class Mirror:
 
     def __init__(self, price_ticks_max: int) -> None:
         self.book = Book(price_ticks_max, order_count_max=1 << 20)
-        self.ids: dict[Hashable, int] = {}  # the venue's name of an order: ours
+        self.ids: dict[Hashable, list[int]] = {}  # the venue's name of an order: ours
         self.names: dict[int, Hashable] = {}
         self.unnamed: defaultdict[Level, list[int]] = defaultdict(list)
 
@@ -39,7 +40,19 @@ class Mirror:
         return list(unpack(self.book.apply(Command(kind, market_id=1, **fields).pack())))
 
     def rest(self, name: Hashable | None, at: Level, lots: int) -> list[Event]:
-        """Place an order good till cancelled; None: anonymous. Returns its fills."""
+        """Place an order good till cancelled; None: anonymous. Returns its fills.
+
+        More lots than an order may have become several, one behind the other.
+        """
+        fills = []
+        if name is not None:
+            self.ids[name] = []
+        for part in (*[ORDER_LOTS_MAX] * (lots // ORDER_LOTS_MAX), lots % ORDER_LOTS_MAX):
+            if part:
+                fills += self._rest_one(name, at, part)
+        return fills
+
+    def _rest_one(self, name: Hashable | None, at: Level, lots: int) -> list[Event]:
         accepted, *rest = self._apply(
             CommandKind.PLACE,
             side=at.side,
@@ -53,7 +66,7 @@ class Mirror:
         if name is None:
             self.unnamed[at].append(accepted.order_id)
         else:
-            self.ids[name] = accepted.order_id
+            self.ids[name].append(accepted.order_id)
             self.names[accepted.order_id] = name
         return [event for event in rest if event.kind == FILL]
 
@@ -71,12 +84,17 @@ class Mirror:
 
     def remaining(self, name: Hashable) -> int:
         """Return the lots of a named order that rest, 0 when it is gone."""
-        order = self.book.order(self.ids.get(name, 0))
-        return order.remaining_lots if order else 0
+        orders = (self.book.order(order_id) for order_id in self.ids.get(name, ()))
+        return sum(order.remaining_lots for order in orders if order)
 
     def reduce(self, name: Hashable, lots: int) -> None:
         """Take lots off a named order, which keeps its place."""
-        self._reduce(self.ids[name], lots)
+        for order_id in reversed(self.ids[name]):
+            order = self.book.order(order_id)
+            part = min(lots, order.remaining_lots) if order else 0
+            if part:
+                self._reduce(order_id, part)
+                lots -= part
 
     def _reduce(self, order_id: int, lots: int) -> None:
         order = self.book.order(order_id)
