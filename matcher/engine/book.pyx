@@ -11,7 +11,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from matcher.engine.handlers cimport (
-    KIND_AMEND, KIND_CANCEL, KIND_PLACE, KIND_TICK, ORDER_LOTS_MAX, fill_order, pass_time, refuse)
+    KIND_AMEND, KIND_CANCEL, KIND_PLACE, KIND_TICK, ORDER_LOTS_MAX, fill_order, refuse)
 from matcher.engine.invariants cimport check_free, check_side
 from matcher.engine.ladder cimport ladder_close, ladder_open, next_down, next_up, prefetch
 from matcher.engine.matching cimport execute
@@ -21,7 +21,7 @@ from matcher.engine.store cimport (
     ORDER_REJECTED, ORDER_UNKNOWN, POST_ONLY_WOULD_TAKE, PRICE_OUT_OF_RANGE, QTY_OUT_OF_RANGE,
     SIDE_MISMATCH, TIME_IN_FORCE, USER_CANCELED, drop_order, emit, new_order, now_s)
 from matcher.engine.types cimport (
-    CommandC, CoreC, EventC, MarketC, OrderC, POST_ONLY, SLOT_BITS)
+    CommandC, CoreC, EventC, MarketC, ORDER_FREE, OrderC, POST_ONLY, SLOT_BITS)
 
 from matcher.engine.views import Order
 
@@ -29,6 +29,7 @@ from matcher.engine.views import Order
 cdef enum:
     LOOK_FAR = 8                 # commands ahead of the one being applied
     LOOK_NEAR = 4
+    EXPIRIES_PER_TICK_MAX = 256
 
 
 cdef inline int check_order(CoreC* c, MarketC* m, const CommandC* p) noexcept nogil:
@@ -107,6 +108,19 @@ cdef inline void amend(CoreC* c, MarketC* m, const CommandC* p) noexcept nogil:
     event.remaining = order.remaining
 
 
+cdef inline void pass_time(CoreC* c, MarketC* m) noexcept nogil:
+    """Engine time passes: sweep a bounded number of slots for expired orders."""
+    cdef uint32_t _k
+    cdef uint32_t slot
+    if c.order_top <= 1:
+        return
+    for _k in range(min(<uint32_t> EXPIRIES_PER_TICK_MAX, c.order_top - 1)):
+        c.sweep_at = c.sweep_at + 1 if c.sweep_at + 1 < c.order_top else 1
+        slot = c.sweep_at
+        if c.orders[slot].state != ORDER_FREE and c.orders[slot].expiry_s <= now_s(c):
+            drop_order(c, m, slot, EXPIRED)
+
+
 cdef inline void dispatch(CoreC* c, MarketC* m, const CommandC* p) noexcept nogil:
     cdef uint32_t slot
     if p.time_ns > c.time_ns:
@@ -122,7 +136,7 @@ cdef inline void dispatch(CoreC* c, MarketC* m, const CommandC* p) noexcept nogi
     elif p.kind == KIND_AMEND:
         amend(c, m, p)
     else:
-        pass_time(c)
+        pass_time(c, m)
 
 
 cdef inline void look_far(CoreC* c, const CommandC* p) noexcept nogil:

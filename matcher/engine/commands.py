@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import enum
 import struct
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from matcher.engine.instructions import PLAIN, Instructions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class CommandKind(enum.IntEnum):
@@ -14,13 +19,17 @@ class CommandKind(enum.IntEnum):
     FUND_DEPOSIT = 2  # market_id, amount_quote; nonce = deposit_seq of the chain
     PLACE = 3  # account, market_id, side, tif, flags, price, qty, amount_quote = margin, nonce
     CANCEL = 4  # account, order_id, or order_id = 0 and nonce
-    CANCEL_ALL = 5  # account; market_id = 0: every market; side = SIDE_ANY: both sides
+    CANCEL_ALL = 5  # account; market_id = 0: every; side = SIDE_ANY: both; session = 0: any
     PRICE = 6  # market_id, price_ticks = index; aux = time of the index in ms
-    TICK = 7  # engine time passes: expiry and funding
+    TICK = 7  # engine time passes; as in every command, what is due expires first
     MOVE_COLLATERAL = 8  # account, market_id, amount_quote > 0 into the position, < 0 out; nonce
     WITHDRAW = 9  # account, amount_quote, nonce
     SET_MARKET_STATE = 10  # market_id, aux = MarketState
     SETTLEMENT_REJECTED = 11  # account, market_id: freezes the position; aux = 1 frozen, 0 thawed
+    EXTENSION = 12  # a record before a PLACE or REPLACE with what does not fit into it
+    AMEND = 15  # account, order_id, or order_id = 0 and nonce; qty = the new total, at most the old
+    REPLACE = 16  # a PLACE; order_id, or old_nonce, is the order that ends; unfilled_lots, 0: any
+    GROUP = 17  # qty = records that follow; their commands are all admitted or all refused
 
 
 SIDE_BUY: Final = 0
@@ -37,6 +46,11 @@ FLAG_REDUCE_ONLY: Final = 2
 TRIGGER_NONE: Final = 0
 TRIGGER_MARK_AT_OR_ABOVE: Final = 1
 TRIGGER_MARK_AT_OR_BELOW: Final = 2
+TRIGGER_AT_OR_ABOVE: Final = 3  # on the last price, or trailing: the engine alone judges it
+TRIGGER_AT_OR_BELOW: Final = 4
+
+NEVER_S: Final = 2**32 - 1  # expiry_time_s of a good-till-cancelled order
+GROUP_ITEMS_MAX: Final = 32
 
 
 class MarketState(enum.IntEnum):
@@ -47,6 +61,8 @@ class MarketState(enum.IntEnum):
     CANCEL_ONLY = 3
     REDUCE_ONLY = 4
     HALTED = 5
+    AUCTION = 6
+    DELISTING = 7
 
 
 class Command(NamedTuple):
@@ -72,9 +88,16 @@ class Command(NamedTuple):
     trigger_price_ticks: int = 0
     expiry_time_s: int = 0
     aux: int = 0
+    session: int = 0
+    instructions: Instructions = PLAIN
+    old_nonce: int = 0
+    unfilled_lots: int = 0
 
     def pack(self) -> bytes:
-        """Return the 64-byte record. Raises `struct.error` when a field is out of its range."""
+        """Return the 64-byte record, without what an extension carries.
+
+        Raises `struct.error` when a field is out of its range.
+        """
         return RECORD.pack(
             self.kind,
             self.side,
@@ -91,12 +114,38 @@ class Command(NamedTuple):
             self.qty_lots,
             self.trigger_price_ticks,
             self.expiry_time_s,
+            self.session,
         )
+
+    def records(self) -> bytes:
+        """Return the record, behind an extension when the command needs one."""
+        guard = (
+            _GUARD.pack(self.old_nonce, self.unfilled_lots)
+            if self.kind == CommandKind.REPLACE
+            else b""
+        )
+        if self.instructions == PLAIN and not any(guard):
+            return self.pack()
+        return extension(self.instructions.pack() + guard) + self.pack()
+
+
+def extension(payload: bytes) -> bytes:
+    """Return the record that goes before a PLACE (instructions) or REPLACE (and its guard)."""
+    return _EXTENSION.pack(CommandKind.EXTENSION, len(payload), payload)
+
+
+def group(commands: Sequence[Command], time_ns: int) -> bytes:
+    """Return the records of a group: PLACE, CANCEL, AMEND, REPLACE, at most `GROUP_ITEMS_MAX`."""
+    items = b"".join(command.records() for command in commands)
+    head = Command(CommandKind.GROUP, time_ns=time_ns, qty_lots=len(items) // COMMAND_BYTES)
+    return head.pack() + items
 
 
 # As CommandC in types.pxd; the order id's place also carries `aux`.
-RECORD: Final = struct.Struct("<BBBBHHIIqQQqIII4x")
+RECORD: Final = struct.Struct("<BBBBHHIIqQQqIIII")
 COMMAND_BYTES: Final = RECORD.size
+_EXTENSION: Final = struct.Struct("<BB62s")
+_GUARD: Final = struct.Struct("<QI")
 # These name no order; their `aux` takes the order id's place.
 _AUX_KINDS: Final = frozenset(
     {CommandKind.PRICE, CommandKind.SET_MARKET_STATE, CommandKind.SETTLEMENT_REJECTED}
@@ -121,6 +170,7 @@ def unpack(record: bytes) -> Command:
         qty,
         trigger_price,
         expiry,
+        session,
     ) = RECORD.unpack(record)
     has_aux = kind in _AUX_KINDS
     return Command(
@@ -140,4 +190,5 @@ def unpack(record: bytes) -> Command:
         trigger_price,
         expiry,
         shared if has_aux else 0,
+        session,
     )

@@ -13,18 +13,22 @@ from margin_core.requirement cimport (
     bankruptcy_price, equity, funding_owed, initial, liquidation_price, maintenance, notional_of)
 from margin_core.rules cimport load_spec
 from margin_core.types cimport LINEAR_FUTURE, LINEAR_PERPETUAL, PositionC
+from matcher.engine.after cimport left_of
 from matcher.engine.handlers cimport (
-    KIND_DEPOSIT, KIND_SETTLEMENT_REJECTED, dispatch, look_far, look_near, order_of_nonce)
+    KIND_AMEND, KIND_DEPOSIT, KIND_EXTENSION, KIND_GROUP, KIND_SETTLEMENT_REJECTED,
+    dispatch, look_far, look_near, order_of_nonce)
 from matcher.engine.invariants cimport check_core
 from matcher.engine.ladder cimport ladder_close, ladder_open, next_down, next_up
 from matcher.engine.memory cimport release, reserve
+from matcher.engine.requests cimport dispatch_request, group_span, span
 from matcher.engine.snapshot cimport (
     PIECE_BYTES_MAX, Reader, core_pieces, market_pieces, piece_bytes, piece_size, read_core,
     read_market, read_spec)
+from matcher.engine.special cimport NO_EXPIRY_S
 from matcher.engine.store cimport bucket_at, ensure_bucket
 from matcher.engine.types cimport (
-    AccountC, BucketC, CommandC, CoreC, EventC, MARKETS_MAX, MarketC, NonceC, ORDER_PENDING, OrderC,
-    SLOT_BITS)
+    AccountC, BucketC, CommandC, CoreC, EventC, ExtraC, MARKETS_MAX, MarketC, NonceC,
+    ORDER_PENDING, OrderC, SLOT_BITS)
 
 from margin_core import MarketSpec
 from matcher.engine.snapshot import DIGEST_BYTES, open_snapshot
@@ -34,6 +38,7 @@ from matcher.engine.views import Market, Order, Position
 cdef enum:
     LOOK_FAR = 8                 # commands ahead of the one being applied
     LOOK_NEAR = 4
+    AFTER_PASSES_MAX = 4         # how often one bucket may wait within one list
 
 
 @cython.final
@@ -65,10 +70,16 @@ cdef class Engine:
         self.c.orders = <OrderC*> reserve(self.c.order_capacity * sizeof(OrderC))
         self.c.bucket_of = <uint32_t*> reserve(
             <uint64_t> self.c.account_capacity * MARKETS_MAX * sizeof(uint32_t))
+        self.c.extras = <ExtraC*> reserve(self.c.order_capacity * sizeof(ExtraC))
+        self.c.timed = <uint32_t*> reserve(self.c.order_capacity * sizeof(uint32_t))
+        self.c.trims = <uint32_t*> reserve(
+            self.c.bucket_capacity * <uint64_t> AFTER_PASSES_MAX * sizeof(uint32_t))
+        self.c.next_expiry_s = NO_EXPIRY_S
         self.c.nonces = <NonceC*> calloc(self.c.nonce_capacity, sizeof(NonceC))
         self.c.events = <EventC*> malloc(self.c.event_capacity * sizeof(EventC))
         if (self.c.accounts == NULL or self.c.buckets == NULL or self.c.orders == NULL
-                or self.c.bucket_of == NULL or self.c.nonces == NULL or self.c.events == NULL):
+                or self.c.bucket_of == NULL or self.c.nonces == NULL or self.c.events == NULL
+                or self.c.extras == NULL or self.c.timed == NULL or self.c.trims == NULL):
             raise MemoryError("engine: the system refuses the memory for these capacities")
         self.c.account_count = 1
         self.c.bucket_top = 1
@@ -84,6 +95,13 @@ cdef class Engine:
             release(self.c.buckets, self.c.bucket_capacity * sizeof(BucketC))
         if self.c.orders != NULL:
             release(self.c.orders, self.c.order_capacity * sizeof(OrderC))
+        if self.c.extras != NULL:
+            release(self.c.extras, self.c.order_capacity * sizeof(ExtraC))
+        if self.c.timed != NULL:
+            release(self.c.timed, self.c.order_capacity * sizeof(uint32_t))
+        if self.c.trims != NULL:
+            release(self.c.trims, self.c.bucket_capacity * <uint64_t> AFTER_PASSES_MAX
+                    * sizeof(uint32_t))
         if self.c.bucket_of != NULL:
             release(self.c.bucket_of,
                     <uint64_t> self.c.account_capacity * MARKETS_MAX * sizeof(uint32_t))
@@ -153,18 +171,17 @@ cdef class Engine:
             count = view.len // <Py_ssize_t> sizeof(CommandC)
             command = <CommandC*> view.buf
             self.c.event_count = 0
-            for k in range(count):
-                if not KIND_DEPOSIT <= command[k].kind <= KIND_SETTLEMENT_REJECTED:
-                    raise ValueError(
-                        f"command {k}: kind {command[k].kind} does not exist; none was applied")
-            k = 0
+            check_records(command, count)
             with nogil:
                 while k < count:
                     if k + LOOK_FAR < count:
                         look_far(&self.c, &command[k + LOOK_FAR])
                         look_near(&self.c, &command[k + LOOK_NEAR])
-                    dispatch(&self.c, &command[k])
-                    k += 1
+                    if command[k].kind >= KIND_EXTENSION and is_request(command[k].kind):
+                        k += dispatch_request(&self.c, &command[k])
+                    else:
+                        dispatch(&self.c, &command[k])
+                        k += 1
         finally:
             PyBuffer_Release(&view)
         if self.c.is_out_of_memory:
@@ -172,7 +189,7 @@ cdef class Engine:
         return 0
 
     def apply_one(self, command):
-        return self.apply(command.pack())
+        return self.apply(command.records())
 
     def free_quote(self, account):
         return self.c.accounts[self._account(account)].free
@@ -276,12 +293,15 @@ cdef class Engine:
         digest.update(
             f"{self.c.seq},{self.c.time_ns},{self.c.order_seq},{self.c.order_free},"
             f"{self.c.order_top},{self.c.bucket_top},{self.c.account_count},{self.c.fees},"
-            f"{self.c.deposits},{self.c.withdrawals},{self.c.deposit_seq},{self.c.sweep_at},"
+            f"{self.c.deposits},{self.c.withdrawals},{self.c.deposit_seq},{self.c.timed_count},"
             f"{self.c.nonce_count}".encode())
         digest.update(
             <uint8_t[:self.c.account_count * sizeof(AccountC)]> <uint8_t*> self.c.accounts)
         digest.update(<uint8_t[:self.c.bucket_top * sizeof(BucketC)]> <uint8_t*> self.c.buckets)
         digest.update(<uint8_t[:self.c.order_top * sizeof(OrderC)]> <uint8_t*> self.c.orders)
+        digest.update(<uint8_t[:self.c.order_top * sizeof(ExtraC)]> <uint8_t*> self.c.extras)
+        if self.c.timed_count:
+            digest.update(<uint8_t[:self.c.timed_count * 4]> <uint8_t*> self.c.timed)
         digest.update(<uint8_t[:self.c.nonce_capacity * sizeof(NonceC)]> <uint8_t*> self.c.nonces)
         for k in range(self.c.market_count):
             m = self.c.markets[k]
@@ -371,8 +391,34 @@ cdef class Engine:
         return Order(
             order.id, b.account, self.c.markets[b.market].market_id, order.side,
             order.time_in_force, order.flags & 3, order.price, order.qty,
-            order.qty if pending else order.remaining, order.margin, order.nonce, order.expiry_s,
+            left_of(&self.c, slot), order.margin, order.nonce, order.expiry_s,
             order.remaining if pending else 0)
+
+
+cdef bint is_request(uint8_t kind) noexcept nogil:
+    """A kind that may take more than one record."""
+    return kind == KIND_EXTENSION or KIND_AMEND <= kind <= KIND_GROUP
+
+
+cdef int check_records(const CommandC* command, Py_ssize_t count) except -1:
+    """Raise unless every record is of a kind that exists and stands where it may."""
+    cdef Py_ssize_t k = 0
+    cdef Py_ssize_t step
+    while k < count:
+        if command[k].kind == KIND_GROUP:
+            step = group_span(&command[k], count - k)
+        elif is_request(command[k].kind):
+            step = span(&command[k], count - k)
+        else:
+            step = 1
+            if not KIND_DEPOSIT <= command[k].kind <= KIND_SETTLEMENT_REJECTED:
+                raise ValueError(
+                    f"command {k}: kind {command[k].kind} does not exist; none was applied")
+        if step == 0:
+            raise ValueError(
+                f"command {k}: a group or extension is not well-formed; none was applied")
+        k += step
+    return 0
 
 
 cdef MarketC* open_market(uint32_t price_ticks_max) noexcept:
@@ -388,7 +434,8 @@ cdef MarketC* open_market(uint32_t price_ticks_max) noexcept:
         m.heaps[k].capacity = 1024
         m.heaps[k].slots = <uint32_t*> malloc(m.heaps[k].capacity * sizeof(uint32_t))
         if m.heaps[k].slots == NULL or not ladder_open(&m.sides[k], price_ticks_max) or (
-                not ladder_open(&m.triggers[k], price_ticks_max)):
+                not ladder_open(&m.triggers[k], price_ticks_max)) or (
+                not ladder_open(&m.triggers[k + 2], price_ticks_max)):
             close_market(m)
             return NULL
     if m.dirty == NULL:
@@ -402,6 +449,7 @@ cdef void close_market(MarketC* m) noexcept:
     for k in range(2):
         ladder_close(&m.sides[k])
         ladder_close(&m.triggers[k])
+        ladder_close(&m.triggers[k + 2])
         free(m.heaps[k].slots)
     free(m.dirty)
     free(m)

@@ -34,6 +34,10 @@ class EventKind(enum.IntEnum):
     * WITHDRAWN, DEPOSITED, FUND_DEPOSITED: account, amount, order_id_2 = nonce or deposit_seq
     * MARKET_STATE: amount = MarketState
     * FROZEN: account, amount = 1 frozen, 0 thawed
+    * ORDER_AMENDED: account, order_id, order_id_2 = nonce, side, price, qty = the new total,
+      remaining; reason NONE: the owner's, else REDUCE_ONLY or SELF_TRADE
+    * ORDER_REPLENISHED: as ORDER_AMENDED; qty = lots shown
+    * ORDER_REPRICED: as ORDER_AMENDED; price = where it rests, qty as signed
     """
 
     ORDER_ACCEPTED = 1
@@ -56,6 +60,9 @@ class EventKind(enum.IntEnum):
     MARKET_STATE = 18
     FROZEN = 19
     LIQUIDATION_ENDED = 20
+    ORDER_AMENDED = 21
+    ORDER_REPLENISHED = 22
+    ORDER_REPRICED = 24
 
 
 class Event(NamedTuple):

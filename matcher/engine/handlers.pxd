@@ -6,10 +6,14 @@ from margin_core.fixed_point cimport ppm_up
 from margin_core.requirement cimport initial, notional_of
 from margin_core.transitions cimport take_out, top_up
 from margin_core.types cimport FillC, VERDICT_OK
-from matcher.engine.ladder cimport link_order, prefetch
+from matcher.engine.ladder cimport link_order, prefetch, unlikely
 from matcher.engine.liquidating cimport cancel_bucket
-from matcher.engine.matching cimport execute, reducible
-from matcher.engine.pricing cimport admits, begin_grace, update_price
+from matcher.engine.after cimport reducible
+from matcher.engine.matching cimport execute, trim_all
+from matcher.engine.pricing cimport begin_grace, update_price
+from matcher.engine.special cimport add_timed, join
+from matcher.engine.states cimport admits
+from matcher.engine.trigger cimport fire_all_on_last
 from matcher.engine.store cimport (
     ACCOUNT_UNKNOWN, AMOUNT_OUT_OF_RANGE, CAPACITY, COLLATERAL_MOVED, COMMAND_REJECTED, DEPOSITED,
     EXPIRED, FROZEN_CHANGED, FUND_DEPOSITED, INSUFFICIENT_FREE, INSUFFICIENT_MARGIN, MARKET_STATE,
@@ -19,8 +23,9 @@ from matcher.engine.store cimport (
     USER_CANCELED, WITHDRAWN, bucket_at, commit, count_order, drop_order, emit, ensure_bucket,
     free_order, market_with, new_order, nonce_used, now_s, reservation, touch_bucket, use_nonce)
 from matcher.engine.types cimport (
-    BucketC, CommandC, CoreC, EventC, MarketC, ORDER_FREE, ORDER_PENDING, OrderC, POST_ONLY,
-    REDUCE_ONLY, SLOT_BITS, STATE_HALTED, STATE_OPEN, TRIGGER_ABOVE, TRIGGER_BELOW)
+    BucketC, CommandC, CoreC, EventC, MarketC, ORDER_PENDING, OrderC, POST_ONLY,
+    REDUCE_ONLY, SLOT_BITS, STATE_AUCTION, STATE_DELISTING, STATE_HALTED, STATE_OPEN, TAGGED,
+    TRIGGER_ABOVE, TRIGGER_BELOW)
 
 cdef enum:
     KIND_DEPOSIT = 1
@@ -34,8 +39,11 @@ cdef enum:
     KIND_WITHDRAW = 9
     KIND_SET_MARKET_STATE = 10
     KIND_SETTLEMENT_REJECTED = 11
-    KIND_AMEND = 15              # of a book alone
-    EXPIRIES_PER_TICK_MAX = 256
+    KIND_EXTENSION = 12
+    KIND_AMEND = 15
+    KIND_REPLACE = 16
+    KIND_GROUP = 17
+    EXPIRIES_PER_COMMAND_MAX = 256
     BUCKET_ORDERS_MAX = 4096
     INDEX_AHEAD_MAX_MS = 10000
 
@@ -74,7 +82,7 @@ cdef inline int check_form(CoreC* c, MarketC* m, const CommandC* p) noexcept nog
         return MARKET_UNKNOWN
     if p.account == 0 or p.account >= c.account_count:
         return ACCOUNT_UNKNOWN
-    if not admits(m, p.flags):
+    if not admits(m, p.flags, p.time_in_force):
         return MARKET_STATE
     if p.expiry_s <= now_s(c):
         return EXPIRED
@@ -161,6 +169,8 @@ cdef inline void accept(
     cdef BucketC* b = &c.buckets[order.bucket]
     cdef EventC* event
     fill_order(order, p)
+    if unlikely(p.flags & REDUCE_ONLY or p.session):
+        join(c, slot, p.session)
     count_order(c, b, order, 0, order.qty, 1)
     c.accounts[p.account].reserved += reserved - b.reserved
     b.reserved = reserved
@@ -178,6 +188,7 @@ cdef inline void accept(
         order.state = ORDER_PENDING
         order.remaining = p.trigger_price
         link_order(&m.triggers[p.trigger_kind - 1], c.orders, slot, order.remaining, 0)
+        add_timed(c, slot)
     else:
         execute(c, m, slot)
 
@@ -245,7 +256,7 @@ cdef inline void cancel(CoreC* c, const CommandC* p) noexcept nogil:
 
 
 cdef inline void cancel_all(CoreC* c, const CommandC* p) noexcept nogil:
-    """All orders of the account, in one market or in each, of a side or of both."""
+    """CXL-1: the account's orders, of one market, side or session, or of each."""
     cdef MarketC* m = market_of(c, p)
     cdef uint32_t k, bucket
     if p.market_id and m == NULL:
@@ -256,8 +267,24 @@ cdef inline void cancel_all(CoreC* c, const CommandC* p) noexcept nogil:
         for k in range(c.market_count):
             if m == NULL or c.markets[k] == m:
                 bucket = bucket_at(c, p.account, c.markets[k])
-                if bucket:
+                if bucket and p.session:
+                    cancel_session(c, c.markets[k], bucket, p.side, p.session)
+                elif bucket:
                     cancel_bucket(c, c.markets[k], bucket, p.side, USER_CANCELED)
+
+
+cdef inline void cancel_session(
+    CoreC* c, MarketC* m, uint32_t bucket, int side, uint32_t session
+) noexcept nogil:
+    """Cancel the bucket's orders of a side (2: both) that this session has placed."""
+    cdef uint32_t slot = c.buckets[bucket].orders
+    cdef uint32_t older
+    while slot:
+        older = c.orders[slot].bucket_next
+        if c.orders[slot].flags & TAGGED and c.extras[slot].session == session and (
+                side == 2 or c.orders[slot].side == side):
+            drop_order(c, m, slot, USER_CANCELED)
+        slot = older
 
 
 cdef inline void deposit(CoreC* c, const CommandC* p) noexcept nogil:
@@ -383,19 +410,16 @@ cdef inline void set_price(CoreC* c, const CommandC* p) noexcept nogil:
         update_price(c, m, p.price, time_ms)
 
 
-cdef inline void pass_time(CoreC* c) noexcept nogil:
-    """Engine time passes: sweep a bounded number of slots for expired orders."""
+cdef inline void expire(CoreC* c) noexcept nogil:
+    """TIF-1: end what is due, before the command acts; what is above the limit waits."""
     cdef uint32_t _k
     cdef uint32_t slot
-    cdef OrderC* order
-    if c.order_top <= 1:
-        return
-    for _k in range(min(EXPIRIES_PER_TICK_MAX, c.order_top - 1)):
-        c.sweep_at = c.sweep_at + 1 if c.sweep_at + 1 < c.order_top else 1
-        slot = c.sweep_at
-        order = &c.orders[slot]
-        if order.state != ORDER_FREE and order.expiry_s <= now_s(c):
-            drop_order(c, market_with(c, order), slot, EXPIRED)
+    for _k in range(<uint32_t> EXPIRIES_PER_COMMAND_MAX):
+        if c.next_expiry_s > now_s(c):
+            break
+        slot = c.timed[0]
+        drop_order(c, market_with(c, &c.orders[slot]), slot, EXPIRED)
+    trim_all(c)
 
 
 cdef inline void set_state(CoreC* c, const CommandC* p) noexcept nogil:
@@ -403,7 +427,8 @@ cdef inline void set_state(CoreC* c, const CommandC* p) noexcept nogil:
     cdef EventC* event
     if m == NULL:
         refuse(c, NULL, COMMAND_REJECTED, p, MARKET_UNKNOWN)
-    elif p.order_id < STATE_OPEN or p.order_id > STATE_HALTED:
+    elif p.order_id < STATE_OPEN or p.order_id > STATE_DELISTING or (
+            p.order_id == STATE_AUCTION):
         refuse(c, m, COMMAND_REJECTED, p, AMOUNT_OUT_OF_RANGE)
     else:
         if m.state == STATE_HALTED and p.order_id != STATE_HALTED:
@@ -472,12 +497,27 @@ cdef inline void look_near(CoreC* c, const CommandC* p) noexcept nogil:
     prefetch(<char*> b + 64)
 
 
-cdef inline void dispatch(CoreC* c, const CommandC* p) noexcept nogil:
-    """Apply one command of a kind that exists."""
+cdef inline void advance(CoreC* c, const CommandC* p) noexcept nogil:
+    """Time passes, then the command is counted; TIF-1: what is due ends before it acts."""
     if p.time_ns > c.time_ns:
         c.time_ns = p.time_ns
         c.time_s = <int64_t> (<uint64_t> c.time_ns // <uint64_t> 1000000000)
     c.seq += 1
+    if unlikely(c.next_expiry_s <= c.time_s):
+        expire(c)
+
+
+cdef inline void settle_command(CoreC* c) noexcept nogil:
+    """What a command leaves to be done when it has acted."""
+    if unlikely(c.trim_count != 0):
+        trim_all(c)
+    if unlikely(c.has_traded):
+        fire_all_on_last(c)
+
+
+cdef inline void dispatch(CoreC* c, const CommandC* p) noexcept nogil:
+    """Apply one command of a kind that exists."""
+    advance(c, p)
     if p.kind == KIND_PLACE:
         place(c, p)
     elif p.kind == KIND_CANCEL:
@@ -486,8 +526,6 @@ cdef inline void dispatch(CoreC* c, const CommandC* p) noexcept nogil:
         cancel_all(c, p)
     elif p.kind == KIND_PRICE:
         set_price(c, p)
-    elif p.kind == KIND_TICK:
-        pass_time(c)
     elif p.kind == KIND_DEPOSIT:
         deposit(c, p)
     elif p.kind == KIND_FUND_DEPOSIT:
@@ -500,3 +538,4 @@ cdef inline void dispatch(CoreC* c, const CommandC* p) noexcept nogil:
         set_state(c, p)
     elif p.kind == KIND_SETTLEMENT_REJECTED:
         freeze(c, p)
+    settle_command(c)

@@ -3,10 +3,14 @@
 from libc.stdint cimport int64_t, uint32_t
 
 from margin_core.transitions cimport slice_of
+from matcher.engine.after cimport left_of, reducible
 from matcher.engine.ladder cimport next_down, next_up
+from matcher.engine.special cimport NEVER_S, cut_of, expires_before, shown_of
+from matcher.engine.states cimport is_continuous
 from matcher.engine.store cimport reservation
 from matcher.engine.types cimport (
-    BucketC, CoreC, LadderC, MarketC, ORDER_FREE, ORDER_PENDING, ORDER_RESTING, OrderC, REDUCE_ONLY)
+    BucketC, CoreC, ExtraC, LadderC, MarketC, ORDER_FREE, ORDER_RESTING, OrderC, REDUCE_ONLY,
+    SPECIAL, TIMED)
 
 
 cdef int require(bint ok, str invariant, object facts) except -1:
@@ -35,12 +39,49 @@ cdef int check_side(CoreC* c, MarketC* m, int side) except -1:
             require(order.price == price and order.side == side, "INV-4 where it rests", order.id)
             require(order.previous == previous, "INV-4 links", order.id)
             require(order.remaining > 0, "INV-4 remaining", order.id)
-            lots += order.remaining
+            lots += shown_of(c, slot)
             previous = slot
             slot = order.next
         require(ladder.levels[price].tail == previous, "INV-4 tail", price)
         require(ladder.levels[price].lots == lots, "INV-4 level total", (price, lots))
         price = next_up(ladder, price + 1)
+    return 0
+
+
+cdef int check_extra(CoreC* c, uint32_t slot) except -1:
+    """What stands beside the order agrees with it: parts shown, siblings, queue, position."""
+    cdef OrderC* order = &c.orders[slot]
+    cdef ExtraC* x = &c.extras[slot]
+    cdef uint32_t sibling
+    if order.flags & TIMED:
+        require(c.timed[x.timed_at - 1] == slot, "INV-8 queue of what expires", order.id)
+    require((order.flags & TIMED != 0) == (order.expiry_s != NEVER_S),
+            "INV-8 what has a date is queued", order.id)
+    if order.flags & REDUCE_ONLY and order.state == ORDER_RESTING:
+        require(order.remaining <= reducible(&c.buckets[order.bucket], order.side),
+                "INV-8 a resting reduce-only order is at most the position", order.id)
+    if not order.flags & SPECIAL:
+        return 0
+    sibling = x.sibling
+    if sibling:
+        require(c.extras[sibling].sibling == slot and (
+            c.orders[sibling].bucket == order.bucket), "INV-8 siblings", order.id)
+        require(c.orders[sibling].nonce == x.oco_nonce, "INV-8 a sibling's name", order.id)
+    require(not x.is_doomed, "INV-8 a sibling outlives the command", order.id)
+    if x.display and order.state == ORDER_RESTING:
+        require(0 < x.shown <= min(x.display, order.remaining), "INV-8 iceberg", order.id)
+    return 0
+
+
+cdef int check_timed(CoreC* c) except -1:
+    """The queue of what expires is a heap, and holds nothing that is gone or overdue."""
+    cdef uint32_t at
+    require(c.timed_count == 0 or c.next_expiry_s == c.orders[c.timed[0]].expiry_s,
+            "INV-8 next expiry", c.next_expiry_s)
+    for at in range(c.timed_count):
+        require(c.orders[c.timed[at]].flags & TIMED != 0, "INV-8 queued and live", at)
+        require(at == 0 or not expires_before(c, c.timed[at], c.timed[(at - 1) >> 1]),
+                "INV-8 heap", at)
     return 0
 
 
@@ -51,19 +92,24 @@ cdef int check_bucket(CoreC* c, uint32_t slot) except -1:
     cdef int64_t margin[2]
     cdef int64_t lots[2]
     cdef OrderC* order
-    cdef uint32_t remaining
+    cdef uint32_t remaining, end
+    cdef uint32_t followers = 0
     margin[0] = margin[1] = lots[0] = lots[1] = 0
     while at:
         order = &c.orders[at]
         require(order.bucket == slot and order.state != ORDER_FREE, "INV-7 list", order.id)
-        remaining = order.qty if order.state == ORDER_PENDING else order.remaining
+        remaining = left_of(c, at)
+        end = order.qty - cut_of(c, at)
+        check_extra(c, at)
+        followers += order.flags & REDUCE_ONLY != 0
         if not order.flags & REDUCE_ONLY:
-            margin[order.side] += slice_of(
-                order.margin, order.qty, order.qty - remaining, order.qty)
+            margin[order.side] += slice_of(order.margin, order.qty, end - remaining, end)
             lots[order.side] += remaining
         at = order.bucket_next
     require(margin[0] == b.margin[0] and margin[1] == b.margin[1], "INV-7 margin", slot)
     require(lots[0] == b.lots[0] and lots[1] == b.lots[1], "INV-7 lots", slot)
+    require(followers == b.followers, "INV-8 followers", slot)
+    require(b.after == 0, "INV-8 nothing waits after a command", slot)
     require(b.reserved == reservation(b), "INV-7 reservation", (slot, b.reserved))
     require(b.position.entry_value >= 0, "INV-6 entry value", slot)
     if b.position.lots == 0:
@@ -80,7 +126,8 @@ cdef int check_market(CoreC* c, MarketC* m) except -1:
     cdef int64_t longs = 0
     check_side(c, m, 0)
     check_side(c, m, 1)
-    require(m.sides[0].best == 0 or m.sides[1].best == 0 or m.sides[0].best < m.sides[1].best,
+    require(not is_continuous(m) or m.sides[0].best == 0 or m.sides[1].best == 0 or (
+        m.sides[0].best < m.sides[1].best),
             "INV-2 crossed book", (m.market_id, m.sides[0].best, m.sides[1].best))
     for slot in range(1, c.bucket_top):
         if c.buckets[slot].market == m.slot:
@@ -97,6 +144,7 @@ cdef int check_core(CoreC* c) except -1:
     cdef int64_t held = 0
     cdef BucketC* b
     reserved = [0] * c.account_count
+    check_timed(c)
     for k in range(c.market_count):
         check_market(c, c.markets[k])
         held += c.markets[k].funding_pool

@@ -239,7 +239,7 @@ cdef inline void liquidate_all(CoreC* c, MarketC* m) noexcept nogil:
         if slot == 0:
             break
         liquidate(c, m, slot)
-        trim_all(c, m)
+        trim_all(c)
         refresh_keys(c, m)
     if m.stuck_count:
         m.stuck_count = 0
@@ -282,4 +282,4 @@ cdef inline void unwind_fund(CoreC* c, MarketC* m, bint in_grace) noexcept nogil
         event.account_2 = 0
         commit(c, m, m.fund, &closed)
         settle_maker(c, m, maker_slot, lots, &made)
-        trim_all(c, m)
+        trim_all(c)

@@ -5,24 +5,23 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from margin_core.transitions cimport fill
 from margin_core.types cimport FillC, PositionC, VERDICT_OK
 from matcher.engine.ladder cimport next_down, next_up, unlikely
+from matcher.engine.after cimport cut_order, finish, reducible, reducible_lots
+from matcher.engine.special cimport filled_of, mark_after, shown_of
 from matcher.engine.store cimport (
-    EXPIRED, FILL, FOK_NOT_FILLABLE, IMMEDIATE_REMAINDER, POST_ONLY_WOULD_TAKE, REASON_FROZEN,
-    REASON_REDUCE_ONLY, SELF_TRADE, commit, count_order, drop_order, emit, free_order, now_s,
-    owner_of, rest_order, trim_orders, unrest_order, update_reservation, usable)
+    EXPIRED, FILL, FOK_NOT_FILLABLE, IMMEDIATE_REMAINDER, MIN_QTY_NOT_MET, ORDER_REPLENISHED,
+    ORDER_REPRICED, POST_ONLY_WOULD_TAKE, REASON_FROZEN, REASON_REDUCE_ONLY, SELF_TRADE, commit,
+    count_order, drop_order, emit, free_order, now_s, owner_of, rest_order, unrest_order,
+    update_reservation, usable)
 from matcher.engine.types cimport (
-    BucketC, CoreC, EventC, LadderC, MarketC, ORDER_TAKING, OrderC, POST_ONLY, REDUCE_ONLY,
-    TRIALS_MAX, TRIMS_MAX, TrialC, WITH_MARGIN)
+    AFTER_MOVE, AFTER_TRIM, BucketC, CANCEL_BOTH, CANCEL_NEWEST, CANCEL_OLDEST, CoreC, DECREMENT,
+    EventC, LadderC, MarketC, ORDER_TAKING, OrderC, POST_ONLY, QUEUES_MAX, REDUCE_ONLY, SLIDES,
+    SPECIAL, TRIALS_MAX, TrialC, WITH_MARGIN)
 
 cdef enum:
     TIF_GTC = 0
     TIF_IOC = 1
     TIF_FOK = 2
     NOBODY = 0xFFFFFFFF
-
-
-cdef inline int64_t reducible(const BucketC* b, int side) noexcept nogil:
-    """Lots that a fill on `side` can take off the bucket's position."""
-    return reducible_lots(&b.position, side)
 
 
 cdef inline bint reaches(int side, uint32_t limit, uint32_t price) noexcept nogil:
@@ -44,12 +43,13 @@ cdef inline int64_t maker_lots(
         return 0
     if unlikely(owner_of(c, maker) == taker_account):
         return -1
-    if WITH_MARGIN and unlikely(maker.flags & REDUCE_ONLY):
-        lots = reducible(&c.buckets[maker.bucket], maker.side)
-        if lots == 0:
-            drop_order(c, m, slot, REASON_REDUCE_ONLY)
-            return 0
-        return min(lots, <int64_t> maker.remaining)
+    if WITH_MARGIN and unlikely(maker.flags & (REDUCE_ONLY | SPECIAL)):
+        lots = shown_of(c, slot)
+        if maker.flags & REDUCE_ONLY:
+            lots = min(lots, reducible(&c.buckets[maker.bucket], maker.side))
+            if lots == 0:
+                drop_order(c, m, slot, REASON_REDUCE_ONLY)
+        return lots
     return maker.remaining
 
 
@@ -61,7 +61,7 @@ cdef inline int judge_maker(
     cdef BucketC* b = &c.buckets[maker.bucket]
     return fill(&m.spec, f, &b.position, m.funding_index, m.mark_price,
                 1 if maker.side == 0 else -1, lots, maker.price, m.spec.fee_maker, maker.margin,
-                maker.qty, maker.qty - maker.remaining, usable(c, b))
+                maker.qty, filled_of(c, slot), usable(c, b))
 
 
 cdef inline void settle_order(
@@ -70,7 +70,7 @@ cdef inline void settle_order(
     """Book the fill on the order's bucket: position, fee, unfilled margin. Not the level."""
     cdef OrderC* order = &c.orders[slot]
     cdef BucketC* b = &c.buckets[order.bucket]
-    cdef uint32_t filled = order.qty - order.remaining
+    cdef uint32_t filled = filled_of(c, slot)
     commit(c, m, order.bucket, f)
     c.fees += f.fee
     count_order(c, b, order, filled, filled + <uint32_t> lots, -1)
@@ -81,22 +81,32 @@ cdef inline void settle_order(
 cdef inline void trim_later(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogil:
     """Remember a bucket that reserves too much now: orders are cancelled after the command."""
     cdef BucketC* b = &c.buckets[bucket]
-    if unlikely(c.accounts[b.account].reserved > c.accounts[b.account].free) and not b.must_trim:
-        if c.trim_count == TRIMS_MAX:
-            trim_orders(c, m, bucket)
-        else:
-            b.must_trim = 1
-            c.trims[c.trim_count] = bucket
-            c.trim_count += 1
+    if unlikely(c.accounts[b.account].reserved > c.accounts[b.account].free):
+        mark_after(c, bucket, AFTER_TRIM)
 
 
-cdef inline void trim_all(CoreC* c, MarketC* m) noexcept nogil:
-    """ORD-3, after the fills of a command."""
-    cdef uint32_t k
-    for k in range(c.trim_count):
-        c.buckets[c.trims[k]].must_trim = 0
-        trim_orders(c, m, c.trims[k])
+cdef inline void trim_all(CoreC* c) noexcept nogil:
+    """What waits for the end of the fills: `finish` of every bucket that they touched."""
+    cdef uint32_t k = 0
+    while k < c.trim_count:
+        finish(c, c.trims[k])
+        k += 1
     c.trim_count = 0
+
+
+cdef inline void replenish(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
+    """ICE-1: the next part of an iceberg goes to the end of its level."""
+    cdef OrderC* order = &c.orders[slot]
+    cdef EventC* event = emit(c, ORDER_REPLENISHED, m)
+    c.extras[slot].shown = min(c.extras[slot].display, order.remaining)
+    rest_order(c, m, slot)
+    event.account = c.buckets[order.bucket].account
+    event.order_id = order.id
+    event.order_id_2 = order.nonce
+    event.side = order.side
+    event.price = order.price
+    event.qty = c.extras[slot].shown
+    event.remaining = order.remaining
 
 
 cdef inline void settle_maker(
@@ -105,7 +115,12 @@ cdef inline void settle_maker(
     """Book the fill on the resting order, first of its level, and end it when it is filled."""
     cdef OrderC* maker = &c.orders[slot]
     cdef uint32_t bucket = maker.bucket
-    if lots == maker.remaining:
+    if WITH_MARGIN and unlikely(maker.flags & SPECIAL) and (
+            lots == shown_of(c, slot) and lots < maker.remaining):
+        unrest_order(c, m, slot)
+        settle_order(c, m, slot, lots, f)
+        replenish(c, m, slot)
+    elif lots == maker.remaining:
         unrest_order(c, m, slot)
         if WITH_MARGIN:
             settle_order(c, m, slot, lots, f)
@@ -113,6 +128,8 @@ cdef inline void settle_maker(
     else:
         m.sides[maker.side].levels[maker.price].lots -= lots
         if WITH_MARGIN:
+            if unlikely(maker.flags & SPECIAL):
+                c.extras[slot].shown -= <uint32_t> lots
             settle_order(c, m, slot, lots, f)
         else:
             maker.remaining -= <uint32_t> lots
@@ -134,7 +151,31 @@ cdef inline EventC* emit_fill(
     event.remaining = maker.remaining - <uint32_t> lots
     event.amount = maker_fee
     m.last_price = maker.price
+    if WITH_MARGIN and unlikely(m.last_count != 0):
+        m.has_traded = c.has_traded = 1
     return event
+
+
+cdef inline bint meet_own(
+    CoreC* c, MarketC* m, uint32_t slot, uint32_t maker_slot
+) noexcept nogil:
+    """STP-1: what the incoming order asks for when it meets its own account; false: it ends."""
+    cdef uint8_t mode = CANCEL_NEWEST
+    cdef uint32_t lots
+    if WITH_MARGIN and c.orders[slot].flags & SPECIAL:
+        mode = c.extras[slot].self_trade
+    if mode == CANCEL_OLDEST or mode == CANCEL_BOTH:
+        drop_order(c, m, maker_slot, SELF_TRADE)
+    elif mode == DECREMENT:
+        lots = min(c.orders[slot].remaining, c.orders[maker_slot].remaining)
+        if lots == c.orders[maker_slot].remaining:
+            drop_order(c, m, maker_slot, SELF_TRADE)
+        else:
+            cut_order(c, m, maker_slot, lots, SELF_TRADE)
+        if lots < c.orders[slot].remaining:
+            cut_order(c, m, slot, lots, SELF_TRADE)
+            return True
+    return mode == CANCEL_OLDEST
 
 
 cdef inline int judge_taker(
@@ -145,7 +186,7 @@ cdef inline int judge_taker(
     cdef BucketC* b = &c.buckets[taker.bucket]
     return fill(&m.spec, f, &b.position, m.funding_index, m.mark_price,
                 1 if taker.side == 0 else -1, lots, price, m.spec.fee_taker, taker.margin,
-                taker.qty, taker.qty - taker.remaining, usable(c, b))
+                taker.qty, filled_of(c, slot), usable(c, b))
 
 
 cdef inline uint8_t sweep(CoreC* c, MarketC* m, uint32_t slot, int side) noexcept nogil:
@@ -164,7 +205,7 @@ cdef inline uint8_t sweep(CoreC* c, MarketC* m, uint32_t slot, int side) noexcep
         maker_slot = opposite.levels[opposite.best].head
         lots = maker_lots(c, m, maker_slot, account)
         if unlikely(lots <= 0):
-            if lots < 0:
+            if lots < 0 and not meet_own(c, m, slot, maker_slot):
                 return SELF_TRADE
             continue
         lots = min(lots, <int64_t> taker.remaining)
@@ -224,73 +265,144 @@ cdef inline int try_fill(
     return verdict
 
 
-cdef inline int64_t reducible_lots(const PositionC* p, int side) noexcept nogil:
-    """Lots that a fill on `side` can take off the position."""
-    if side == 0:
-        return -p.lots if p.lots < 0 else 0
-    return p.lots if p.lots > 0 else 0
-
-
 cdef inline int64_t try_maker(
-    CoreC* c, MarketC* m, uint32_t slot, const OrderC* taker, TrialC* own, int64_t missing,
-    uint32_t* trials
+    CoreC* c, MarketC* m, uint32_t slot, int64_t shown, int64_t given, uint32_t taker_slot,
+    TrialC* own, int64_t left, uint32_t* trials
 ) noexcept nogil:
-    """Lots that the resting order gives the taker on the copies; -1: the taker ends here."""
+    """Lots that the resting order gives on the copies; -1: the taker ends here.
+
+    It shows `shown` lots and has given `given` already; the taker has `left` lots left.
+    """
     cdef OrderC* maker = &c.orders[slot]
-    cdef BucketC* b = &c.buckets[maker.bucket]
-    cdef TrialC* trial
-    cdef int64_t lots = min(missing, <int64_t> maker.remaining)
-    if maker.expiry_s <= now_s(c) or b.is_frozen:
-        return 0
-    trial = trial_of(c, maker.bucket, trials)
-    if trial == NULL or trial == own:
+    cdef OrderC* taker = &c.orders[taker_slot]
+    cdef TrialC* trial = trial_of(c, maker.bucket, trials)
+    cdef int64_t lots = min(left, shown)
+    if trial == NULL:
         return -1
     if maker.flags & REDUCE_ONLY:
         lots = min(lots, reducible_lots(&trial.position, maker.side))
-    if taker.flags & REDUCE_ONLY and lots > reducible_lots(&own.position, taker.side):
-        return -1
-    if lots == 0 or try_fill(m, trial, maker, maker.qty - maker.remaining, lots, maker.price,
-                             m.spec.fee_maker) != VERDICT_OK:
+    if lots == 0:
         return 0
-    if try_fill(m, own, taker, taker.qty - missing, lots, maker.price,
-                m.spec.fee_taker) != VERDICT_OK:
+    if taker.flags & REDUCE_ONLY:
+        lots = min(lots, reducible_lots(&own.position, taker.side))
+        if lots == 0:
+            return -1
+    if try_fill(m, trial, maker, filled_of(c, slot) + given, lots, maker.price,
+                m.spec.fee_maker) != VERDICT_OK:
+        return 0
+    if try_fill(m, own, taker, filled_of(c, taker_slot) + taker.remaining - left, lots,
+                maker.price, m.spec.fee_taker) != VERDICT_OK:
         return -1
     return lots
 
 
-cdef inline int64_t lone_lots(CoreC* c, uint32_t slot, const OrderC* taker) noexcept nogil:
-    """Lots that the resting order gives in a book without margin; -1: the taker ends here."""
+cdef inline int64_t try_step(
+    CoreC* c, MarketC* m, uint32_t slot, int64_t shown, int64_t given, uint32_t taker_slot,
+    TrialC* own, int64_t* left, uint32_t* trials
+) noexcept nogil:
+    """One step of a trial: lots filled, taken off `left`; -1: the taker ends here."""
     cdef OrderC* maker = &c.orders[slot]
-    if maker.expiry_s <= now_s(c):
+    cdef OrderC* taker = &c.orders[taker_slot]
+    cdef uint8_t mode = CANCEL_NEWEST
+    cdef int64_t lots
+    if maker.expiry_s <= now_s(c) or (WITH_MARGIN and c.buckets[maker.bucket].is_frozen):
         return 0
-    return -1 if taker.bucket and maker.bucket == taker.bucket else <int64_t> maker.remaining
+    if owner_of(c, maker) == owner_of(c, taker) and (WITH_MARGIN or taker.bucket):
+        if WITH_MARGIN and taker.flags & SPECIAL:
+            mode = c.extras[taker_slot].self_trade
+        if mode == DECREMENT:
+            left[0] -= min(left[0], maker.remaining - given)
+        return 0 if mode == DECREMENT or mode == CANCEL_OLDEST else -1
+    lots = min(left[0], shown)
+    if WITH_MARGIN:
+        lots = try_maker(c, m, slot, shown, given, taker_slot, own, left[0], trials)
+    left[0] -= max(0, lots)
+    return lots
 
 
-cdef inline bint fok_fillable(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
-    """MATCH-4: the whole order fills, step by step as `sweep` would do it, on copies."""
+cdef inline bint fillable(CoreC* c, MarketC* m, uint32_t slot, int64_t target) noexcept nogil:
+    """MATCH-4: `target` lots fill at once, step by step as `sweep` would do it, on copies.
+
+    At most TRIALS_MAX accounts, and QUEUES_MAX replenished parts a price.
+    """
+    cdef uint32_t queue[QUEUES_MAX]
+    cdef int64_t gave[QUEUES_MAX]
     cdef OrderC* taker = &c.orders[slot]
     cdef LadderC* side = &m.sides[1 - taker.side]
     cdef uint32_t price = side.best
     cdef uint32_t trials = 0
     cdef TrialC* own = trial_of(c, taker.bucket, &trials) if WITH_MARGIN else NULL
-    cdef int64_t missing = taker.remaining
-    cdef int64_t lots
-    cdef uint32_t at
+    cdef int64_t left = taker.remaining
+    cdef int64_t filled = 0
+    cdef int64_t lots, given, shown
+    cdef uint32_t next_at, at, queued, taken
     while reaches(taker.side, taker.price, price):
-        at = side.levels[price].head
-        while at:
-            if WITH_MARGIN:
-                lots = try_maker(c, m, at, taker, own, missing, &trials)
+        next_at = side.levels[price].head
+        queued = taken = 0
+        while next_at or taken < queued:
+            if next_at:
+                at = next_at
+                given = 0
+                shown = shown_of(c, at)
+                next_at = c.orders[at].next
             else:
-                lots = lone_lots(c, at, taker)
+                at = queue[taken]
+                given = gave[taken]
+                shown = min(<int64_t> c.extras[at].display, c.orders[at].remaining - given)
+                taken += 1
+            lots = try_step(c, m, at, shown, given, slot, own, &left, &trials)
             if lots < 0:
                 return False
-            missing -= lots
-            if missing <= 0:
+            filled += lots
+            if filled >= target:
                 return True
-            at = c.orders[at].next
+            if left == 0:
+                return False
+            if lots == shown and given + lots < c.orders[at].remaining:
+                if queued == QUEUES_MAX:
+                    return False
+                queue[queued] = at
+                gave[queued] = given + lots
+                queued += 1
         price = next_up(side, price + 1) if taker.side == 0 else next_down(side, price - 1)
     return False
+
+
+cdef inline void slide(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
+    """POST-1: a post-only order that may slide goes one tick behind the opposite best price."""
+    cdef OrderC* order = &c.orders[slot]
+    cdef uint32_t best = m.sides[1 - order.side].best
+    cdef EventC* event
+    if not order.flags & POST_ONLY or not c.extras[slot].flags & SLIDES or (
+            not reaches(order.side, order.price, best)):
+        return
+    if best == 1 if order.side == 0 else best == m.ticks_max:
+        return
+    order.price = best - 1 if order.side == 0 else best + 1
+    event = emit(c, ORDER_REPRICED, m)
+    event.account = c.buckets[order.bucket].account
+    event.order_id = order.id
+    event.order_id_2 = order.nonce
+    event.side = order.side
+    event.price = order.price
+    event.qty = order.qty
+    event.remaining = order.remaining
+
+
+cdef inline uint8_t enter(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
+    """What an order must meet before its first fill; the reason why it ends, 0 none."""
+    cdef OrderC* order = &c.orders[slot]
+    if WITH_MARGIN and order.flags & SPECIAL:
+        slide(c, m, slot)
+    if order.flags & POST_ONLY and reaches(
+            order.side, order.price, m.sides[1 - order.side].best):
+        return POST_ONLY_WOULD_TAKE
+    if order.time_in_force == TIF_FOK and not fillable(c, m, slot, order.remaining):
+        return FOK_NOT_FILLABLE
+    if WITH_MARGIN and order.flags & SPECIAL and c.extras[slot].min_lots and (
+            not fillable(c, m, slot, c.extras[slot].min_lots)):
+        return MIN_QTY_NOT_MET
+    return 0
 
 
 cdef inline void execute(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
@@ -298,17 +410,13 @@ cdef inline void execute(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
     cdef OrderC* order = &c.orders[slot]
     cdef uint8_t reason = 0
     order.state = ORDER_TAKING
-    if reaches(order.side, order.price, m.sides[1 - order.side].best):
-        if order.flags & POST_ONLY:
-            reason = POST_ONLY_WOULD_TAKE
-        elif order.time_in_force == TIF_FOK and not fok_fillable(c, m, slot):
-            reason = FOK_NOT_FILLABLE
-        elif order.side == 0:
+    if order.time_in_force == TIF_FOK or order.flags & (POST_ONLY | SPECIAL):
+        reason = enter(c, m, slot)
+    if reason == 0 and reaches(order.side, order.price, m.sides[1 - order.side].best):
+        if order.side == 0:
             reason = sweep(c, m, slot, 0)
         else:
             reason = sweep(c, m, slot, 1)
-    elif order.time_in_force == TIF_FOK:
-        reason = FOK_NOT_FILLABLE
     if order.remaining == 0:
         free_order(c, slot)
     elif reason:
@@ -316,6 +424,10 @@ cdef inline void execute(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
     elif order.time_in_force != TIF_GTC:
         drop_order(c, m, slot, IMMEDIATE_REMAINDER)
     else:
+        if WITH_MARGIN and order.flags & REDUCE_ONLY:
+            mark_after(c, order.bucket, AFTER_MOVE)
+        if WITH_MARGIN and order.flags & SPECIAL:
+            c.extras[slot].shown = min(c.extras[slot].display, order.remaining)
         rest_order(c, m, slot)
     if WITH_MARGIN and unlikely(c.trim_count != 0):
-        trim_all(c, m)
+        trim_all(c)

@@ -1,22 +1,19 @@
 """Index price in, mark price, funding, triggers and liquidations out (SPEC MARK-*, FUND-*)."""
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint32_t
 
 from margin_core.fixed_point cimport bh_int128, floor_div
 from margin_core.funding cimport (
     IMPACT_LEVELS_MAX, ImpactC, impact_premium_ppm, impact_price_x256, index_step_e6,
     middle_premium_ppm, settlement_rate_ppm, start_impact, take_level)
-from matcher.engine.ladder cimport next_down, next_up, unlink_order
+from matcher.engine.ladder cimport next_down, next_up
 from matcher.engine.liquidating cimport liquidate_all, touch_all, unwind_fund
-from matcher.engine.matching cimport execute
-from matcher.engine.store cimport (
-    EXPIRED, FUNDING, MARKET_STATE, ORDER_TRIGGERED, PRICE, drop_order, emit, now_s)
-from matcher.engine.types cimport (
-    CoreC, EventC, LadderC, MarketC, ORDER_TAKING, OrderC, POST_ONLY, REDUCE_ONLY, STATE_HALTED,
-    STATE_OPEN, STATE_POST_ONLY, STATE_REDUCE_ONLY)
+from matcher.engine.states cimport is_continuous
+from matcher.engine.store cimport FUNDING, PRICE, emit, now_s
+from matcher.engine.trigger cimport fire_triggers
+from matcher.engine.types cimport CoreC, EventC, LadderC, MarketC
 
 cdef enum:
-    TRIGGERS_PER_TICK_MAX = 4096
     BASIS_SHIFT = 4              # the averaged basis moves by a sixteenth a tick
 
 
@@ -61,7 +58,7 @@ cdef inline int64_t impact_of(const MarketC* m, int side) noexcept nogil:
 
 cdef inline void sample_premium(MarketC* m, int64_t middle) noexcept nogil:
     """FUND-2: one sample an index."""
-    if m.spec.impact_notional:
+    if m.spec.impact_notional and is_continuous(m):
         m.premium_ppm_sum += impact_premium_ppm(impact_of(m, 0), impact_of(m, 1), m.index_price)
     else:
         m.premium_ppm_sum += middle_premium_ppm(middle, m.index_price)
@@ -76,7 +73,7 @@ cdef inline void update_mark(MarketC* m) noexcept nogil:
     cdef int64_t ask = m.sides[1].best
     cdef int64_t middle = index + (m.basis_x256 >> 8)
     cdef int64_t mark
-    if bid and ask:
+    if bid and ask and is_continuous(m):
         middle = (bid + ask) >> 1
     m.basis_x256 += ((middle - index) * 256 - m.basis_x256) >> BASIS_SHIFT
     sample_premium(m, middle)
@@ -110,57 +107,6 @@ cdef inline void settle_market_funding(CoreC* c, MarketC* m) noexcept nogil:
     touch_all(c, m)
 
 
-cdef inline uint32_t due_trigger(MarketC* m) noexcept nogil:
-    """The next order whose trigger the mark has reached, 0 when there is none.
-
-    Upward triggers first, lowest price first; then downward ones, highest first; each in order
-    of arrival.
-    """
-    cdef LadderC* ladder = &m.triggers[0]
-    cdef uint32_t price = next_up(ladder, 1)
-    if price and price <= m.mark_price:
-        return ladder.levels[price].head
-    ladder = &m.triggers[1]
-    price = next_down(ladder, ladder.size - 1)
-    if price and price >= m.mark_price:
-        return ladder.levels[price].head
-    return 0
-
-
-cdef inline bint admits(const MarketC* m, uint8_t flags) noexcept nogil:
-    """The market's state lets an order of these flags in."""
-    return m.state == STATE_OPEN or (m.state == STATE_POST_ONLY and flags & POST_ONLY) or (
-        m.state == STATE_REDUCE_ONLY and flags & REDUCE_ONLY)
-
-
-cdef inline void fire_triggers(CoreC* c, MarketC* m) noexcept nogil:
-    """Activate and execute what the mark has reached, at most TRIGGERS_PER_TICK_MAX."""
-    cdef uint32_t slot
-    cdef int _fired
-    cdef OrderC* order
-    cdef EventC* event
-    for _fired in range(TRIGGERS_PER_TICK_MAX):
-        slot = due_trigger(m)
-        if slot == 0:
-            return
-        order = &c.orders[slot]
-        unlink_order(&m.triggers[0 if order.flags & 4 else 1], c.orders, slot, order.remaining, 0)
-        order.remaining = order.qty
-        event = emit(c, ORDER_TRIGGERED, m)
-        event.account = c.buckets[order.bucket].account
-        event.order_id = order.id
-        event.order_id_2 = order.nonce
-        event.side = order.side
-        event.price = <uint32_t> m.mark_price
-        order.state = ORDER_TAKING
-        if order.expiry_s <= now_s(c):
-            drop_order(c, m, slot, EXPIRED)
-        elif not admits(m, order.flags):
-            drop_order(c, m, slot, MARKET_STATE)
-        else:
-            execute(c, m, slot)
-
-
 cdef inline bint is_fresh(const CoreC* c, const MarketC* m) noexcept nogil:
     """The index is not older than the market allows, on the clock of the batch."""
     return now_s(c) * 1000 - m.index_time_ms <= m.spec.index_age_max_ms
@@ -189,7 +135,7 @@ cdef inline void update_price(
     event.amount = time_ms
     event.flags = waits
     settle_market_funding(c, m)
-    if m.state == STATE_HALTED or not is_fresh(c, m):
+    if not is_continuous(m) or not is_fresh(c, m):
         return
     fire_triggers(c, m)
     if not waits:

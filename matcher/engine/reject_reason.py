@@ -62,3 +62,6 @@ class RejectReason(enum.IntEnum):
     USER_CANCELED = 64
     IMMEDIATE_REMAINDER = 65
     LIQUIDATION = 66
+    REPLACED = 67
+    SIBLING_ENDED = 68
+    POSITION_CLOSED = 69

@@ -15,8 +15,8 @@ from libc.string cimport memcpy, memset
 
 from matcher.engine.ladder cimport mark_level, next_up
 from matcher.engine.types cimport (
-    AccountC, BucketC, CoreC, HeapC, LadderC, LevelC, MARKETS_MAX, MarketC, NEAR_MARKETS, NonceC,
-    OrderC)
+    AccountC, BucketC, CoreC, ExtraC, HeapC, LadderC, LevelC, MARKETS_MAX, MarketC, NEAR_MARKETS,
+    NonceC, OrderC)
 
 cdef extern from *:
     """
@@ -27,7 +27,7 @@ cdef extern from *:
     uint32_t LAYOUT "BULKHEAD_LAYOUT"
 
 cdef enum:
-    LADDERS = 4                  # of a market
+    LADDERS = 6                  # of a market
 
 FORMAT = 1
 # magic · format · layout · accounts, positions, orders at most · commands applied · time
@@ -43,7 +43,10 @@ cdef int core_arrays(CoreC* c, ArrayC* out) noexcept nogil:
     out[1] = ArrayC(<void**> &c.buckets, sizeof(BucketC), c.bucket_top, c.bucket_capacity, 1)
     out[2] = ArrayC(<void**> &c.orders, sizeof(OrderC), c.order_top, c.order_capacity, 1)
     out[3] = ArrayC(<void**> &c.nonces, sizeof(NonceC), c.nonce_capacity, c.nonce_capacity, 0)
-    return 4
+    out[4] = ArrayC(<void**> &c.extras, sizeof(ExtraC), c.order_top, c.order_capacity, 1)
+    out[5] = ArrayC(<void**> &c.timed, sizeof(uint32_t), c.timed_count, c.order_capacity, 1)
+    out[6] = ArrayC(<void**> &c.trims, sizeof(uint32_t), 0, c.bucket_capacity, 1)
+    return 7
 
 
 cdef int market_arrays(MarketC* m, ArrayC* out) noexcept nogil:

@@ -8,10 +8,12 @@ from margin_core.fixed_point cimport mul_div_up
 from margin_core.transitions cimport slice_of
 from margin_core.types cimport FillC
 from matcher.engine.ladder cimport link_order, next_down, next_up, unlikely, unlink_order
+from matcher.engine.special cimport (
+    add_timed, cut_of, filled_of, leave, mark_after, shown_of, trigger_side, unlink_trail)
 from matcher.engine.types cimport (
-    AccountC, BucketC, CoreC, EventC, LadderC, MARKETS_MAX, MarketC, NEAR_MARKETS, NonceC,
-    ORDER_FREE, ORDER_PENDING, ORDER_RESTING, ORDER_TAKING, OrderC, REDUCE_ONLY, SLOT_BITS,
-    TRIGGER_ABOVE, WITH_MARGIN)
+    AFTER_FLAT, AFTER_MOVE, AccountC, BucketC, CoreC, EventC, LadderC, MARKETS_MAX, MarketC,
+    NEAR_MARKETS, NonceC, ORDER_FREE, ORDER_PENDING, ORDER_RESTING, ORDER_TAKING, OrderC,
+    REDUCE_ONLY, SLOT_BITS, SPECIAL, TIMED, WITH_MARGIN)
 
 cdef enum EventKindC:
     ORDER_ACCEPTED = 1
@@ -35,6 +37,9 @@ cdef enum EventKindC:
     FROZEN_CHANGED = 19
     LIQUIDATION_ENDED = 20
     ORDER_AMENDED = 21
+    ORDER_REPLENISHED = 22
+    AUCTION = 23
+    ORDER_REPRICED = 24
 
 cdef enum ReasonC:
     MARKET_UNKNOWN = 1
@@ -58,11 +63,20 @@ cdef enum ReasonC:
     INSUFFICIENT_MARGIN = 22
     NO_POSITION = 31
     AMOUNT_OUT_OF_RANGE = 33
+    PRICE_BAND = 34
     CAPACITY = 36
     REASON_FROZEN = 37
+    MIN_QTY_NOT_MET = 38
+    OPEN_INTEREST_LIMIT = 39
+    UNFILLED_MISMATCH = 40
+    GROUP_REJECTED = 41
+    INSTRUCTIONS_INVALID = 42
     USER_CANCELED = 64
     IMMEDIATE_REMAINDER = 65
     LIQUIDATION = 66
+    REPLACED = 67
+    SIBLING_ENDED = 68
+    POSITION_CLOSED = 69
 
 
 cdef inline EventC* emit(CoreC* c, uint8_t kind, MarketC* m) noexcept nogil:
@@ -290,6 +304,8 @@ cdef inline void free_order(CoreC* c, uint32_t slot) noexcept nogil:
     """Unlink from the bucket and give the slot back."""
     cdef OrderC* order = &c.orders[slot]
     if WITH_MARGIN:
+        if unlikely(order.flags & (REDUCE_ONLY | SPECIAL | TIMED)):
+            leave(c, slot)
         if order.bucket_previous:
             c.orders[order.bucket_previous].bucket_next = order.bucket_next
         else:
@@ -298,6 +314,7 @@ cdef inline void free_order(CoreC* c, uint32_t slot) noexcept nogil:
             c.orders[order.bucket_next].bucket_previous = order.bucket_previous
         c.buckets[order.bucket].order_count -= 1
     order.state = ORDER_FREE
+    order.flags = 0
     order.id = 0
     order.next = c.order_free
     c.order_free = slot
@@ -315,7 +332,9 @@ cdef inline void rest_order(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
     cdef OrderC* order = &c.orders[slot]
     cdef LadderC* side = &m.sides[order.side]
     order.state = ORDER_RESTING
-    link_order(side, c.orders, slot, order.price, order.remaining)
+    link_order(side, c.orders, slot, order.price, shown_of(c, slot))
+    if WITH_MARGIN:
+        add_timed(c, slot)
     if side.best == 0 or (order.price < side.best if order.side else order.price > side.best):
         side.best = order.price
 
@@ -326,22 +345,25 @@ cdef inline void unrest_order(CoreC* c, MarketC* m, uint32_t slot) noexcept nogi
     cdef LadderC* side
     if order.state == ORDER_RESTING:
         side = &m.sides[order.side]
-        if unlink_order(side, c.orders, slot, order.price, order.remaining):
+        if unlink_order(side, c.orders, slot, order.price, shown_of(c, slot)):
             refresh_best(side, order.side, order.price)
     elif order.state == ORDER_PENDING:
-        unlink_order(&m.triggers[0 if order.flags & TRIGGER_ABOVE else 1], c.orders, slot,
-                     order.remaining, 0)
-        order.remaining = order.qty
+        unlink_order(&m.triggers[trigger_side(c, slot)], c.orders, slot, order.remaining, 0)
+        m.last_count -= trigger_side(c, slot) >> 1
+        order.remaining = order.qty - cut_of(c, slot)
+        if order.flags & SPECIAL and c.extras[slot].trailing:
+            unlink_trail(c, m, slot)
 
 
 cdef inline void drop_order(CoreC* c, MarketC* m, uint32_t slot, uint8_t reason) noexcept nogil:
     """End an order that is resting, pending or being matched, with its event."""
     cdef OrderC* order = &c.orders[slot]
     cdef EventC* event
+    cdef uint32_t filled
     unrest_order(c, m, slot)
     if WITH_MARGIN:
-        count_order(
-            c, &c.buckets[order.bucket], order, order.qty - order.remaining, order.qty, -1)
+        filled = filled_of(c, slot)
+        count_order(c, &c.buckets[order.bucket], order, filled, filled + order.remaining, -1)
         update_reservation(c, &c.buckets[order.bucket])
     event = emit(c, ORDER_CANCELED, m)
     event.reason = reason
@@ -371,6 +393,11 @@ cdef inline void trim_orders(CoreC* c, MarketC* m, uint32_t bucket) noexcept nog
 cdef inline void commit(CoreC* c, MarketC* m, uint32_t bucket, const FillC* f) noexcept nogil:
     """Make the outcome of a change of position true."""
     cdef BucketC* b = &c.buckets[bucket]
+    if unlikely(b.followers != 0) and f.position.lots != b.position.lots:
+        mark_after(c, bucket, AFTER_MOVE)
+        # Closed or turned: the position that attached orders belong to is no more.
+        if b.position.lots > 0 >= f.position.lots or b.position.lots < 0 <= f.position.lots:
+            mark_after(c, bucket, AFTER_FLAT)
     if b.position.lots > 0:
         m.open_interest -= b.position.lots
     if f.position.lots > 0:

@@ -17,7 +17,7 @@ cdef enum:
     NEAR_MARKETS = 8
     SLOT_BITS = 28
     TRIALS_MAX = 256             # accounts that one fill-or-kill order may meet
-    TRIMS_MAX = 1024
+    QUEUES_MAX = 256             # icebergs of one level that one trial may meet
 
 cdef enum MarketStateC:
     STATE_OPEN = 1
@@ -25,19 +25,41 @@ cdef enum MarketStateC:
     STATE_CANCEL_ONLY = 3
     STATE_REDUCE_ONLY = 4
     STATE_HALTED = 5
+    STATE_AUCTION = 6
+    STATE_DELISTING = 7
 
 cdef enum OrderState:
     ORDER_FREE = 0
     ORDER_RESTING = 1
     ORDER_PENDING = 2            # waits for its trigger; `remaining` holds the trigger price
     ORDER_TAKING = 3             # being matched
+    ORDER_QUEUED = 4             # accepted in a group, not yet matched
 
 cdef enum OrderFlag:
     POST_ONLY = 1
     REDUCE_ONLY = 2
     TRIGGER_ABOVE = 4
     TRIGGER_BELOW = 8
-    SPECIAL = 16                 # has more to it, in an array beside the orders
+    SPECIAL = 16                 # has instructions, or lots were taken off it: see ExtraC
+    TIMED = 32                   # stands in the queue of what expires
+    TAGGED = 64                  # its session stands in ExtraC
+
+cdef enum Instruction:           # flags of the instruction word
+    SLIDES = 1                   # a post-only order moves off the opposite best price
+    ON_LAST = 2                  # the trigger watches the last price, not the mark
+    ATTACHED = 4                 # ends when the position goes flat
+
+cdef enum SelfTradeC:
+    CANCEL_NEWEST = 0
+    CANCEL_OLDEST = 1
+    CANCEL_BOTH = 2
+    DECREMENT = 3
+
+cdef enum AfterC:                # what a bucket waits for until the fills of a command are done
+    AFTER_TRIM = 1               # its reservations exceed the free balance
+    AFTER_MOVE = 2               # its position changed and orders follow it
+    AFTER_FLAT = 4               # its position was closed or turned
+    AFTER_SIBLING = 8            # the end of an order ends its sibling
 
 cdef struct CommandC:            # as commands.RECORD
     uint8_t kind
@@ -55,7 +77,7 @@ cdef struct CommandC:            # as commands.RECORD
     uint32_t qty                 # lots
     uint32_t trigger_price       # ticks
     uint32_t expiry_s
-    uint32_t reserved
+    uint32_t session             # tag for mass cancels, 0 none
 
 cdef struct EventC:              # as events.RECORD
     uint8_t kind
@@ -92,6 +114,23 @@ cdef struct OrderC:              # one cache line
     uint8_t flags
     uint8_t state
 
+cdef struct ExtraC:              # beside an order, by slot; one cache line
+    uint64_t oco_nonce           # of the sibling, 0 none
+    uint32_t session
+    uint32_t display             # lots that the book shows at once, 0 all
+    uint32_t shown               # lots that it shows now, of an iceberg
+    uint32_t min_lots            # fewest lots that must fill on entry, 0 none
+    uint32_t cut                 # lots taken off the signed quantity without a fill
+    uint32_t trailing            # ticks, 0 none
+    uint32_t trail_previous      # slots in the market's list of trailing orders, oldest first
+    uint32_t trail_next
+    uint32_t sibling             # slot, 0 none
+    uint32_t timed_at            # position in the queue of what expires + 1
+    uint8_t self_trade
+    uint8_t flags                # of Instruction
+    uint8_t is_doomed            # its sibling has ended
+    uint8_t padding[9]
+
 cdef struct BucketC:             # an account's isolated position in one market
     PositionC position
     int64_t margin[2]            # quote; unfilled margin of opening orders, by side
@@ -107,8 +146,9 @@ cdef struct BucketC:             # an account's isolated position in one market
     uint8_t is_frozen
     uint8_t is_stuck             # liquidation found no counterparty in this tick
     uint32_t order_count
-    uint8_t must_trim            # its reservations exceed the free balance
-    uint8_t padding[23]          # to two cache lines
+    uint32_t followers           # reduce-only orders
+    uint8_t after                # of AfterC
+    uint8_t padding[19]          # to two cache lines
 
 cdef struct AccountC:            # one cache line
     int64_t free                 # quote; what the chain holds as free, reservations included
@@ -138,13 +178,18 @@ cdef struct HeapC:               # bucket slots, most endangered first
 cdef struct MarketC:
     SpecC spec
     LadderC sides[2]             # bids, asks
-    LadderC triggers[2]          # mark at or above, mark at or below
+    LadderC triggers[4]          # mark at or above, at or below; last price likewise
     HeapC heaps[2]               # longs, shorts
     uint32_t* dirty              # buckets whose liquidation price must be computed again
     uint32_t dirty_count
     uint32_t dirty_capacity
     uint32_t bucket_count
     uint32_t ticks_max           # as in the spec
+    uint32_t trail_head          # trailing orders, oldest first
+    uint32_t trail_tail
+    uint32_t trail_count
+    uint32_t last_count          # orders that wait for the last price
+    uint8_t has_traded           # in this command, while orders wait for the last price
     uint32_t stuck_count         # liquidations of this tick that found no counterparty
     uint32_t fund                # bucket of the insurance fund
     uint16_t market_id
@@ -187,7 +232,11 @@ cdef struct CoreC:
     uint32_t retired_count
     MarketC* markets[MARKETS_MAX]
     TrialC trials[TRIALS_MAX]
-    uint32_t trims[TRIMS_MAX]    # buckets whose reservations exceed the free balance
+    ExtraC* extras               # [order slot]
+    uint32_t* timed              # heap of order slots by expiry, then age
+    uint32_t timed_count
+    int64_t next_expiry_s        # of the heap's first
+    uint32_t* trims              # buckets whose `after` is not 0, each once
     uint32_t trim_count
     uint8_t market_slot_of[65536]     # slot + 1
     uint32_t order_capacity
@@ -199,7 +248,7 @@ cdef struct CoreC:
     uint32_t account_capacity
     uint32_t account_count       # the insurance fund is 0
     uint32_t market_count
-    uint32_t sweep_at            # slot that was last looked at for expiry
+    uint32_t sweep_at            # slot that a book alone looked at last for expiry
     uint64_t nonce_capacity      # power of two
     uint64_t nonce_count         # entries in use
     uint64_t order_seq
@@ -213,3 +262,4 @@ cdef struct CoreC:
     int64_t deposits             # quote
     int64_t withdrawals          # quote
     int32_t is_out_of_memory
+    uint8_t has_traded           # a market's `has_traded` is set

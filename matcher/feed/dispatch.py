@@ -177,6 +177,17 @@ class Dispatcher:
         body = account.OrderTriggered(event.order_id, order.command.nonce, market_id)
         self._emit(event.account, body)
 
+    def _on__order_amended(self, event: Event) -> None:
+        """Lots went that nobody filled; the order stays."""
+        self._orders.get(event.order_id).remaining_lots = event.remaining_lots
+        self._touch_book(event)
+
+    def _on__order_replenished(self, event: Event) -> None:
+        self._touch_book(event)
+
+    def _on__order_repriced(self, event: Event) -> None:
+        self._touch_book(event)
+
     def _on__fill(self, event: Event) -> None:
         maker_id, taker_id = event.order_id, event.order_id_2
         item_seq = self._add_item(event, maker_id=maker_id, taker_id=taker_id)

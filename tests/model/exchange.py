@@ -3,51 +3,56 @@
 from __future__ import annotations
 
 from matcher.engine.commands import (
-    FLAG_POST_ONLY,
-    FLAG_REDUCE_ONLY,
-    TIF_GTC,
     Command,
     CommandKind,
     MarketState,
 )
-from tests.model.floor import FUND, Key, Order, Seen, Venue, require
-from tests.model.liquidation import Waterfall
+from tests.model.floor import FUND, Key, Seen, require
 from tests.model.margin import Bucket, RefusedError
+from tests.model.orders import QUOTE_MAX, Orders
 
-ORDER_LOTS_MAX = 2**32 - 2
-QUOTE_MAX = 2**60
+EXPIRIES_MAX = 256  # of a command
 
 
-class Exchange(Waterfall):
+class Exchange(Orders):
     """Commands in, events out."""
 
     def __init__(self, order_max: int) -> None:
         super().__init__(order_max)
-        self.nonces: set[Key] = set()
-        self.names: dict[int, Key] = {}  # order id of the engine: account and nonce
         self.deposits = self.withdrawals = self.deposit_seq = 0
 
     def apply(self, c: Command) -> list[Seen]:
-        self.time_ns = max(self.time_ns, c.time_ns)
-        self.events = []
+        self.begin_command(c.time_ns)
         try:
             getattr(self, CommandKind(c.kind).name.lower())(c)
         except RefusedError as refused:
-            kind = "ORDER_REJECTED" if c.kind == CommandKind.PLACE else "COMMAND_REJECTED"
-            told = {"account": c.account, "side": c.side, "nonce": c.nonce}
-            self.say(kind, c.market_id, reason=str(refused), **told)
+            self.refuse(c, str(refused))
+        return self.end_command()
+
+    def apply_group(self, commands: list[Command], time_ns: int) -> list[Seen]:
+        """GRP-1."""
+        self.begin_command(time_ns)
+        self.group(commands)
+        return self.end_command()
+
+    def begin_command(self, time_ns: int) -> None:
+        """TIF-1: what is due ends before the command acts, the earliest first, then the oldest."""
+        self.time_ns = max(self.time_ns, time_ns)
+        self.events = []
+        due = [o for o in self.orders if o.c.expiry_time_s <= self.now_s]
+        for o in sorted(due, key=lambda o: o.c.expiry_time_s)[:EXPIRIES_MAX]:
+            self.drop(o, "EXPIRED")
+        self.trim()
+
+    def end_command(self) -> list[Seen]:
+        self.trim()
+        for market, venue in self.venues.items():
+            if venue.has_traded:
+                self.fire_on_last(venue, market)
         return self.events
 
-    def venue(self, c: Command) -> Venue:
-        require(c.market_id in self.venues, "MARKET_UNKNOWN")
-        return self.venues[c.market_id]
-
-    def check_account(self, c: Command) -> None:
-        require(c.account != FUND and c.account in self.free, "ACCOUNT_UNKNOWN")
-
-    def check_signed(self, c: Command) -> None:
-        require(c.expiry_time_s > self.now_s, "EXPIRED")
-        require((c.account, c.nonce) not in self.nonces, "NONCE_USED")
+    def tick(self, _: Command) -> None:
+        """TIF-1: only time passes."""
 
     # Money
 
@@ -100,75 +105,6 @@ class Exchange(Waterfall):
         told = {"account": c.account, "amount": c.amount_quote, "nonce": c.nonce}
         self.say("COLLATERAL_MOVED", c.market_id, **told)
 
-    # Orders
-
-    def place(self, c: Command) -> None:
-        """ORD-1."""
-        venue = self.venue(c)
-        self.check_account(c)
-        self.check_state(venue, c)
-        self.check_signed(c)
-        spec, ticks = venue.spec, range(1, venue.spec.price_ticks_max + 1)
-        post_only, reduces = c.flags & FLAG_POST_ONLY, c.flags & FLAG_REDUCE_ONLY
-        require(1 <= c.qty_lots <= min(ORDER_LOTS_MAX, spec.position_lots_max), "QTY_OUT_OF_RANGE")
-        require(c.price_ticks in ticks, "PRICE_OUT_OF_RANGE")
-        require(not c.trigger_kind or c.trigger_price_ticks in ticks, "PRICE_OUT_OF_RANGE")
-        require(c.side <= 1, "SIDE_MISMATCH")
-        require(max(c.time_in_force, c.trigger_kind) <= 2 and c.flags <= 3, "TIME_IN_FORCE")
-        require(not post_only or c.time_in_force == TIF_GTC, "TIME_IN_FORCE")
-        key = (c.account, c.market_id)
-        order = Order(key, c, c.qty_lots, waits=c.trigger_kind != 0)
-        closing = self.holds(key, c.side)
-        takes = post_only and not order.waits and self.crossed(order)
-        require(not takes, "POST_ONLY_WOULD_TAKE")
-        if reduces:
-            require(c.amount_quote == 0 and (closing > 0 or order.waits), "REDUCE_ONLY")
-        require(venue.rules.mark > 0, "NO_PRICE")
-        margins = [o.unfilled_margin for o in self.orders if o.key == key and o.c.side == c.side]
-        require(0 <= c.amount_quote <= QUOTE_MAX - sum(margins), "AMOUNT_OUT_OF_RANGE")
-        if not reduces and c.time_in_force == TIF_GTC and c.qty_lots > closing:
-            least = self.least_margin(venue, order, c.qty_lots - closing)
-            require(c.amount_quote >= least, "INSUFFICIENT_MARGIN")
-        require(key not in self.frozen, "FROZEN")
-        more = self.reservation(key, c) - self.reservation(key)
-        require(more <= self.unreserved(c.account), "INSUFFICIENT_FREE_COLLATERAL")
-        require(len(self.orders) < self.order_max, "CAPACITY")
-        self.nonces.add((c.account, c.nonce))
-        self.positions.setdefault(key, Bucket(0, 0, 0, venue.rules.index))
-        self.orders.append(order)
-        self.say(
-            "ORDER_ACCEPTED", c.market_id, account=c.account, side=c.side, nonce=c.nonce,
-            price=c.price_ticks, qty=c.qty_lots, left=c.qty_lots, amount=c.amount_quote,
-        )  # fmt: skip
-        if not order.waits:
-            self.execute(order)
-
-    def least_margin(self, venue: Venue, o: Order, lots: int) -> int:
-        """ORD-2."""
-        rules, price = venue.rules, o.c.price_ticks
-        worst = max(price, rules.mark) if o.c.side else price
-        loss = max(0, (price - rules.mark) * o.sign) * lots * rules.unit
-        fee = rules.share(lots, price, rules.spec.fee_taker_ppm)
-        return fee + rules.requirement(lots, worst, maintenance=False) + loss
-
-    def cancel(self, c: Command) -> None:
-        account, nonce = self.names.get(c.order_id, (0, 0)) if c.order_id else (c.account, c.nonce)
-        found = [o for o in self.orders if (o.key[0], o.c.nonce) == (account, nonce)]
-        require(bool(found) and account == c.account, "ORDER_UNKNOWN")
-        self.drop(found[0], "USER_CANCELED")
-
-    def cancel_all(self, c: Command) -> None:
-        if c.market_id:
-            self.venue(c)
-        self.check_account(c)
-        for market in [c.market_id] if c.market_id else self.venues:
-            self.drop_all((c.account, market), "USER_CANCELED", c.side)
-
-    def tick(self, _: Command) -> None:
-        for o in self.orders.copy():
-            if o.c.expiry_time_s <= self.now_s:
-                self.drop(o, "EXPIRED")
-
     def set_market_state(self, c: Command) -> None:
         venue = self.venue(c)
         require(c.aux in set(MarketState), "AMOUNT_OUT_OF_RANGE")
@@ -205,7 +141,7 @@ class Exchange(Waterfall):
         told = {"price": venue.rules.mark, "qty": c.price_ticks, "amount": c.aux}
         self.say("PRICE", market, flags=int(waits), **told)
         self.settle_funding(venue, market)
-        if venue.state == MarketState.HALTED:
+        if not venue.is_continuous:
             return
         self.fire_triggers(venue, market)
         tried: set[Key] = set()

@@ -9,10 +9,13 @@ from margin_core import MarketSpec
 from matcher.engine.commands import (
     FLAG_REDUCE_ONLY,
     SIDE_ANY,
+    TRIGGER_AT_OR_ABOVE,
+    TRIGGER_MARK_AT_OR_ABOVE,
     Command,
     MarketState,
 )
 from matcher.engine.events import EventKind
+from matcher.engine.instructions import FLAG_ATTACHED
 from matcher.engine.reject_reason import RejectReason
 from tests.model.margin import PPM, Bucket, Market, RefusedError
 
@@ -48,11 +51,41 @@ class Order:
     c: Command
     left: int
     turn: int | None = None
-    waits: bool = False
+    waits: int | None = None  # its place in the queue of its trigger price, None without one
+    price: int = 0  # where it rests; a post-only order may slide
+    trigger: int = 0  # a trail moves it
+    cut: int = 0  # lots taken off the signed quantity
+    shown: int = 0  # lots that an iceberg shows
+    is_doomed: bool = False  # its sibling has ended
+
+    def __post_init__(self) -> None:
+        self.price, self.trigger = self.c.price_ticks, self.c.trigger_price_ticks
+        self.shown = self.display
+
+    @property
+    def display(self) -> int:
+        lots = self.c.instructions.display_lots
+        return lots if lots < self.c.qty_lots else 0
+
+    @property
+    def visible(self) -> int:
+        return self.shown if self.display else self.left
+
+    def asks(self, flag: int) -> bool:
+        return bool(self.c.instructions.flags & flag)
+
+    @property
+    def filled(self) -> int:
+        return self.c.qty_lots - self.cut - self.left
 
     @property
     def sign(self) -> int:
         return -1 if self.c.side else 1
+
+    @property
+    def is_upward(self) -> bool:
+        """Its trigger waits for a rise."""
+        return self.c.trigger_kind in (TRIGGER_MARK_AT_OR_ABOVE, TRIGGER_AT_OR_ABOVE)
 
     @property
     def reduces(self) -> bool:
@@ -60,12 +93,11 @@ class Order:
 
     @property
     def unfilled_margin(self) -> int:
-        return self.c.amount_quote - self.c.amount_quote * (self.c.qty_lots - self.left) // (
-            self.c.qty_lots
-        )
+        margin, qty = self.c.amount_quote, self.c.qty_lots
+        return margin * (self.filled + self.left) // qty - margin * self.filled // qty
 
     def admits(self, price: int) -> bool:
-        return (self.c.price_ticks - price) * self.sign >= 0
+        return (self.price - price) * self.sign >= 0
 
 
 @dataclass
@@ -82,6 +114,12 @@ class Venue:
     grace_until_s: int = 0
     rate: int = 0
     pool: int = 0
+    last_price: int = 0
+    has_traded: bool = False  # in this command, while orders wait for the last price
+
+    @property
+    def is_continuous(self) -> bool:
+        return self.state not in (MarketState.HALTED, MarketState.AUCTION)
 
     @property
     def spec(self) -> MarketSpec:
@@ -109,7 +147,7 @@ class Floor:
         self.orders: list[Order] = []  # oldest first
         self.fees = self.time_ns = self.turns = 0
         self.events: list[Seen] = []
-        self.overdrawn: list[Key] = []  # positions that reserve more than is free
+        self.after: dict[Key, set[str]] = {}  # what positions wait for until the fills are done
 
     def list_market(self, spec: MarketSpec) -> None:
         self.venues[spec.market_id] = Venue(Market(spec, mark=0))
@@ -154,40 +192,85 @@ class Floor:
         return self.free[account] - self.reserved(account)
 
     def commit(self, key: Key, p: Bucket) -> None:
-        """Make a changed copy of a position true."""
+        """Make a changed copy of a position true; RED-1, ATT-1: its orders follow."""
+        old = self.positions[key].lots
+        if p.lots != old and any(o.reduces for o in self.orders if o.key == key):
+            self.mark(key, "MOVE")
+            if old * p.lots < 0 or p.lots == 0:
+                self.mark(key, "FLAT")
         self.free[key[0]] += p.free
         self.venues[key[1]].pool += p.funding
         self.positions[key] = Bucket(p.lots, p.value, p.margin, p.index)
 
     # Orders
 
-    def drop(self, o: Order, reason: str) -> None:
+    def tell(self, kind: str, o: Order, **facts: int | str) -> None:
+        """Say what became of an order."""
+        form: dict[str, int | str] = {
+            "account": o.key[0], "side": o.c.side, "nonce": o.c.nonce, "price": o.price,
+            "qty": o.c.qty_lots, "left": o.left,
+        }  # fmt: skip
+        self.say(kind, o.key[1], **(form | facts))
+
+    def end(self, o: Order) -> None:
+        """OCO-1: the end of an order ends its sibling, when the command is done."""
         self.orders.remove(o)
-        self.say(
-            "ORDER_CANCELED", o.key[1], account=o.key[0], side=o.c.side, reason=reason,
-            nonce=o.c.nonce, price=o.c.price_ticks, qty=o.c.qty_lots, left=o.left,
-        )  # fmt: skip
+        for other in self.orders:
+            names = other.c.instructions.oco_nonce, o.c.instructions.oco_nonce
+            if other.key == o.key and names == (o.c.nonce, other.c.nonce):
+                other.is_doomed = True
+                self.mark(o.key, "SIBLING")
+
+    def drop(self, o: Order, reason: str) -> None:
+        self.end(o)
+        self.tell("ORDER_CANCELED", o, reason=reason)
+
+    def cut(self, o: Order, lots: int, reason: str = "NONE") -> None:
+        """AMD-1: take lots off an order; it keeps its place."""
+        o.cut += lots
+        o.left -= lots
+        o.shown = min(o.shown, o.left) if o.waits is None else o.shown
+        self.tell("ORDER_AMENDED", o, reason=reason, qty=o.c.qty_lots - o.cut)
 
     def drop_all(self, key: Key, reason: str, side: int = SIDE_ANY) -> None:
         for o in reversed(self.orders.copy()):
             if o.key == key and side in (SIDE_ANY, o.c.side):
                 self.drop(o, reason)
 
+    def mark(self, key: Key, what: str) -> None:
+        self.after.setdefault(key, set()).add(what)
+
     def trim(self) -> None:
-        """ORD-3: the newest opening orders go until the free balance covers the reservations."""
-        for key in self.overdrawn:
+        """After the fills: siblings end, orders follow their position, reservations fit (ORD-3)."""
+        while self.after:
+            key = next(iter(self.after))
+            what = self.after.pop(key)
             for o in reversed(self.orders.copy()):
-                if self.unreserved(key[0]) >= 0:
-                    break
-                if o.key == key and not o.reduces:
+                if o.key == key:
+                    self.follow(o, what)
+            for o in reversed(self.orders.copy()):
+                overdrawn = "TRIM" in what and self.unreserved(key[0]) < 0
+                if overdrawn and o.key == key and not o.reduces:
                     self.drop(o, "INSUFFICIENT_FREE_COLLATERAL")
-        self.overdrawn = []
+
+    def follow(self, o: Order, what: set[str]) -> None:
+        """OCO-1, ATT-1, RED-1."""
+        held = self.holds(o.key, o.c.side)
+        if "SIBLING" in what and o.is_doomed:
+            self.drop(o, "SIBLING_ENDED")
+        elif "FLAT" in what and o.asks(FLAG_ATTACHED):
+            self.drop(o, "POSITION_CLOSED")
+        elif "MOVE" in what and o.reduces and o.turn is not None and held < o.left:
+            if held == 0:
+                self.drop(o, "REDUCE_ONLY")
+            else:
+                self.cut(o, o.left - held, "REDUCE_ONLY")
 
     def book(self, market: int, side: int) -> list[Order]:
         """Resting orders, best price first, then first in, first out."""
         found = [o for o in self.orders if o.turn is not None and o.key[1] == market]
         found = [o for o in found if o.c.side == side]
-        return sorted(found, key=lambda o: (-o.sign * o.c.price_ticks, o.turn))
+        return sorted(found, key=lambda o: (-o.sign * o.price, o.turn))
 
     def crossed(self, o: Order) -> list[Order]:
-        return [m for m in self.book(o.key[1], 1 - o.c.side) if o.admits(m.c.price_ticks)]
+        return [m for m in self.book(o.key[1], 1 - o.c.side) if o.admits(m.price)]

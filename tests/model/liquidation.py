@@ -46,10 +46,10 @@ class Waterfall(Pricing):
         account, market = key
         rules, p = venue.rules, self.positions[key]
         makers = self.book(market, 0 if p.lots > 0 else 1)
-        if not makers or (makers[0].c.price_ticks - rules.bankruptcy_price(p)) * p.lots < 0:
+        if not makers or (makers[0].price - rules.bankruptcy_price(p)) * p.lots < 0:
             return False
-        maker, price = makers[0], makers[0].c.price_ticks
-        if self.discarded(maker, account):
+        maker, price = makers[0], makers[0].price
+        if self.discarded(maker):
             return True
         most = min(self.offer(maker), abs(p.lots))
         lots = next((n for n in range(1, most) if rules.restored(p, n, price)), most)
@@ -61,6 +61,7 @@ class Waterfall(Pricing):
         self.commit(key, closed)
         self.positions[FUND, market].margin += closed.fee
         self.fill(maker, made, lots)
+        self.overdraw(maker)
         return True
 
     def take_over(self, venue: Venue, key: Key) -> bool:
@@ -118,19 +119,20 @@ class Waterfall(Pricing):
             sells = fund.lots > 0
             makers = self.book(market, 0 if sells else 1)
             worst = rules.mark + (-slack if sells else slack)
-            if not makers or (makers[0].c.price_ticks - worst) * fund.lots < 0:
+            if not makers or (makers[0].price - worst) * fund.lots < 0:
                 return
             maker = makers[0]
-            if self.discarded(maker, FUND):
+            if self.discarded(maker):
                 continue
             lots = min(self.offer(maker), abs(fund.lots))
             if (made := self.judged(maker, lots)) is None:
                 continue
             closed = rules.settled(fund)
-            rules.close(closed, lots, maker.c.price_ticks)
+            rules.close(closed, lots, maker.price)
             if rules.equity(closed) < 0:
                 return
             self.say_fill("FUND_FILL", maker, lots, made.fee)
             self.commit(key, closed)
             self.fill(maker, made, lots)
+            self.overdraw(maker)
             self.trim()

@@ -1,4 +1,4 @@
-"""Matching of the slow model: MATCH-1 to MATCH-4 of SPEC §3."""
+"""Matching of the slow model: MATCH-1 to MATCH-4 of SPEC §3, and what orders ask for on entry."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from contextlib import suppress
 from copy import copy
 
 from matcher.engine.commands import FLAG_POST_ONLY, TIF_FOK, TIF_GTC
+from matcher.engine.instructions import FLAG_ON_LAST, FLAG_SLIDES, SelfTradePrevention
 from tests.model.floor import Floor, Order, require
 from tests.model.margin import Bucket, RefusedError
 
@@ -18,13 +19,13 @@ class Matching(Floor):
         account, market = o.key
         return self.venues[market].rules.fill(
             self.positions[o.key], o.sign, lots, price, fee_ppm, margin=o.c.amount_quote,
-            order_lots=o.c.qty_lots, filled=o.c.qty_lots - o.left,
+            order_lots=o.c.qty_lots, filled=o.filled,
             free=self.unreserved(account) + self.reservation(o.key),
         )  # fmt: skip
 
     def judge_maker(self, maker: Order, lots: int) -> Bucket:
         fee_ppm = self.venues[maker.key[1]].spec.fee_maker_ppm
-        return self.judge(maker, lots, maker.c.price_ticks, fee_ppm)
+        return self.judge(maker, lots, maker.price, fee_ppm)
 
     def dead(self, maker: Order) -> str | None:
         if maker.c.expiry_time_s <= self.now_s:
@@ -32,15 +33,13 @@ class Matching(Floor):
         return "FROZEN" if maker.key in self.frozen else None
 
     def offer(self, o: Order) -> int:
-        """Lots that the order can fill now."""
-        return min(o.left, self.holds(o.key, o.c.side)) if o.reduces else o.left
+        """Lots that the order can fill now; a resting iceberg what it shows."""
+        lots = o.left if o.turn is None else o.visible
+        return min(lots, self.holds(o.key, o.c.side)) if o.reduces else lots
 
-    def discarded(self, maker: Order, account: int) -> bool:
-        """MATCH-2, MATCH-3: cancel a resting order that is not fit to fill."""
-        reason = self.dead(maker)
-        if reason is None:
-            require(maker.key[0] != account, "SELF_TRADE")
-            reason = None if self.offer(maker) else "REDUCE_ONLY"
+    def discarded(self, maker: Order) -> bool:
+        """MATCH-2: cancel a resting order that is not fit to fill."""
+        reason = self.dead(maker) or (None if self.offer(maker) else "REDUCE_ONLY")
         if reason:
             self.drop(maker, reason)
         return reason is not None
@@ -53,62 +52,121 @@ class Matching(Floor):
             self.drop(maker, str(refused))
             return None
 
-    def fillable(self, o: Order) -> bool:
-        """MATCH-4 of a FOK order: try it on a copy of everything."""
+    def fillable(self, o: Order, target: int) -> bool:
+        """MATCH-4, MIN-1: try it on a copy of everything."""
         trial = copy(self)
         trial.orders = [copy(each) for each in self.orders]
         trial.venues = {market: copy(venue) for market, venue in self.venues.items()}
         trial.free, trial.positions = self.free.copy(), self.positions.copy()
-        trial.overdrawn, trial.events = [], []
+        trial.after, trial.events = {}, []
         twin = trial.orders[self.orders.index(o)]
         with suppress(RefusedError):
             trial.match(twin)
-        return twin.left == 0
+        return twin.filled >= target
 
     def fill(self, o: Order, p: Bucket, lots: int) -> None:
+        """Book a fill; ICE-1: the next part of an iceberg goes to the end of its level."""
         self.commit(o.key, p)
         self.fees += p.fee
         o.left -= lots
-        if o.left == 0:
-            self.orders.remove(o)
+        if o.turn is not None and o.display:
+            o.shown -= lots
+        if o.left == 0 and o.turn is not None:
+            self.end(o)
+        elif o.turn is not None and o.display and o.shown == 0:
+            o.shown = min(o.display, o.left)
+            o.turn = self.next_turn()
+            self.tell("ORDER_REPLENISHED", o, qty=o.shown)
+
+    def overdraw(self, o: Order) -> None:
         if self.unreserved(o.key[0]) < 0:
-            self.overdrawn.append(o.key)
+            self.mark(o.key, "TRIM")
+
+    def next_turn(self) -> int:
+        self.turns += 1
+        return self.turns
 
     def say_fill(self, kind: str, maker: Order, lots: int, fee: int, **taker: int) -> None:
         account, market = maker.key
+        venue = self.venues[market]
+        venue.last_price = taker.pop("price", maker.price)
+        waiting = [o for o in self.orders if o.key[1] == market and o.waits is not None]
+        venue.has_traded |= any(o.asks(FLAG_ON_LAST) for o in waiting)
         self.say(
             kind, market, account=account, side=1 - maker.c.side, nonce=maker.c.nonce, amount=fee,
-            price=maker.c.price_ticks, qty=lots, left=maker.left - lots, **taker,
+            price=venue.last_price, qty=lots, left=maker.left - lots, **taker,
         )  # fmt: skip
+
+    def meet_own(self, o: Order, maker: Order) -> None:
+        """STP-1: what the incoming order asks for; raises when it ends."""
+        mode = o.c.instructions.self_trade
+        lots = min(o.left, maker.left)
+        if mode in (SelfTradePrevention.CANCEL_OLDEST, SelfTradePrevention.CANCEL_BOTH):
+            self.drop(maker, "SELF_TRADE")
+        elif mode == SelfTradePrevention.DECREMENT:
+            if lots == maker.left:
+                self.drop(maker, "SELF_TRADE")
+            else:
+                self.cut(maker, lots, "SELF_TRADE")
+            if lots < o.left:
+                self.cut(o, lots, "SELF_TRADE")
+                return
+        require(mode == SelfTradePrevention.CANCEL_OLDEST, "SELF_TRADE")
 
     def match(self, o: Order) -> None:
         """MATCH-1 to MATCH-3; raises why the order ends."""
         account, market = o.key
         while o.left and (makers := self.crossed(o)):
             maker = makers[0]
-            if self.discarded(maker, account):
+            if self.dead(maker) is None and maker.key[0] == account:
+                self.meet_own(o, maker)
+                continue
+            if self.discarded(maker):
                 continue
             lots = min(self.offer(maker), self.offer(o))
             require(lots > 0, "REDUCE_ONLY")
             if (made := self.judged(maker, lots)) is None:
                 continue
             fee_ppm = self.venues[market].spec.fee_taker_ppm
-            taken = self.judge(o, lots, maker.c.price_ticks, fee_ppm)
+            taken = self.judge(o, lots, maker.price, fee_ppm)
             party = {"account_2": account, "nonce_2": o.c.nonce, "amount_2": taken.fee}
             self.say_fill("FILL", maker, lots, made.fee, **party)
-            self.fill(maker, made, lots)
             self.fill(o, taken, lots)
+            self.fill(maker, made, lots)
+            self.overdraw(maker)
+            self.overdraw(o)
+
+    def slide(self, o: Order) -> None:
+        """POST-1: one tick behind the opposite best price."""
+        makers = self.crossed(o) if o.c.flags & FLAG_POST_ONLY and o.asks(FLAG_SLIDES) else []
+        price = makers[0].price - o.sign if makers else 0
+        if 1 <= price <= self.venues[o.key[1]].spec.price_ticks_max:
+            o.price = price
+            self.tell("ORDER_REPRICED", o)
+
+    def enter(self, o: Order) -> None:
+        """MATCH-4, MIN-1, POST-1; raises why the order ends."""
+        self.slide(o)
+        takes = o.c.flags & FLAG_POST_ONLY and self.crossed(o)
+        require(not takes, "POST_ONLY_WOULD_TAKE")
+        require(o.c.time_in_force != TIF_FOK or self.fillable(o, o.left), "FOK_NOT_FILLABLE")
+        least = o.c.instructions.min_lots
+        require(least == 0 or self.fillable(o, least), "MIN_QTY_NOT_MET")
 
     def execute(self, o: Order) -> None:
         try:
-            takes = o.c.flags & FLAG_POST_ONLY and self.crossed(o)
-            require(not takes, "POST_ONLY_WOULD_TAKE")
-            require(o.c.time_in_force != TIF_FOK or self.fillable(o), "FOK_NOT_FILLABLE")
+            self.enter(o)
             self.match(o)
             if o.left:
                 require(o.c.time_in_force == TIF_GTC, "IMMEDIATE_REMAINDER")
-                o.turn = self.turns = self.turns + 1
+                self.rest(o)
+            else:
+                self.end(o)
         except RefusedError as refused:
-            if o.left:
-                self.drop(o, str(refused))
+            self.drop(o, str(refused))
         self.trim()
+
+    def rest(self, o: Order) -> None:
+        o.turn, o.shown = self.next_turn(), min(o.display, o.left)
+        if o.reduces:
+            self.mark(o.key, "MOVE")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from margin_core import MarketSpec
-from matcher.engine.commands import Command, CommandKind
+from matcher.engine.commands import Command, group
 from matcher.engine.engine import Engine
 from matcher.engine.events import Event, EventKind, unpack
 from matcher.engine.reject_reason import RejectReason
@@ -15,8 +15,11 @@ from tests.model.margin import Bucket
 
 NS = 1_000_000_000
 START_NS = 1_700_000_000 * NS
-ORDER_MAX = 60  # small: CAPACITY is met, and one TICK looks at every slot
-ORDER_EVENTS = {"ORDER_ACCEPTED", "ORDER_CANCELED", "ORDER_TRIGGERED"}
+ORDER_MAX = 60  # small: CAPACITY is met
+ORDER_EVENTS = {
+    "ORDER_ACCEPTED", "ORDER_CANCELED", "ORDER_TRIGGERED", "ORDER_AMENDED", "ORDER_REPLENISHED",
+    "ORDER_REPRICED",
+}  # fmt: skip
 FILLS = {"FILL", "LIQUIDATION_FILL", "FUND_FILL"}
 
 
@@ -32,6 +35,7 @@ class Pair:
         self.model = Exchange(ORDER_MAX)
         self.specs = specs
         self.last_id = 0
+        self.sent: list[bytes] = []  # every buffer of records that the engine got
         self.seen: Counter[str] = Counter()
         for spec in specs:
             self.engine.list_market(spec, START_NS)
@@ -61,10 +65,18 @@ class Pair:
         )  # fmt: skip
 
     def apply(self, command: Command) -> list[Seen]:
-        found = [self.named(e) for e in unpack(self.engine.apply_one(command))]
-        expected = self.model.apply(command)
-        if command.kind == CommandKind.TICK:  # in which order slots are looked at is not told
-            found, expected = sorted(found), sorted(expected)
+        found = self.feed(command.records())
+        return self.judge(command, found, self.model.apply(command))
+
+    def feed(self, records: bytes) -> list[Seen]:
+        self.sent.append(records)
+        return [self.named(e) for e in unpack(self.engine.apply(records))]
+
+    def apply_group(self, commands: list[Command], time_ns: int) -> list[Seen]:
+        found = self.feed(group(commands, time_ns))
+        return self.judge(commands[0], found, self.model.apply_group(commands, time_ns))
+
+    def judge(self, command: Command, found: list[Seen], expected: list[Seen]) -> list[Seen]:
         assert found == expected, command
         self.engine.check_invariants()
         self.compare(command)
@@ -106,6 +118,7 @@ class Pair:
         for side, found in enumerate(self.engine.book(market, ORDER_MAX)):
             levels: Counter[int] = Counter()
             for o in self.model.book(market, side):
-                levels[o.c.price_ticks] += o.left
+                levels[o.price] += o.visible
             assert found == list(levels.items())
+        assert m.last_price_ticks == venue.last_price
         assert m.best_bid_ticks == max((p for p, _ in self.engine.book(market, 1)[0]), default=0)

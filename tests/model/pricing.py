@@ -8,18 +8,19 @@ from math import ceil, floor
 from matcher.engine.commands import (
     FLAG_POST_ONLY,
     FLAG_REDUCE_ONLY,
-    TRIGGER_MARK_AT_OR_ABOVE,
+    TIF_GTC,
     Command,
     MarketState,
 )
-from tests.model.floor import Venue, require
+from matcher.engine.instructions import FLAG_ON_LAST
+from tests.model.floor import Order, Venue, require
 from tests.model.margin import PPM, RefusedError
 from tests.model.matching import Matching
 
 FUNDING_INDEX_MAX = 2**62
 TRIGGERS_MAX = 4_096
 IMPACT_LEVELS_MAX = 256
-FLAG_NEEDED = {MarketState.POST_ONLY: FLAG_POST_ONLY, MarketState.REDUCE_ONLY: FLAG_REDUCE_ONLY}
+LAST_TRIGGERS_MAX = 256  # of a command
 
 
 def clamp(x: int, low: int, high: int) -> int:
@@ -30,17 +31,25 @@ class Pricing(Matching):
     """What follows from a price, but for liquidations."""
 
     def check_state(self, venue: Venue, c: Command) -> None:
-        require(venue.state not in (MarketState.HALTED, MarketState.CANCEL_ONLY), "MARKET_STATE")
-        needed = FLAG_NEEDED.get(MarketState(venue.state), 0)
-        require(c.flags & needed == needed, "MARKET_STATE")
+        """STATE-1."""
+        state, post_only = venue.state, bool(c.flags & FLAG_POST_ONLY)
+        reduces = bool(c.flags & FLAG_REDUCE_ONLY)
+        admitted = {
+            MarketState.OPEN: True,
+            MarketState.POST_ONLY: post_only,
+            MarketState.REDUCE_ONLY: reduces,
+            MarketState.DELISTING: reduces,
+            MarketState.AUCTION: not post_only and c.time_in_force == TIF_GTC,
+        }
+        require(admitted.get(MarketState(state), False), "MARKET_STATE")
 
     def move_mark(self, venue: Venue, market: int) -> None:
         """MARK-1; the averaged basis moves by a sixteenth, in 256ths of a tick."""
         index, band, rules = venue.index_price, venue.band, venue.rules
         bids, asks = self.book(market, 0), self.book(market, 1)
         mid = index + (venue.basis_x256 >> 8)
-        if bids and asks:
-            mid = (bids[0].c.price_ticks + asks[0].c.price_ticks) // 2
+        if bids and asks and venue.is_continuous:
+            mid = (bids[0].price + asks[0].price) // 2
         venue.basis_x256 += ((mid - index) * 256 - venue.basis_x256) // 16
         venue.premiums.append(clamp(self.premium(venue, market, mid), -PPM, PPM))
         low, high = index - band, index + band
@@ -53,7 +62,7 @@ class Pricing(Matching):
     def premium(self, venue: Venue, market: int, mid: int) -> int:
         """FUND-2."""
         index = venue.index_price
-        if not venue.spec.impact_notional_quote:
+        if not venue.spec.impact_notional_quote or not venue.is_continuous:
             return floor(Fraction((mid - index) * PPM, index))
         bid, ask = (self.impact(venue, market, side) for side in (0, 1))
         above = max(Fraction(0), bid - index) if bid else Fraction(0)
@@ -65,7 +74,7 @@ class Pricing(Matching):
         left, paid, lots = Fraction(venue.spec.impact_notional_quote), 0, 0
         levels: dict[int, int] = {}
         for o in self.book(market, side):
-            levels[o.c.price_ticks] = levels.get(o.c.price_ticks, 0) + o.left
+            levels[o.price] = levels.get(o.price, 0) + o.visible
         for number, (price, size) in enumerate(list(levels.items())[:IMPACT_LEVELS_MAX]):
             needed = ceil(left / (price * venue.rules.unit))
             taken = needed if number + 1 == IMPACT_LEVELS_MAX else min(size, needed)
@@ -96,27 +105,56 @@ class Pricing(Matching):
         venue.last_funding_s = self.now_s
         self.say("FUNDING", market, amount=venue.rules.index, amount_2=venue.rate)
 
+    def waiting(self, market: int, on_last: int) -> list[Order]:
+        """Orders of a market that wait for the last price, or for the mark; oldest first."""
+        found = [o for o in self.orders if o.waits is not None and o.key[1] == market]
+        return [o for o in found if o.asks(FLAG_ON_LAST) == bool(on_last)]
+
+    def due(self, market: int, reference: int, on_last: int) -> list[Order]:
+        """TRIG-1: upward triggers, the lowest first, then downward ones, the highest first."""
+        waiting = self.waiting(market, on_last)
+        up = [o for o in waiting if o.is_upward and o.trigger <= reference]
+        down = [o for o in waiting if not o.is_upward and o.trigger >= reference]
+        up.sort(key=lambda o: (o.trigger, o.waits))
+        return up + sorted(down, key=lambda o: (-o.trigger, o.waits))
+
+    def move_trails(self, market: int, reference: int, on_last: int) -> None:
+        """TRIG-3: the trigger follows its reference, never back."""
+        for o in self.waiting(market, on_last):
+            distance = o.c.instructions.trailing_ticks
+            price = reference + distance if o.is_upward else reference - distance
+            if distance and (price < o.trigger if o.is_upward else price > o.trigger):
+                o.trigger, o.waits = price, self.next_turn()
+
+    def fire(self, o: Order, venue: Venue, reference: int) -> None:
+        """TRIG-1: execute it as if it came now."""
+        o.waits = None
+        told = {"account": o.key[0], "side": o.c.side, "nonce": o.c.nonce}
+        self.say("ORDER_TRIGGERED", o.key[1], price=reference, **told)
+        try:
+            require(o.c.expiry_time_s > self.now_s, "EXPIRED")
+            self.check_state(venue, o.c)
+        except RefusedError as refused:
+            self.drop(o, str(refused))
+        else:
+            self.execute(o)
+
     def fire_triggers(self, venue: Venue, market: int) -> None:
         """TRIG-1."""
         mark = venue.rules.mark
+        self.move_trails(market, mark, 0)
         for _ in range(TRIGGERS_MAX):
-            waiting = [o for o in self.orders if o.waits and o.key[1] == market]
-            up = [o for o in waiting if o.c.trigger_kind == TRIGGER_MARK_AT_OR_ABOVE]
-            down = [o for o in waiting if o not in up]
-            due = sorted(up, key=lambda o: o.c.trigger_price_ticks)
-            due = [o for o in due if o.c.trigger_price_ticks <= mark]
-            down = sorted(down, key=lambda o: -o.c.trigger_price_ticks)
-            due += [o for o in down if o.c.trigger_price_ticks >= mark]
-            if not due:
+            if not (due := self.due(market, mark, 0)):
                 return
-            o = due[0]
-            o.waits = False
-            told = {"account": o.key[0], "side": o.c.side, "nonce": o.c.nonce}
-            self.say("ORDER_TRIGGERED", market, price=mark, **told)
-            try:
-                require(o.c.expiry_time_s > self.now_s, "EXPIRED")
-                self.check_state(venue, o.c)
-            except RefusedError as refused:
-                self.drop(o, str(refused))
-            else:
-                self.execute(o)
+            self.fire(due[0], venue, mark)
+
+    def fire_on_last(self, venue: Venue, market: int) -> None:
+        """TRIG-2: after a command that has traded, until nothing is due."""
+        for _ in range(LAST_TRIGGERS_MAX if venue.is_continuous else 0):
+            if venue.has_traded:
+                venue.has_traded = False
+                self.move_trails(market, venue.last_price, FLAG_ON_LAST)
+            if not (due := self.due(market, venue.last_price, FLAG_ON_LAST)):
+                break
+            self.fire(due[0], venue, venue.last_price)
+        venue.has_traded = False

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 from random import Random
+from typing import Any
 
 import pytest
 
 from margin_core import MarketSpec, Tier
-from matcher.engine.commands import SIDE_ANY, Command, CommandKind, MarketState
+from matcher.engine.commands import NEVER_S, SIDE_ANY, Command, CommandKind, MarketState
+from matcher.engine.instructions import Instructions
 from tests.model.pair import NS, START_NS, Pair
 
 COMMANDS = int(os.environ.get("BULKHEAD_SOAK_COMMANDS", "700"))  # of one stream
 STREAMS = int(os.environ.get("BULKHEAD_SOAK_STREAMS", "20"))
 FIRST_SEED = int(os.environ.get("BULKHEAD_SOAK_SEED", "0"))
-STATES = tuple(MarketState)
+STATES = tuple(state for state in MarketState if state != MarketState.AUCTION)
 
 
 def any_spec(rng: Random, market_id: int) -> MarketSpec:
@@ -75,12 +77,12 @@ class Stream:
                 )  # fmt: skip
             self.price(spec.market_id)
 
-    def send(self, kind: CommandKind, **fields: int) -> None:
-        form = {"time_ns": self.time_ns}
+    def send(self, kind: CommandKind, **fields: Any) -> None:
+        form: dict[str, Any] = {"time_ns": self.time_ns}
         if kind in (CommandKind.DEPOSIT, CommandKind.FUND_DEPOSIT):
             self.deposits += 1
             form["nonce"] = self.deposits
-        elif kind in (CommandKind.PLACE, CommandKind.MOVE_COLLATERAL, CommandKind.WITHDRAW):
+        elif kind in (CommandKind.MOVE_COLLATERAL, CommandKind.WITHDRAW):
             self.nonce += 1
             form["nonce"] = self.nonce
         self.pair.apply(Command(kind, **(form | fields)))
@@ -96,8 +98,11 @@ class Stream:
     def step(self) -> None:
         self.time_ns += self.rng.choice((0, 1, NS // 10, NS))
         spec = self.rng.choice(self.specs)
-        names = ("place", "cancel", "price", "cancel_all", "move", "withdraw", "tick", "odd")
-        name = self.rng.choices(names, (60, 6, 20, 1, 7, 2, 2, 2))[0]
+        names = (
+            "place", "cancel", "price", "cancel_all", "move", "withdraw", "tick", "odd", "amend",
+            "replace", "group",
+        )  # fmt: skip
+        name = self.rng.choices(names, (60, 6, 20, 1, 7, 2, 2, 2, 5, 5, 4))[0]
         if name == "price":
             self.price(spec.market_id)
         else:
@@ -106,7 +111,8 @@ class Stream:
     def any_account(self) -> int:
         return self.rng.randint(1, self.accounts)
 
-    def place(self, spec: MarketSpec) -> None:
+    def any_order(self, spec: MarketSpec) -> dict[str, Any]:
+        """Return the fields of an order, one in two with instructions, most of them valid."""
         rng, market = self.rng, spec.market_id
         side, tif = rng.randrange(2), rng.choice((0, 0, 0, 0, 1, 1, 2))
         flags = rng.choice((0, 0, 0, 0, 0, 2)) | (rng.random() < 0.2 and tif == 0)
@@ -114,30 +120,123 @@ class Stream:
         qty = rng.choice((1, 2, 3, 5, 10, 25, 50))
         margin = price * qty * spec.quote_per_tick_lot // rng.choice((2, 3, 7, 12, 17, 19, 21))
         trigger = rng.choice((0, 0, 0, 0, 0, 0, 1, 2))
-        self.send(
-            CommandKind.PLACE, account=self.any_account(), market_id=market, side=side,
-            time_in_force=tif, flags=int(flags), price_ticks=price, qty_lots=qty,
-            amount_quote=0 if flags & 2 or rng.random() < 0.03 else margin,
-            expiry_time_s=self.time_ns // NS + rng.choice((0, 2, 20, 200, *[10_000] * 12)),
-            trigger_kind=trigger,
-            trigger_price_ticks=max(1, round(self.index[market] * (1 + rng.gauss(0, 0.02)))),
-        )  # fmt: skip
+        self.nonce += 1
+        form: dict[str, Any] = {
+            "account": self.any_account(), "market_id": market, "side": side, "nonce": self.nonce,
+            "time_in_force": tif, "flags": int(flags), "price_ticks": price, "qty_lots": qty,
+            "amount_quote": 0 if flags & 2 or rng.random() < 0.03 else margin,
+            "expiry_time_s": rng.choice(
+                (NEVER_S, self.time_ns // NS + rng.choice((0, 1, 2, 2, 20, 200, 10_000)))
+            ),
+            "trigger_kind": trigger, "session": rng.choice((0, 0, 1, 2)),
+            "trigger_price_ticks": max(1, round(self.index[market] * (1 + rng.gauss(0, 0.02)))),
+        }  # fmt: skip
+        if rng.random() < 0.5:
+            form |= self.instructed(form)
+        return form
 
-    def cancel(self, _: MarketSpec) -> None:
+    def instructed(self, form: dict[str, Any]) -> dict[str, Any]:
+        """Return instructions, and the trigger that fits them."""
+        rng, qty = self.rng, form["qty_lots"]
+        trigger = form["trigger_kind"]
+        word = Instructions(
+            self_trade=rng.choice((0, 1, 2, 3)),
+            flags=(form["flags"] & 1 and rng.randrange(2)) | (form["flags"] & 2) * 2,
+            display_lots=0 if form["time_in_force"] else rng.choice((0, 0, 1, 2, qty)),
+            min_lots=0 if rng.random() < 0.7 else rng.randint(1, qty),
+            oco_nonce=self.nonce + rng.choice((-1, 1)) if rng.random() < 0.3 else 0,
+        )
+        if trigger and rng.random() < 0.7:
+            trigger += 2
+            last = rng.choice((0, 2))
+            trail = rng.randint(1, 30) if last == 0 or rng.random() < 0.5 else 0
+            word = word._replace(flags=word.flags | last, trailing_ticks=trail)
+        if rng.random() < 0.03:
+            word = word._replace(flags=rng.randrange(10))
+        return {"instructions": word, "trigger_kind": trigger}
+
+    def place(self, spec: MarketSpec) -> None:
+        """One order, or two that are siblings, sometimes in a group."""
+        form = self.any_order(spec)
+        if self.rng.random() < 0.8:
+            self.send(CommandKind.PLACE, **form)
+            return
+        word = form.get("instructions", Instructions())
+        pair = [form, self.any_order(spec)]
+        pair[1]["account"] = form["account"]
+        pair[0]["instructions"] = word._replace(oco_nonce=pair[1]["nonce"])
+        word = pair[1].get("instructions", Instructions())
+        pair[1]["instructions"] = word._replace(oco_nonce=pair[0]["nonce"])
+        if self.rng.random() < 0.5:
+            for each in pair:
+                self.send(CommandKind.PLACE, **each)
+        else:
+            self.pair.apply_group(
+                [Command(CommandKind.PLACE, **each) for each in pair], self.time_ns
+            )
+
+    def any_named(self) -> dict[str, int]:
+        """Return fields that name an order: one that lives, nine times in ten."""
         ids = list(self.pair.model.names)
         order_id = self.rng.choice(ids[-40:]) if ids else 1
+        orders = self.pair.model.orders
+        if orders and self.rng.random() < 0.9:
+            o = self.rng.choice(orders)
+            name = (o.key[0], o.c.nonce)
+            order_id = next(k for k in reversed(ids) if self.pair.model.names[k] == name)
         account, nonce = self.pair.model.names.get(order_id, (1, 1))
-        if self.rng.random() < 0.1:
+        if self.rng.random() < 0.05:
             account = self.any_account()
         if self.rng.random() < 0.3:
-            self.send(CommandKind.CANCEL, account=account, nonce=nonce)
-        else:
-            self.send(CommandKind.CANCEL, account=account, order_id=order_id)
+            return {"account": account, "nonce": nonce}
+        return {"account": account, "order_id": order_id}
+
+    def amended(self) -> dict[str, int]:
+        return self.any_named() | {"qty_lots": self.rng.choice((0, 1, 1, 2, 3, 5, 8, 20))}
+
+    def replaced(self, spec: MarketSpec) -> dict[str, Any]:
+        """Return a replacement of an order by one that may differ in everything but its side."""
+        name = self.any_named()
+        form = self.any_order(spec) | {"account": name["account"]}
+        form |= {"order_id": name.get("order_id", 0), "old_nonce": name.get("nonce", 0)}
+        nonce = name.get("nonce") or self.pair.model.names.get(name["order_id"], (1, 1))[1]
+        for o in self.pair.model.orders:
+            if o.c.nonce == nonce and self.rng.random() < 0.9:
+                form |= {"side": o.c.side, "market_id": o.key[1]}
+                form["unfilled_lots"] = self.rng.choice((0, 0, o.left, o.left, o.left + 1))
+        return form
+
+    def amend(self, _: MarketSpec) -> None:
+        self.send(CommandKind.AMEND, **self.amended())
+
+    def replace(self, spec: MarketSpec) -> None:
+        self.send(CommandKind.REPLACE, **self.replaced(spec))
+
+    def group(self, spec: MarketSpec) -> None:
+        """Send a group of few items, so that some groups are admitted."""
+        items = []
+        for _ in range(self.rng.randint(1, 4)):
+            kind = self.rng.choice((CommandKind.PLACE, CommandKind.REPLACE, CommandKind.CANCEL,
+                                    CommandKind.AMEND))  # fmt: skip
+            fields: dict[str, Any] = {
+                CommandKind.PLACE: lambda: self.any_order(spec),
+                CommandKind.REPLACE: lambda: self.replaced(spec),
+                CommandKind.CANCEL: self.any_named,
+                CommandKind.AMEND: self.amended,
+            }[kind]()
+            items.append(Command(kind, **fields))
+        if self.rng.random() < 0.1:
+            items.append(items[0])
+        self.pair.apply_group(items, self.time_ns)
+
+    def cancel(self, _: MarketSpec) -> None:
+        self.send(CommandKind.CANCEL, **self.any_named())
 
     def cancel_all(self, spec: MarketSpec) -> None:
         self.send(
             CommandKind.CANCEL_ALL, account=self.any_account(),
             market_id=self.rng.choice((0, spec.market_id)), side=self.rng.choice((0, 1, SIDE_ANY)),
+            session=self.rng.choice((0, 1, 2)),
         )  # fmt: skip
 
     def move(self, spec: MarketSpec) -> None:
@@ -193,7 +292,11 @@ class Stream:
 
 @pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + STREAMS))
 def test_the_engine_is_the_model(seed: int) -> None:
-    """ORD-1, ORD-2, ORD-3, MATCH-1 to MATCH-4, TRIG-1, TICK-1, MARK-1, FUND-1, LIQ-1 to LIQ-7."""
+    """ORD-1, ORD-2, ORD-3, MATCH-1 to MATCH-4, TRIG-1, TICK-1, MARK-1, FUND-1, LIQ-1 to LIQ-7.
+
+    ORD-4, TIF-1, POST-1, RED-1, MIN-1, ICE-1, STP-1, OCO-1, ATT-1, AMD-1, REP-1, GRP-1, CXL-1,
+    TRIG-2, TRIG-3, STATE-1.
+    """
     stream = Stream(seed)
     for _ in range(COMMANDS):
         stream.step()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -41,9 +43,10 @@ class Venue(RuleBasedStateMachine):
         self.time_ns = START_NS
         self.nonce = self.deposits = 0
 
-    def send(self, kind: CommandKind, **fields: int) -> None:
+    def send(self, kind: CommandKind, **fields: Any) -> None:
         self.nonce += 1
-        form = {"time_ns": self.time_ns, "nonce": self.nonce, "expiry_time_s": 2**32 - 1}
+        form: dict[str, Any] = {"time_ns": self.time_ns, "nonce": self.nonce}
+        form["expiry_time_s"] = 2**32 - 1
         self.pair.apply(Command(kind, **(form | {"market_id": 1} | fields)))
 
     def deposit(self, kind: CommandKind, **fields: int) -> None:

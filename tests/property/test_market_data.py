@@ -6,7 +6,7 @@ import csv
 import gzip
 from collections import Counter
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -106,7 +106,7 @@ class Day:
     def _ticks(self, point: Point, market_id: int) -> tuple[int, int]:
         return point.quotes[self.markets[market_id]].ticks(self.tick_e9[market_id])
 
-    def _do(self, kind: CommandKind, **fields: int) -> list[Event]:
+    def _do(self, kind: CommandKind, **fields: Any) -> list[Event]:
         command = Command(kind, **({"time_ns": self.time_ns} | fields))
         events = list(unpack(self.engine.apply_one(command)))
         self.seen.update(EventKind(event.kind) for event in events)

@@ -146,15 +146,15 @@ def test_a_sweep_crosses_many_levels_and_leaves_nothing_behind() -> None:
 
 def test_a_sweep_goes_on_behind_a_level_that_dies_under_it() -> None:
     """MATCH-2: every order of a level is cancelled on the way; the next level fills."""
-    v = Venue()
-    v.rest(1, SELL, 1, 1_000, expiry_time_s=v.now_s + 1)
-    v.rest(2, SELL, 1, 1_000, expiry_time_s=v.now_s + 1)
+    v = Venue(spec=spec_of(position_lots_max=5))
+    for account in (1, 2):
+        v.rest(account, SELL, 1, 1_000)
+        v.trade(4 + account, account, 5, 990)
     v.rest(3, SELL, 1, 1_001)
-    v.wait(1)
     assert story(v.place(4, BUY, 2, 1_001)) == [
         "ORDER_ACCEPTED",
-        "ORDER_CANCELED EXPIRED",
-        "ORDER_CANCELED EXPIRED",
+        "ORDER_CANCELED POSITION_LIMIT",
+        "ORDER_CANCELED POSITION_LIMIT",
         "FILL",
     ]
     assert v.book() == ([(1_001, 1)], [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ AMEND, ORDER_AMENDED = 15, 21
 
 
 def place(side: int, price: int, qty: int, **fields: int) -> Command:
-    form = {"market_id": 1, "time_ns": START_S * NS, "expiry_time_s": LATER_S}
+    form: dict[str, Any] = {"market_id": 1, "time_ns": START_S * NS, "expiry_time_s": LATER_S}
     return Command(CommandKind.PLACE, side=side, price_ticks=price, qty_lots=qty, **(form | fields))
 
 

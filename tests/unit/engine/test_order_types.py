@@ -44,13 +44,16 @@ def test_a_reduce_only_order_fills_at_most_the_position() -> None:
 
 
 def test_a_resting_reduce_only_order_fills_at_most_the_position() -> None:
-    """MATCH-2: it is cancelled when it has nothing left to reduce, and matching goes on."""
+    """RED-1: it is cut to the position when it comes to rest, and ends with the position."""
     v = Venue()
     v.trade(1, 2, 5, 1_000)
-    v.rest(1, SELL, 9, 1_010, flags=REDUCE_ONLY)
+    rested = v.place(1, SELL, 9, 1_010, flags=REDUCE_ONLY)
+    assert story(rested) == ["ORDER_ACCEPTED", "ORDER_AMENDED REDUCE_ONLY"]
+    assert rested[1].remaining_lots == 5
+    v.rest(1, SELL, 4, 1_011, flags=REDUCE_ONLY)
     v.rest(3, SELL, 9, 1_010)
     events = v.place(4, BUY, 8, 1_010)
-    assert story(events) == [*DONE, "ORDER_CANCELED REDUCE_ONLY", "FILL"]
+    assert story(events) == [*DONE, "FILL", "ORDER_CANCELED REDUCE_ONLY"]
     assert fills(events) == [(1, 5, 1_010), (3, 3, 1_010)]
     assert v.lots(1) == 0
 
@@ -86,13 +89,13 @@ def test_an_own_order_in_the_way_stops_a_fok_order() -> None:
 
 
 def test_an_own_order_that_has_expired_does_not_stop_a_fok_order() -> None:
-    """MATCH-2, MATCH-4: it is cancelled on the way."""
+    """TIF-1, MATCH-4: it has ended before the order comes."""
     v = Venue()
     v.rest(1, SELL, 1, 1_000, expiry_time_s=v.now_s + 1)
     v.rest(2, SELL, 2, 1_000)
     v.wait(1)
     events = v.place(1, BUY, 2, 1_000, time_in_force=FOK)
-    assert story(events) == ["ORDER_ACCEPTED", "ORDER_CANCELED EXPIRED", "FILL"]
+    assert story(events) == ["ORDER_CANCELED EXPIRED", "ORDER_ACCEPTED", "FILL"]
 
 
 def test_a_fok_order_counts_only_what_would_fill() -> None:
@@ -104,8 +107,8 @@ def test_a_fok_order_counts_only_what_would_fill() -> None:
     v.rest(4, SELL, 5, 1_000)
     v.wait(1)
     events = v.place(5, BUY, 11, 1_000, time_in_force=FOK)
-    assert story(events) == ["ORDER_ACCEPTED", "ORDER_CANCELED FOK_NOT_FILLABLE"]
-    assert v.book() == ([], [(1_000, 19)]), "to try leaves no trace"
+    assert story(events)[1:] == ["ORDER_ACCEPTED", "ORDER_CANCELED FOK_NOT_FILLABLE"]
+    assert v.book() == ([], [(1_000, 10)]), "to try leaves no trace"
     events = v.place(5, BUY, 10, 1_000, time_in_force=FOK)
     assert fills(events) == [(1, 5, 1_000), (4, 5, 1_000)]
 
@@ -234,13 +237,13 @@ def test_a_post_only_order_that_would_take_when_it_fires_ends() -> None:
 
 
 def test_an_expired_order_does_not_fire() -> None:
-    """TRIG-1, SIG-2: as if it came then, so it ends."""
+    """TRIG-1, TIF-1, SIG-2: it has ended before the price comes."""
     v = Venue()
     v.rest(1, SELL, 1, 1_000)
     v.rest(2, BUY, 1, 1_000, trigger_kind=ABOVE, trigger_price_ticks=1_000,
            expiry_time_s=v.now_s + 1)  # fmt: skip
     v.wait(1)
-    assert story(v.price(1_000))[1:] == ["ORDER_TRIGGERED", "ORDER_CANCELED EXPIRED"]
+    assert story(v.price(1_000)) == ["ORDER_CANCELED EXPIRED", "PRICE"]
 
 
 @pytest.mark.parametrize(

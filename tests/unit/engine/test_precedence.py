@@ -230,7 +230,7 @@ def test_the_other_commands_name_their_reason() -> None:
     assert outcome(v.do(CommandKind.CANCEL_ALL, market_id=0, account=99)) == "ACCOUNT_UNKNOWN"
     assert story(v.do(CommandKind.CANCEL_ALL, **everything)) == ["ORDER_CANCELED USER_CANCELED"]
     assert outcome(v.do(CommandKind.SET_MARKET_STATE, market_id=9)) == "MARKET_UNKNOWN"
-    for state in (0, 6):
+    for state in (0, 8):
         found = v.do(CommandKind.SET_MARKET_STATE, aux=state)
         assert outcome(found) == "AMOUNT_OUT_OF_RANGE"
     assert outcome(v.do(CommandKind.SETTLEMENT_REJECTED, market_id=9)) == "MARKET_UNKNOWN"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from matcher.engine.commands import Command, CommandKind
 from tests.unit.engine.venue import (
     BUY,
@@ -124,7 +126,13 @@ def test_a_long_sweep_cancels_once_at_its_end() -> None:
     v = Venue(orders=4_000)
     v.trade(1, 2, 4_000, 1_000, 800_000, 800_000)
     v.rest(1, SELL, 4_000, 1_200, 400_000)
-    bid = {"account": 3, "market_id": 1, "side": BUY, "qty_lots": 1, "price_ticks": 790}
+    bid: dict[str, Any] = {
+        "account": 3,
+        "market_id": 1,
+        "side": BUY,
+        "qty_lots": 1,
+        "price_ticks": 790,
+    }
     bid |= {"amount_quote": 200, "expiry_time_s": v.now_s + 1, "time_ns": v.time_ns}
     bids = [Command(CommandKind.PLACE, **bid, nonce=10**6 + k) for k in range(1_200)]
     v.engine.apply(b"".join(command.pack() for command in bids))

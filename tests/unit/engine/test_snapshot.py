@@ -6,6 +6,7 @@ import mmap
 import re
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,12 @@ def test_a_snapshot_holds_no_addresses() -> None:
 def test_the_split_into_buffers_leaves_no_trace() -> None:
     def commands() -> list[bytes]:
         time_ns = START_S * NS
-        fields = {"kind": CommandKind.DEPOSIT, "time_ns": time_ns, "account": 1, "amount_quote": 1}
+        fields: dict[str, Any] = {
+            "kind": CommandKind.DEPOSIT,
+            "time_ns": time_ns,
+            "account": 1,
+            "amount_quote": 1,
+        }
         return [Command(**fields, nonce=k).pack() for k in range(1, 10_000)]
 
     one, other = Engine(account_count_max=1), Engine(account_count_max=1)

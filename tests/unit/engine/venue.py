@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from margin_core import MarketSpec, Tier
 from matcher.engine.commands import (
     FLAG_POST_ONLY,
@@ -76,7 +78,7 @@ class Venue:
         if mark:
             self.price(mark)
 
-    def do(self, kind: CommandKind, **fields: int) -> list[Event]:
+    def do(self, kind: CommandKind, **fields: Any) -> list[Event]:
         """Apply one command of market 1 at the venue's time."""
         command = Command(kind, **({"time_ns": self.time_ns, "market_id": 1} | fields))
         events = list(unpack(self.engine.apply_one(command)))
@@ -112,14 +114,14 @@ class Venue:
 
     def place(
         self, account: int, side: int, qty: int, price: int, margin: int | None = None,
-        **fields: int,
+        **fields: Any,
     ) -> list[Event]:  # fmt: skip
         """Place an order, GTC with a fifth of its notional as margin unless told otherwise."""
         self.nonce += 1
         if margin is None:
             reduces = fields.get("flags", 0) & REDUCE_ONLY
             margin = 0 if reduces else qty * price * self.spec.quote_per_tick_lot // 5
-        form = {
+        form: dict[str, Any] = {
             "account": account,
             "side": side,
             "qty_lots": qty,
@@ -132,7 +134,7 @@ class Venue:
 
     def rest(
         self, account: int, side: int, qty: int, price: int, margin: int | None = None,
-        **fields: int,
+        **fields: Any,
     ) -> int:  # fmt: skip
         """Place an order that is accepted; return its id."""
         events = self.place(account, side, qty, price, margin, **fields)

@@ -1,0 +1,95 @@
+"""What follows from the fills of a command: ends of siblings, cuts, trims (ORD-3)."""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t
+from margin_core.types cimport PositionC
+from matcher.engine.special cimport cut_of, make_special, shown_of
+from matcher.engine.store cimport (
+    ORDER_AMENDED, POSITION_CLOSED, REASON_REDUCE_ONLY, SIBLING_ENDED, count_order, drop_order,
+    emit, trim_orders, update_reservation)
+from matcher.engine.types cimport (
+    AFTER_FLAT, AFTER_MOVE, AFTER_SIBLING, AFTER_TRIM, ATTACHED, BucketC, CoreC, EventC, ExtraC,
+    MarketC, ORDER_PENDING, ORDER_RESTING, OrderC, REDUCE_ONLY, SPECIAL)
+
+
+cdef inline int64_t reducible_lots(const PositionC* p, int side) noexcept nogil:
+    """Lots that a fill on `side` can take off the position."""
+    if side == 0:
+        return -p.lots if p.lots < 0 else 0
+    return p.lots if p.lots > 0 else 0
+
+
+cdef inline int64_t reducible(const BucketC* b, int side) noexcept nogil:
+    """Lots that a fill on `side` can take off the bucket's position."""
+    return reducible_lots(&b.position, side)
+
+
+cdef inline uint32_t left_of(const CoreC* c, uint32_t slot) noexcept nogil:
+    """Lots that a live order may still fill; of one that waits for its trigger, all of it."""
+    if c.orders[slot].state == ORDER_PENDING:
+        return c.orders[slot].qty - cut_of(c, slot)
+    return c.orders[slot].remaining
+
+
+cdef inline void cut_order(
+    CoreC* c, MarketC* m, uint32_t slot, uint32_t lots, uint8_t reason
+) noexcept nogil:
+    """AMEND-1: take fewer lots than are left off a live order; it keeps its place."""
+    cdef OrderC* order = &c.orders[slot]
+    cdef BucketC* b = &c.buckets[order.bucket]
+    cdef uint32_t left = left_of(c, slot)
+    cdef uint32_t end = order.qty - cut_of(c, slot)
+    cdef uint32_t shown
+    cdef EventC* event
+    make_special(c, slot)
+    count_order(c, b, order, end - lots, end, -1)
+    update_reservation(c, b)
+    shown = shown_of(c, slot)
+    c.extras[slot].cut += lots
+    if order.state != ORDER_PENDING:
+        order.remaining -= lots
+        c.extras[slot].shown = min(c.extras[slot].shown, order.remaining)
+    if order.state == ORDER_RESTING:
+        m.sides[order.side].levels[order.price].lots -= shown - shown_of(c, slot)
+    event = emit(c, ORDER_AMENDED, m)
+    event.reason = reason
+    event.side = order.side
+    event.account = b.account
+    event.order_id = order.id
+    event.order_id_2 = order.nonce
+    event.price = order.price
+    event.qty = end - lots
+    event.remaining = left - lots
+
+
+cdef inline void follow(CoreC* c, MarketC* m, uint32_t slot, uint8_t what) noexcept nogil:
+    """End or cut one live order as its bucket's position or its sibling tells."""
+    cdef OrderC* order = &c.orders[slot]
+    cdef ExtraC* x = &c.extras[slot]
+    cdef bint is_special = order.flags & SPECIAL != 0
+    cdef int64_t lots
+    if what & AFTER_SIBLING and is_special and x.is_doomed:
+        drop_order(c, m, slot, SIBLING_ENDED)
+    elif what & AFTER_FLAT and is_special and x.flags & ATTACHED:
+        drop_order(c, m, slot, POSITION_CLOSED)
+    elif what & AFTER_MOVE and order.flags & REDUCE_ONLY and order.state == ORDER_RESTING:
+        lots = reducible(&c.buckets[order.bucket], order.side)
+        if lots == 0:
+            drop_order(c, m, slot, REASON_REDUCE_ONLY)
+        elif lots < order.remaining:
+            cut_order(c, m, slot, order.remaining - <uint32_t> lots, REASON_REDUCE_ONLY)
+
+
+cdef inline void finish(CoreC* c, uint32_t bucket) noexcept nogil:
+    """All that the bucket waits for, newest order first; what that ends waits for another turn."""
+    cdef BucketC* b = &c.buckets[bucket]
+    cdef MarketC* m = c.markets[b.market]
+    cdef uint8_t what = b.after
+    cdef uint32_t slot = b.orders if what & ~AFTER_TRIM else 0
+    cdef uint32_t older
+    b.after = 0
+    while slot:
+        older = c.orders[slot].bucket_next
+        follow(c, m, slot, what)
+        slot = older
+    if what & AFTER_TRIM:
+        trim_orders(c, m, bucket)

@@ -1,0 +1,174 @@
+"""What orders with instructions keep beside them: expiry queue, siblings, trails, hidden lots."""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.string cimport memset
+from matcher.engine.types cimport (
+    AFTER_SIBLING, BucketC, CoreC, ExtraC, MarketC, ON_LAST, OrderC, ORDER_PENDING, REDUCE_ONLY,
+    SPECIAL, TAGGED, TIMED, TRIGGER_ABOVE,
+    WITH_MARGIN)
+
+cdef extern from *:
+    """
+    #define BH_NEVER_S 4294967295u
+    #define BH_NO_EXPIRY_S INT64_MAX
+    """
+    uint32_t NEVER_S "BH_NEVER_S"                    # expiry_s of a good-till-cancelled order
+    int64_t NO_EXPIRY_S "BH_NO_EXPIRY_S"
+
+
+# Queue of what expires: a binary heap, the earliest expiry first, the oldest order among equals.
+
+cdef inline bint expires_before(const CoreC* c, uint32_t a, uint32_t b) noexcept nogil:
+    if c.orders[a].expiry_s != c.orders[b].expiry_s:
+        return c.orders[a].expiry_s < c.orders[b].expiry_s
+    return c.orders[a].id < c.orders[b].id
+
+
+cdef inline void set_timed(CoreC* c, uint32_t at, uint32_t slot) noexcept nogil:
+    c.timed[at] = slot
+    c.extras[slot].timed_at = at + 1
+
+
+cdef inline void sift_timed(CoreC* c, uint32_t start) noexcept nogil:
+    """Bring the entry at `start` to where it belongs; O(log n)."""
+    cdef uint32_t at = start
+    cdef uint32_t slot = c.timed[at]
+    cdef uint32_t child
+    while at > 0 and expires_before(c, slot, c.timed[(at - 1) >> 1]):
+        set_timed(c, at, c.timed[(at - 1) >> 1])
+        at = (at - 1) >> 1
+    while 2 * at + 1 < c.timed_count:
+        child = 2 * at + 1
+        if child + 1 < c.timed_count and expires_before(c, c.timed[child + 1], c.timed[child]):
+            child += 1
+        if not expires_before(c, c.timed[child], slot):
+            break
+        set_timed(c, at, c.timed[child])
+        at = child
+    set_timed(c, at, slot)
+    c.next_expiry_s = c.orders[c.timed[0]].expiry_s
+
+
+cdef inline void add_timed(CoreC* c, uint32_t slot) noexcept nogil:
+    """Queue an order that rests or waits and has a date; once."""
+    if c.orders[slot].expiry_s == NEVER_S or c.orders[slot].flags & TIMED:
+        return
+    c.orders[slot].flags |= TIMED
+    c.timed[c.timed_count] = slot
+    c.timed_count += 1
+    sift_timed(c, c.timed_count - 1)
+
+
+cdef inline void remove_timed(CoreC* c, uint32_t slot) noexcept nogil:
+    cdef uint32_t at = c.extras[slot].timed_at - 1
+    c.orders[slot].flags &= ~(<uint8_t> TIMED)
+    c.timed_count -= 1
+    if c.timed_count == 0:
+        c.next_expiry_s = NO_EXPIRY_S
+    elif at != c.timed_count:
+        set_timed(c, at, c.timed[c.timed_count])
+        sift_timed(c, at)
+    else:
+        c.next_expiry_s = c.orders[c.timed[0]].expiry_s
+
+
+# Lots
+
+cdef inline void make_special(CoreC* c, uint32_t slot) noexcept nogil:
+    """Give a plain order the record of a special one, all of it empty."""
+    cdef ExtraC* x = &c.extras[slot]
+    cdef uint32_t session = x.session
+    cdef uint32_t timed_at = x.timed_at
+    if c.orders[slot].flags & SPECIAL:
+        return
+    memset(x, 0, sizeof(ExtraC))
+    x.session = session
+    x.timed_at = timed_at
+    c.orders[slot].flags |= SPECIAL
+
+
+cdef inline uint32_t cut_of(const CoreC* c, uint32_t slot) noexcept nogil:
+    """Lots taken off the signed quantity without a fill."""
+    return c.extras[slot].cut if WITH_MARGIN and c.orders[slot].flags & SPECIAL else 0
+
+
+cdef inline uint32_t filled_of(const CoreC* c, uint32_t slot) noexcept nogil:
+    """Lots of the order that have been filled; not of one that waits for its trigger."""
+    return c.orders[slot].qty - c.orders[slot].remaining - cut_of(c, slot)
+
+
+cdef inline uint32_t shown_of(const CoreC* c, uint32_t slot) noexcept nogil:
+    """Lots that a resting order shows in the book."""
+    if WITH_MARGIN and c.orders[slot].flags & SPECIAL and c.extras[slot].display:
+        return c.extras[slot].shown
+    return c.orders[slot].remaining
+
+
+# Triggers
+
+cdef inline uint32_t trigger_side(const CoreC* c, uint32_t slot) noexcept nogil:
+    """Which of a market's four trigger ladders the waiting order stands in."""
+    cdef uint32_t side = 0 if c.orders[slot].flags & TRIGGER_ABOVE else 1
+    if c.orders[slot].flags & SPECIAL and c.extras[slot].flags & ON_LAST:
+        side += 2
+    return side
+
+
+cdef inline void link_trail(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
+    c.extras[slot].trail_previous = m.trail_tail
+    c.extras[slot].trail_next = 0
+    if m.trail_tail:
+        c.extras[m.trail_tail].trail_next = slot
+    else:
+        m.trail_head = slot
+    m.trail_tail = slot
+    m.trail_count += 1
+
+
+cdef inline void unlink_trail(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
+    cdef ExtraC* x = &c.extras[slot]
+    if x.trail_previous:
+        c.extras[x.trail_previous].trail_next = x.trail_next
+    else:
+        m.trail_head = x.trail_next
+    if x.trail_next:
+        c.extras[x.trail_next].trail_previous = x.trail_previous
+    else:
+        m.trail_tail = x.trail_previous
+    m.trail_count -= 1
+
+
+# Ends
+
+cdef inline void mark_after(CoreC* c, uint32_t bucket, uint8_t what) noexcept nogil:
+    """Remember what the bucket waits for until the fills of the command are done."""
+    if c.buckets[bucket].after == 0:
+        c.trims[c.trim_count] = bucket
+        c.trim_count += 1
+    c.buckets[bucket].after |= what
+
+
+cdef inline void join(CoreC* c, uint32_t slot, uint32_t session) noexcept nogil:
+    """Count an order that follows its position; keep the session that placed it."""
+    cdef OrderC* order = &c.orders[slot]
+    if order.flags & REDUCE_ONLY:
+        c.buckets[order.bucket].followers += 1
+    if session:
+        order.flags |= TAGGED
+        c.extras[slot].session = session
+
+
+cdef inline void leave(CoreC* c, uint32_t slot) noexcept nogil:
+    """Undo what a reduce-only, dated or special order holds beside its place in the book."""
+    cdef OrderC* order = &c.orders[slot]
+    cdef ExtraC* x = &c.extras[slot]
+    cdef BucketC* b = &c.buckets[order.bucket]
+    if order.flags & REDUCE_ONLY:
+        b.followers -= 1
+    if order.flags & TIMED:
+        remove_timed(c, slot)
+    if order.flags & SPECIAL and x.sibling:
+        c.extras[x.sibling].sibling = 0
+        c.extras[x.sibling].is_doomed = 1
+        mark_after(c, order.bucket, AFTER_SIBLING)
+        x.sibling = 0

@@ -1,0 +1,24 @@
+"""What the state of a market lets in (STATE-1)."""
+
+from libc.stdint cimport uint8_t
+from matcher.engine.types cimport (
+    MarketC, POST_ONLY, REDUCE_ONLY, STATE_AUCTION, STATE_DELISTING, STATE_HALTED, STATE_OPEN,
+    STATE_POST_ONLY, STATE_REDUCE_ONLY)
+
+
+cdef inline bint admits(const MarketC* m, uint8_t flags, uint8_t time_in_force) noexcept nogil:
+    """The market's state lets an order of these flags in."""
+    if m.state == STATE_OPEN:
+        return True
+    if m.state == STATE_POST_ONLY:
+        return flags & POST_ONLY != 0
+    if m.state == STATE_REDUCE_ONLY or m.state == STATE_DELISTING:
+        return flags & REDUCE_ONLY != 0
+    if m.state == STATE_AUCTION:
+        return not flags & POST_ONLY and time_in_force == 0
+    return False
+
+
+cdef inline bint is_continuous(const MarketC* m) noexcept nogil:
+    """Orders are matched as they come: the book is not crossed, triggers fire."""
+    return m.state != STATE_HALTED and m.state != STATE_AUCTION

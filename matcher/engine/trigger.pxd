@@ -1,0 +1,121 @@
+"""Orders that wait for a price: trails, firing on the mark and on the last price (TRIG-*)."""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t
+from matcher.engine.ladder cimport link_order, next_down, next_up, unlink_order
+from matcher.engine.matching cimport execute
+from matcher.engine.special cimport trigger_side
+from matcher.engine.states cimport admits, is_continuous
+from matcher.engine.store cimport (
+    EXPIRED, MARKET_STATE, ORDER_TRIGGERED, drop_order, emit, now_s, unrest_order)
+from matcher.engine.types cimport (
+    CoreC, EventC, ExtraC, LadderC, MarketC, MARKETS_MAX, ON_LAST, ORDER_TAKING, OrderC,
+    TRIGGER_ABOVE)
+
+cdef enum:
+    TRIGGERS_PER_TICK_MAX = 4096
+    LAST_TRIGGERS_PER_COMMAND_MAX = 256
+    ON_MARK_LADDERS = 0          # first of a market's two ladders for the reference
+    ON_LAST_LADDERS = 2
+
+
+cdef inline uint32_t due_trigger(MarketC* m, int first, int64_t reference) noexcept nogil:
+    """The next order whose trigger the reference price has reached, 0 when there is none.
+
+    Upward triggers first, lowest price first; then downward ones, highest first; each in order
+    of arrival at its price.
+    """
+    cdef LadderC* ladder = &m.triggers[first]
+    cdef uint32_t price = next_up(ladder, 1)
+    if price and price <= reference:
+        return ladder.levels[price].head
+    ladder = &m.triggers[first + 1]
+    price = next_down(ladder, ladder.size - 1)
+    if price and price >= reference:
+        return ladder.levels[price].head
+    return 0
+
+
+cdef inline void move_trails(
+    CoreC* c, MarketC* m, int64_t reference, uint8_t on_last
+) noexcept nogil:
+    """TRIG-3: triggers follow the reference price in its good direction, oldest order first.
+
+    At most TRAILING_MAX steps.
+    """
+    cdef uint32_t slot = m.trail_head
+    cdef OrderC* order
+    cdef ExtraC* x
+    cdef LadderC* ladder
+    cdef int64_t price
+    while slot:
+        order = &c.orders[slot]
+        x = &c.extras[slot]
+        if x.flags & ON_LAST == on_last:
+            ladder = &m.triggers[trigger_side(c, slot)]
+            price = reference - x.trailing
+            if order.flags & TRIGGER_ABOVE:
+                price = reference + x.trailing
+            if price < order.remaining if order.flags & TRIGGER_ABOVE else (
+                    price > order.remaining):
+                unlink_order(ladder, c.orders, slot, order.remaining, 0)
+                order.remaining = <uint32_t> price
+                link_order(ladder, c.orders, slot, order.remaining, 0)
+        slot = x.trail_next
+
+
+cdef inline void fire(CoreC* c, MarketC* m, uint32_t slot, int64_t reference) noexcept nogil:
+    """TRIG-1: take the order out of its ladder and execute it as if it came now."""
+    cdef OrderC* order = &c.orders[slot]
+    cdef EventC* event
+    unrest_order(c, m, slot)
+    event = emit(c, ORDER_TRIGGERED, m)
+    event.account = c.buckets[order.bucket].account
+    event.order_id = order.id
+    event.order_id_2 = order.nonce
+    event.side = order.side
+    event.price = <uint32_t> reference
+    order.state = ORDER_TAKING
+    if order.expiry_s <= now_s(c):
+        drop_order(c, m, slot, EXPIRED)
+    elif not admits(m, order.flags, order.time_in_force):
+        drop_order(c, m, slot, MARKET_STATE)
+    else:
+        execute(c, m, slot)
+
+
+cdef inline void fire_triggers(CoreC* c, MarketC* m) noexcept nogil:
+    """TRIG-1: activate what the mark has reached, at most TRIGGERS_PER_TICK_MAX."""
+    cdef uint32_t slot
+    cdef int _fired
+    move_trails(c, m, m.mark_price, 0)
+    for _fired in range(TRIGGERS_PER_TICK_MAX):
+        slot = due_trigger(m, ON_MARK_LADDERS, m.mark_price)
+        if slot == 0:
+            return
+        fire(c, m, slot, m.mark_price)
+
+
+cdef inline void fire_on_last(CoreC* c, MarketC* m) noexcept nogil:
+    """TRIG-2: what the last price has reached, until none is left or the limit is met."""
+    cdef uint32_t slot
+    cdef int _fired
+    if not is_continuous(m):
+        return
+    for _fired in range(LAST_TRIGGERS_PER_COMMAND_MAX):
+        if m.has_traded:
+            m.has_traded = 0
+            move_trails(c, m, m.last_price, ON_LAST)
+        slot = due_trigger(m, ON_LAST_LADDERS, m.last_price)
+        if slot == 0:
+            return
+        fire(c, m, slot, m.last_price)
+
+
+cdef inline void fire_all_on_last(CoreC* c) noexcept nogil:
+    """After a command: every market that has traded in it."""
+    cdef uint32_t k
+    for k in range(c.market_count):
+        if c.markets[k].has_traded:
+            fire_on_last(c, c.markets[k])
+            c.markets[k].has_traded = 0
+    c.has_traded = 0

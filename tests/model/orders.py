@@ -1,0 +1,263 @@
+"""The commands of the slow model that make, change and end orders."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+from matcher.engine.commands import (
+    FLAG_POST_ONLY,
+    FLAG_REDUCE_ONLY,
+    TIF_FOK,
+    TIF_GTC,
+    Command,
+    CommandKind,
+    MarketState,
+)
+from matcher.engine.instructions import (
+    FLAG_ATTACHED,
+    FLAG_ON_LAST,
+    FLAG_SLIDES,
+    PLAIN,
+    SelfTradePrevention,
+)
+from tests.model.floor import FUND, Key, Order, Venue, require
+from tests.model.liquidation import Waterfall
+from tests.model.margin import Bucket, RefusedError
+
+ORDER_LOTS_MAX = 2**32 - 2
+QUOTE_MAX = 2**60
+ICEBERG_PARTS_MAX = 256
+
+
+class Orders(Waterfall):
+    """ORD-1 to ORD-4, AMD-1, REP-1, GRP-1, CXL-1."""
+
+    def __init__(self, order_max: int) -> None:
+        super().__init__(order_max)
+        self.nonces: set[Key] = set()
+        self.names: dict[int, Key] = {}  # order id of the engine: account and nonce
+
+    def refuse(self, c: Command, reason: str) -> None:
+        places = c.kind in (CommandKind.PLACE, CommandKind.REPLACE)
+        kind = "ORDER_REJECTED" if places else "COMMAND_REJECTED"
+        told = {"account": c.account, "side": c.side, "nonce": c.nonce}
+        self.say(kind, c.market_id, reason=reason, **told)
+
+    def venue(self, c: Command) -> Venue:
+        require(c.market_id in self.venues, "MARKET_UNKNOWN")
+        return self.venues[c.market_id]
+
+    def check_account(self, c: Command) -> None:
+        require(c.account != FUND and c.account in self.free, "ACCOUNT_UNKNOWN")
+
+    def check_signed(self, c: Command) -> None:
+        require(c.expiry_time_s > self.now_s, "EXPIRED")
+        require((c.account, c.nonce) not in self.nonces, "NONCE_USED")
+
+    # Placing
+
+    def place(self, c: Command) -> None:
+        self.begin(self.accept(c, self.check_place(c)))
+
+    def check_place(self, c: Command) -> Order:
+        """ORD-1."""
+        venue = self.venue(c)
+        self.check_account(c)
+        self.check_state(venue, c)
+        self.check_signed(c)
+        self.check_form(c, venue)
+        key = (c.account, c.market_id)
+        order = Order(key, c, c.qty_lots)
+        if c.instructions != PLAIN:
+            self.check_instructions(c, venue)
+            self.check_sibling(order)
+        self.check_standing(order, venue)
+        more = self.reservation(key, c) - self.reservation(key)
+        require(more <= self.unreserved(c.account), "INSUFFICIENT_FREE_COLLATERAL")
+        require(len(self.orders) < self.order_max, "CAPACITY")
+        return order
+
+    def check_form(self, c: Command, venue: Venue) -> None:
+        spec, ticks = venue.spec, range(1, venue.spec.price_ticks_max + 1)
+        require(1 <= c.qty_lots <= min(ORDER_LOTS_MAX, spec.position_lots_max), "QTY_OUT_OF_RANGE")
+        require(c.price_ticks in ticks, "PRICE_OUT_OF_RANGE")
+        require(not c.trigger_kind or c.trigger_price_ticks in ticks, "PRICE_OUT_OF_RANGE")
+        require(c.side <= 1, "SIDE_MISMATCH")
+        kinds = 2 if c.instructions == PLAIN else 4
+        require(c.time_in_force <= 2 and c.trigger_kind <= kinds and c.flags <= 3, "TIME_IN_FORCE")
+        require(not c.flags & FLAG_POST_ONLY or c.time_in_force == TIF_GTC, "TIME_IN_FORCE")
+
+    def check_instructions(self, c: Command, venue: Venue) -> None:
+        """ORD-4."""
+        w, post_only = c.instructions, c.flags & FLAG_POST_ONLY
+        engine_judges = bool(w.trailing_ticks or w.flags & FLAG_ON_LAST)
+        valid = [
+            w.self_trade in set(SelfTradePrevention) and w.flags <= 7,
+            (c.trigger_kind in (3, 4)) == engine_judges,
+            w.trailing_ticks <= venue.spec.price_ticks_max,
+            not w.flags & FLAG_SLIDES or post_only,
+            not w.flags & FLAG_ATTACHED or c.flags & FLAG_REDUCE_ONLY,
+            w.min_lots == 0 or (w.min_lots <= c.qty_lots and not post_only),
+            w.min_lots == 0 or c.time_in_force != TIF_FOK,
+            w.display_lots == 0 or c.time_in_force == TIF_GTC,
+            w.display_lots == 0 or c.qty_lots <= w.display_lots * ICEBERG_PARTS_MAX,
+            w.display_lots <= c.qty_lots,
+        ]
+        require(all(valid), "INSTRUCTIONS_INVALID")
+        collects = venue.state == MarketState.AUCTION and not c.trigger_kind
+        require(not collects or w.min_lots == 0, "MARKET_STATE")
+
+    def check_sibling(self, o: Order) -> None:
+        """OCO-1."""
+        nonce, account = o.c.instructions.oco_nonce, o.key[0]
+        found = [s for s in self.orders if (s.key[0], s.c.nonce) == (account, nonce)]
+        if nonce == 0:
+            return
+        require(nonce != o.c.nonce, "INSTRUCTIONS_INVALID")
+        if found:
+            names_it = found[0].c.instructions.oco_nonce == o.c.nonce and found[0].key == o.key
+            require(names_it, "INSTRUCTIONS_INVALID")
+        else:
+            require((account, nonce) not in self.nonces, "ORDER_UNKNOWN")
+
+    def check_standing(self, o: Order, venue: Venue) -> None:
+        c, key, reduces = o.c, o.key, o.reduces
+        closing = self.holds(key, c.side)
+        if not c.trigger_kind:
+            told = len(self.events)
+            self.slide(o)  # what follows is judged where it would rest
+            del self.events[told:]
+            takes = c.flags & FLAG_POST_ONLY and self.crossed(o)
+            require(not takes, "POST_ONLY_WOULD_TAKE")
+        if reduces:
+            require(c.amount_quote == 0, "REDUCE_ONLY")
+            require(closing > 0 or c.trigger_kind != 0, "REDUCE_ONLY")
+        require(venue.rules.mark > 0, "NO_PRICE")
+        margins = [m.unfilled_margin for m in self.orders if m.key == key and m.c.side == c.side]
+        require(0 <= c.amount_quote <= QUOTE_MAX - sum(margins), "AMOUNT_OUT_OF_RANGE")
+        if not reduces and c.time_in_force == TIF_GTC and c.qty_lots > closing:
+            least = self.least_margin(venue, o, c.qty_lots - closing)
+            require(c.amount_quote >= least, "INSUFFICIENT_MARGIN")
+        require(key not in self.frozen, "FROZEN")
+
+    def least_margin(self, venue: Venue, o: Order, lots: int) -> int:
+        """ORD-2."""
+        rules, price = venue.rules, o.price
+        worst = max(price, rules.mark) if o.c.side else price
+        loss = max(0, (price - rules.mark) * o.sign) * lots * rules.unit
+        fee = rules.share(lots, price, rules.spec.fee_taker_ppm)
+        return fee + rules.requirement(lots, worst, maintenance=False) + loss
+
+    def accept(self, c: Command, order: Order) -> Order:
+        order.price = c.price_ticks
+        self.nonces.add((c.account, c.nonce))
+        index = self.venues[c.market_id].rules.index
+        self.positions.setdefault(order.key, Bucket(0, 0, 0, index))
+        self.orders.append(order)
+        self.tell("ORDER_ACCEPTED", order, amount=c.amount_quote)
+        return order
+
+    def begin(self, order: Order) -> None:
+        if order.c.trigger_kind:
+            order.waits = self.next_turn()
+        else:
+            self.execute(order)
+
+    # Changing and ending
+
+    def find(self, c: Command, nonce: int) -> Order:
+        """By the order's id, or by its nonce when the id is 0."""
+        key = self.names.get(c.order_id, (0, 0)) if c.order_id else (c.account, nonce)
+        found = [o for o in self.orders if (o.key[0], o.c.nonce) == key]
+        require(bool(found) and key[0] == c.account, "ORDER_UNKNOWN")
+        return found[0]
+
+    def cancel(self, c: Command) -> None:
+        self.drop(self.find(c, c.nonce), "USER_CANCELED")
+
+    def cancel_all(self, c: Command) -> None:
+        """CXL-1."""
+        if c.market_id:
+            self.venue(c)
+        self.check_account(c)
+        for market in [c.market_id] if c.market_id else self.venues:
+            for o in reversed(self.orders.copy()):
+                named = c.session in (0, o.c.session) and c.side in (2, o.c.side)
+                if o.key == (c.account, market) and named:
+                    self.drop(o, "USER_CANCELED")
+
+    def amend(self, c: Command) -> None:
+        """AMD-1."""
+        o = self.find(c, c.nonce)
+        total = o.c.qty_lots - o.cut
+        require(1 <= c.qty_lots <= total, "QTY_OUT_OF_RANGE")
+        if c.qty_lots <= o.filled:
+            self.drop(o, "USER_CANCELED")
+        else:
+            self.cut(o, total - c.qty_lots)
+
+    def replace(self, c: Command) -> None:
+        """REP-1."""
+        self.begin(self.exchange_orders(c))
+
+    def exchange_orders(self, c: Command) -> Order:
+        """End the old order and accept the new one, or change nothing and raise."""
+        old = self.find(c, c.old_nonce)
+        require((old.key[1], old.c.side) == (c.market_id, c.side), "SIDE_MISMATCH")
+        require(c.unfilled_lots in (0, old.left), "UNFILLED_MISMATCH")
+        at = self.orders.index(old)
+        self.orders.remove(old)
+        try:
+            order = self.check_place(c)
+        finally:
+            self.orders.insert(at, old)
+        self.drop(old, "REPLACED")
+        return self.accept(c, order)
+
+    def group(self, commands: list[Command]) -> None:
+        """GRP-1: tried on a copy of everything; then done; then the new orders are matched."""
+        trial = deepcopy(self)
+        trial.book = self.book  # type: ignore[method-assign]  # post-only: the book before it
+        named: set[Key] = set()
+        for at, c in enumerate(commands):
+            try:
+                trial.try_item(c, named)
+            except RefusedError as refused:
+                for k, item in enumerate(commands):
+                    self.refuse(item, str(refused) if k == at else "GROUP_REJECTED")
+                self.keep_places(commands[:at])
+                return
+        for o in [self.do_item(c) for c in commands]:
+            if o is not None and o in self.orders:
+                self.begin(o)
+
+    def keep_places(self, commands: list[Command]) -> None:
+        """A refused group has made the places of the positions that its good orders named."""
+        for c in commands:
+            if c.kind in (CommandKind.PLACE, CommandKind.REPLACE):
+                index = self.venues[c.market_id].rules.index
+                self.positions.setdefault((c.account, c.market_id), Bucket(0, 0, 0, index))
+
+    def try_item(self, c: Command, named: set[Key]) -> None:
+        """An item names an order that was there before the group, and each at most once."""
+        if c.kind != CommandKind.PLACE:
+            old = self.find(c, c.old_nonce if c.kind == CommandKind.REPLACE else c.nonce)
+            require((c.account, old.c.nonce) not in named, "ORDER_UNKNOWN")
+            named.add((c.account, old.c.nonce))
+        if c.kind == CommandKind.PLACE:
+            self.accept(c, self.check_place(c))
+        elif c.kind == CommandKind.REPLACE:
+            self.exchange_orders(c)
+        else:
+            getattr(self, CommandKind(c.kind).name.lower())(c)
+        if c.kind in (CommandKind.PLACE, CommandKind.REPLACE):
+            named.add((c.account, c.nonce))
+
+    def do_item(self, c: Command) -> Order | None:
+        """Do what was tried, without judging it again."""
+        if c.kind == CommandKind.REPLACE:
+            self.drop(self.find(c, c.old_nonce), "REPLACED")
+        if c.kind in (CommandKind.PLACE, CommandKind.REPLACE):
+            return self.accept(c, Order((c.account, c.market_id), c, c.qty_lots))
+        getattr(self, CommandKind(c.kind).name.lower())(c)
+        return None
