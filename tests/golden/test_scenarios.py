@@ -1,18 +1,27 @@
 """Runs the stories of this folder: one command a line, what it gives behind the arrow.
 
 `BULKHEAD_UPDATE=1` writes what the engine says into the stories; the difference is for review.
-Their rules: MATCH-1, MATCH-2, MATCH-4, TRIG-1, LIQ-1 to LIQ-6, FUND-1, ORD-3, COLL-1, COLL-2.
+Their rules: MATCH-1, MATCH-2, MATCH-4, TRIG-1, LIQ-1 to LIQ-6, FUND-1, ORD-3, COLL-1, COLL-2,
+TIF-1, POST-1, MIN-1, ICE-1, STP-1, OCO-1, ATT-1, AMD-1, REP-1, TRIG-2, TRIG-3.
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from matcher.engine.commands import CommandKind
+from matcher.engine.commands import CommandKind, MarketState
 from matcher.engine.events import Event, EventKind
+from matcher.engine.instructions import (
+    FLAG_ATTACHED,
+    FLAG_ON_LAST,
+    FLAG_SLIDES,
+    Instructions,
+    SelfTradePrevention,
+)
 from matcher.engine.reject_reason import RejectReason
 from matcher.engine.views import Position
 from tests.unit.engine.venue import BUY, FOK, GTC, IOC, POST_ONLY, REDUCE_ONLY, SELL, Venue, spec_of
@@ -22,7 +31,10 @@ ARROW = " -> "
 SIDES = {"buy": BUY, "sell": SELL}
 IN_FORCE = {"gtc": GTC, "ioc": IOC, "fok": FOK}
 FLAGS = {"post-only": POST_ONLY, "reduce-only": REDUCE_ONLY}
-TRIGGERS = {"above": 1, "below": 2}
+TRIGGERS = {"above": 1, "below": 2, "engine-above": 3, "engine-below": 4}
+SELF_TRADE = {mode.name.lower().removeprefix("cancel_"): mode for mode in SelfTradePrevention}
+INSTRUCTION_FLAGS = {"slides": FLAG_SLIDES, "on-last": FLAG_ON_LAST, "attached": FLAG_ATTACHED}
+LOTS = {"display": "display_lots", "min": "min_lots", "trail": "trailing_ticks"}
 
 WORDS = {
     "ORDER_REJECTED": "reject {reason}",
@@ -51,6 +63,7 @@ class Story:
         self.v = Venue(accounts=1, cash=0, mark=0)
         self.accounts = {"fund": 0}
         self.orders: dict[int, str] = {}
+        self.nonces: dict[str, int] = {}
         self.label = ""  # of the order that the present command places
 
     def tell(self, line: str) -> str:
@@ -82,8 +95,17 @@ class Story:
     def do_place(
         self, name: str, label: str, side: str, qty: str, _: str, price: str, tif: str, *more: str
     ) -> str:
-        form = {"time_in_force": IN_FORCE[tif]}
+        form, margin = self.order_form(tif, more)
+        self.label = label
+        self.nonces[label] = self.v.nonce + 1
+        account = self.accounts[name]
+        return self.words(self.v.place(account, SIDES[side], int(qty), int(price), margin, **form))
+
+    def order_form(self, tif: str, more: tuple[str, ...]) -> tuple[dict[str, Any], int | None]:
+        """Return an order's fields, and its margin when it is told."""
+        form: dict[str, Any] = {"time_in_force": IN_FORCE[tif]}
         margin: int | None = None
+        asked: dict[str, int] = {}
         for word in more:
             key, _, value = word.partition("=")
             if key in FLAGS:
@@ -92,16 +114,50 @@ class Story:
                 form |= {"trigger_kind": TRIGGERS[key], "trigger_price_ticks": int(value)}
             elif key == "expires":
                 form["expiry_time_s"] = self.v.now_s + int(value)
+            elif key in INSTRUCTION_FLAGS:
+                asked["flags"] = asked.get("flags", 0) | INSTRUCTION_FLAGS[key]
+            elif key in LOTS:
+                asked[LOTS[key]] = int(value)
+            elif key == "oco":
+                asked["oco_nonce"] = self.nonces.get(value, self.v.nonce + 2)
+            elif key == "self-trade":
+                asked["self_trade"] = SELF_TRADE[value]
             else:
                 assert key == "margin", word
                 margin = int(value)
-        self.label = label
-        account = self.accounts[name]
-        return self.words(self.v.place(account, SIDES[side], int(qty), int(price), margin, **form))
+        return form | {"instructions": Instructions(**asked)}, margin
+
+    def order_id(self, label: str) -> int:
+        (order_id,) = [key for key, value in self.orders.items() if value == label]
+        return order_id
 
     def do_cancel(self, name: str, label: str) -> str:
-        (order_id,) = [key for key, value in self.orders.items() if value == label]
-        return self.words(self.v.cancel(self.accounts[name], order_id))
+        return self.words(self.v.cancel(self.accounts[name], self.order_id(label)))
+
+    def do_amend(self, name: str, label: str, total: str) -> str:
+        named = {"account": self.accounts[name], "order_id": self.order_id(label)}
+        return self.words(self.v.do(CommandKind.AMEND, qty_lots=int(total), **named))
+
+    def do_replace(
+        self, name: str, old: str, left: str, label: str, side: str, qty: str, _: str, price: str,
+        tif: str, *more: str,
+    ) -> str:  # fmt: skip
+        """Replace `old` of which `left` lots must be left (any: whatever is) by `label`."""
+        form, margin = self.order_form(tif, more)
+        lots, ticks = int(qty), int(price)
+        self.label = label
+        self.nonces[label] = self.v.nonce = self.v.nonce + 1
+        form |= {
+            "account": self.accounts[name], "order_id": self.order_id(old), "qty_lots": lots,
+            "side": SIDES[side], "price_ticks": ticks, "nonce": self.v.nonce,
+            "amount_quote": lots * ticks // 5 if margin is None else margin,
+            "unfilled_lots": 0 if left == "any" else int(left),
+            "expiry_time_s": form.get("expiry_time_s", self.v.now_s + 1_000_000),
+        }  # fmt: skip
+        return self.words(self.v.do(CommandKind.REPLACE, **form))
+
+    def do_state(self, name: str) -> str:
+        return self.words(self.v.set_state(MarketState[name]))
 
     def do_move(self, name: str, amount: str) -> str:
         return self.words(self.v.move(self.accounts[name], int(amount)))
