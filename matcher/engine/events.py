@@ -37,6 +37,8 @@ class EventKind(enum.IntEnum):
     * ORDER_AMENDED: account, order_id, order_id_2 = nonce, side, price, qty = the new total,
       remaining; reason NONE: the owner's, else REDUCE_ONLY or SELF_TRADE
     * ORDER_REPLENISHED: as ORDER_AMENDED; qty = lots shown
+    * AUCTION: price at which the FILLs that follow happen, qty = lots that it can trade,
+      amount = lots bid beyond those asked
     * ORDER_REPRICED: as ORDER_AMENDED; price = where it rests, qty as signed
     """
 
@@ -62,6 +64,7 @@ class EventKind(enum.IntEnum):
     LIQUIDATION_ENDED = 20
     ORDER_AMENDED = 21
     ORDER_REPLENISHED = 22
+    AUCTION = 23
     ORDER_REPRICED = 24
 
 

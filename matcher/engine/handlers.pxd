@@ -9,10 +9,11 @@ from margin_core.types cimport FillC, VERDICT_OK
 from matcher.engine.ladder cimport link_order, prefetch, unlikely
 from matcher.engine.liquidating cimport cancel_bucket
 from matcher.engine.after cimport reducible
+from matcher.engine.auction cimport end_opening_orders, uncross
 from matcher.engine.matching cimport execute, trim_all
 from matcher.engine.pricing cimport begin_grace, update_price
 from matcher.engine.special cimport add_timed, join
-from matcher.engine.states cimport admits
+from matcher.engine.states cimport admits, is_continuous
 from matcher.engine.trigger cimport fire_all_on_last
 from matcher.engine.store cimport (
     ACCOUNT_UNKNOWN, AMOUNT_OUT_OF_RANGE, CAPACITY, COLLATERAL_MOVED, COMMAND_REJECTED, DEPOSITED,
@@ -24,7 +25,7 @@ from matcher.engine.store cimport (
     free_order, market_with, new_order, nonce_used, now_s, reservation, touch_bucket, use_nonce)
 from matcher.engine.types cimport (
     BucketC, CommandC, CoreC, EventC, MarketC, ORDER_PENDING, OrderC, POST_ONLY,
-    REDUCE_ONLY, SLOT_BITS, STATE_AUCTION, STATE_DELISTING, STATE_HALTED, STATE_OPEN, TAGGED,
+    REDUCE_ONLY, SLOT_BITS, STATE_DELISTING, STATE_HALTED, STATE_OPEN, TAGGED,
     TRIGGER_ABOVE, TRIGGER_BELOW)
 
 cdef enum:
@@ -427,15 +428,18 @@ cdef inline void set_state(CoreC* c, const CommandC* p) noexcept nogil:
     cdef EventC* event
     if m == NULL:
         refuse(c, NULL, COMMAND_REJECTED, p, MARKET_UNKNOWN)
-    elif p.order_id < STATE_OPEN or p.order_id > STATE_DELISTING or (
-            p.order_id == STATE_AUCTION):
+    elif p.order_id < STATE_OPEN or p.order_id > STATE_DELISTING:
         refuse(c, m, COMMAND_REJECTED, p, AMOUNT_OUT_OF_RANGE)
     else:
-        if m.state == STATE_HALTED and p.order_id != STATE_HALTED:
+        if not is_continuous(m) and p.order_id != STATE_HALTED:
             begin_grace(c, m)
         m.state = <uint8_t> p.order_id
         event = emit(c, MARKET_STATE_CHANGED, m)
         event.amount = <int64_t> p.order_id
+        if m.state == STATE_DELISTING:
+            end_opening_orders(c, m)
+        if is_continuous(m):
+            uncross(c, m)
 
 
 cdef inline void freeze(CoreC* c, const CommandC* p) noexcept nogil:

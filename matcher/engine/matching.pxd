@@ -15,7 +15,7 @@ from matcher.engine.store cimport (
 from matcher.engine.types cimport (
     AFTER_MOVE, AFTER_TRIM, BucketC, CANCEL_BOTH, CANCEL_NEWEST, CANCEL_OLDEST, CoreC, DECREMENT,
     EventC, LadderC, MarketC, ORDER_TAKING, OrderC, POST_ONLY, QUEUES_MAX, REDUCE_ONLY, SLIDES,
-    SPECIAL, TRIALS_MAX, TrialC, WITH_MARGIN)
+    SPECIAL, STATE_AUCTION, TRIALS_MAX, TrialC, WITH_MARGIN)
 
 cdef enum:
     TIF_GTC = 0
@@ -412,7 +412,9 @@ cdef inline void execute(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
     order.state = ORDER_TAKING
     if order.time_in_force == TIF_FOK or order.flags & (POST_ONLY | SPECIAL):
         reason = enter(c, m, slot)
-    if reason == 0 and reaches(order.side, order.price, m.sides[1 - order.side].best):
+    if WITH_MARGIN and unlikely(m.state == STATE_AUCTION):
+        reason = 0
+    elif reason == 0 and reaches(order.side, order.price, m.sides[1 - order.side].best):
         if order.side == 0:
             reason = sweep(c, m, slot, 0)
         else:

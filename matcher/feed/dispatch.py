@@ -185,6 +185,9 @@ class Dispatcher:
     def _on__order_replenished(self, event: Event) -> None:
         self._touch_book(event)
 
+    def _on__auction(self, event: Event) -> None:
+        self._touch_book(event)
+
     def _on__order_repriced(self, event: Event) -> None:
         self._touch_book(event)
 

@@ -2,7 +2,7 @@
 
 `BULKHEAD_UPDATE=1` writes what the engine says into the stories; the difference is for review.
 Their rules: MATCH-1, MATCH-2, MATCH-4, TRIG-1, LIQ-1 to LIQ-6, FUND-1, ORD-3, COLL-1, COLL-2,
-TIF-1, POST-1, MIN-1, ICE-1, STP-1, OCO-1, ATT-1, AMD-1, REP-1, TRIG-2, TRIG-3.
+TIF-1, POST-1, MIN-1, ICE-1, STP-1, OCO-1, ATT-1, AMD-1, REP-1, TRIG-2, TRIG-3, AUC-1, AUC-2.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ WORDS = {
     "ORDER_AMENDED": "{order} is cut to {e.remaining_lots}",
     "ORDER_REPLENISHED": "{order} shows {e.qty_lots} of {e.remaining_lots}",
     "ORDER_REPRICED": "{order} slides to {e.price_ticks}",
+    "AUCTION": "clears {e.qty_lots} @ {e.price_ticks}",
     "FILL": "trade {order} {deal}",
     "LIQUIDATION_STARTED": "{who} under {e.amount_2_quote} with {e.amount_quote}",
     "LIQUIDATION_FILL": "closes {deal} with {order}",

@@ -7,14 +7,15 @@ from matcher.engine.commands import (
     CommandKind,
     MarketState,
 )
+from tests.model.auction import Auctions
 from tests.model.floor import FUND, Key, Seen, require
 from tests.model.margin import Bucket, RefusedError
-from tests.model.orders import QUOTE_MAX, Orders
+from tests.model.orders import QUOTE_MAX
 
 EXPIRIES_MAX = 256  # of a command
 
 
-class Exchange(Orders):
+class Exchange(Auctions):
     """Commands in, events out."""
 
     def __init__(self, order_max: int) -> None:
@@ -108,10 +109,14 @@ class Exchange(Orders):
     def set_market_state(self, c: Command) -> None:
         venue = self.venue(c)
         require(c.aux in set(MarketState), "AMOUNT_OUT_OF_RANGE")
-        if venue.state == MarketState.HALTED and c.aux != MarketState.HALTED:
+        if not venue.is_continuous and c.aux != MarketState.HALTED:
             venue.grace_until_s = self.now_s + venue.spec.grace_s  # MARK-3
         venue.state = c.aux
         self.say("MARKET_STATE", c.market_id, amount=c.aux)
+        if venue.state == MarketState.DELISTING:
+            self.end_opening_orders(c.market_id)
+        if venue.is_continuous:
+            self.uncross(venue, c.market_id)
 
     def settlement_rejected(self, c: Command) -> None:
         self.venue(c)

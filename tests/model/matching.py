@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from copy import copy
 
-from matcher.engine.commands import FLAG_POST_ONLY, TIF_FOK, TIF_GTC
+from matcher.engine.commands import FLAG_POST_ONLY, TIF_FOK, TIF_GTC, MarketState
 from matcher.engine.instructions import FLAG_ON_LAST, FLAG_SLIDES, SelfTradePrevention
 from tests.model.floor import Floor, Order, require
 from tests.model.margin import Bucket, RefusedError
@@ -156,7 +156,8 @@ class Matching(Floor):
     def execute(self, o: Order) -> None:
         try:
             self.enter(o)
-            self.match(o)
+            if self.venues[o.key[1]].state != MarketState.AUCTION:
+                self.match(o)
             if o.left:
                 require(o.c.time_in_force == TIF_GTC, "IMMEDIATE_REMAINDER")
                 self.rest(o)

@@ -16,7 +16,7 @@ from tests.model.pair import NS, START_NS, Pair
 COMMANDS = int(os.environ.get("BULKHEAD_SOAK_COMMANDS", "700"))  # of one stream
 STREAMS = int(os.environ.get("BULKHEAD_SOAK_STREAMS", "20"))
 FIRST_SEED = int(os.environ.get("BULKHEAD_SOAK_SEED", "0"))
-STATES = tuple(state for state in MarketState if state != MarketState.AUCTION)
+STATES = (*MarketState, MarketState.AUCTION, MarketState.AUCTION)
 
 
 def any_spec(rng: Random, market_id: int) -> MarketSpec:
@@ -264,9 +264,12 @@ class Stream:
         what = rng.randrange(6)
         if what == 0:
             self.send(CommandKind.SET_MARKET_STATE, market_id=market, aux=rng.choice(STATES))
-            for _ in range(rng.randrange(6)):
-                self.place(spec)
-                self.price(market)
+            for _ in range(rng.choice((0, 3, 6, 20))):
+                rng.choice((self.place, self.place, self.place, self.amend, self.replace))(spec)
+                if rng.random() < 0.3:
+                    self.price(market)
+            then = rng.choice((MarketState.OPEN, MarketState.OPEN, *MarketState))
+            self.send(CommandKind.SET_MARKET_STATE, market_id=market, aux=then)
             self.send(CommandKind.SET_MARKET_STATE, market_id=market, aux=MarketState.OPEN)
         elif what == 1:
             frozen = {"account": self.any_account(), "market_id": market}
@@ -295,7 +298,7 @@ def test_the_engine_is_the_model(seed: int) -> None:
     """ORD-1, ORD-2, ORD-3, MATCH-1 to MATCH-4, TRIG-1, TICK-1, MARK-1, FUND-1, LIQ-1 to LIQ-7.
 
     ORD-4, TIF-1, POST-1, RED-1, MIN-1, ICE-1, STP-1, OCO-1, ATT-1, AMD-1, REP-1, GRP-1, CXL-1,
-    TRIG-2, TRIG-3, STATE-1.
+    TRIG-2, TRIG-3, STATE-1, AUC-1, AUC-2.
     """
     stream = Stream(seed)
     for _ in range(COMMANDS):

@@ -1,0 +1,171 @@
+"""Auctions: orders are collected, then filled at the one price that trades most (AUC-1, AUC-2)."""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t
+
+from margin_core.requirement cimport abs64
+from margin_core.transitions cimport fill
+from margin_core.types cimport FillC, VERDICT_OK
+from matcher.engine.after cimport reducible
+from matcher.engine.ladder cimport next_up
+from matcher.engine.matching cimport emit_fill, meet_own, settle_maker, trim_all
+from matcher.engine.special cimport filled_of, shown_of
+from matcher.engine.store cimport (
+    AUCTION, EXPIRED, FILL, MARKET_STATE, REASON_FROZEN, REASON_REDUCE_ONLY, SELF_TRADE, drop_order,
+    emit, now_s, usable)
+from matcher.engine.types cimport BucketC, CoreC, EventC, LadderC, MarketC, OrderC, REDUCE_ONLY
+
+cdef struct CrossC:              # a price at which the book may be cleared
+    int64_t price                # ticks
+    int64_t volume               # lots
+    int64_t surplus              # lots bid beyond those asked, signed
+
+
+cdef inline bint is_crossed(const MarketC* m) noexcept nogil:
+    return m.sides[0].best != 0 and m.sides[1].best != 0 and m.sides[0].best >= m.sides[1].best
+
+
+cdef inline int64_t lots_at(const CoreC* c, const LadderC* side, uint32_t price) noexcept nogil:
+    """Lots of a level, those that icebergs hide included; O(its orders)."""
+    cdef uint32_t slot = side.levels[price].head
+    cdef int64_t lots = 0
+    while slot:
+        lots += c.orders[slot].remaining
+        slot = c.orders[slot].next
+    return lots
+
+
+cdef inline bint is_better(const CrossC* a, const CrossC* b, int64_t mark) noexcept nogil:
+    """AUC-1: more volume, less surplus, nearer to the mark, lower."""
+    if a.volume != b.volume:
+        return a.volume > b.volume
+    if abs64(a.surplus) != abs64(b.surplus):
+        return abs64(a.surplus) < abs64(b.surplus)
+    if abs64(a.price - mark) != abs64(b.price - mark):
+        return abs64(a.price - mark) < abs64(b.price - mark)
+    return a.price < b.price
+
+
+cdef inline CrossC clearing_price(CoreC* c, MarketC* m) noexcept nogil:
+    """AUC-1 for a crossed book; O(orders within the cross).
+
+    Volume and surplus change only at an ask's price and behind a bid's: of the ticks between two
+    such places the one nearest to the mark is the best.
+    """
+    cdef LadderC* bids = &m.sides[0]
+    cdef LadderC* asks = &m.sides[1]
+    cdef uint32_t price = asks.best
+    cdef uint32_t last, ask, bid
+    cdef int64_t bid_lots = 0
+    cdef int64_t ask_lots = lots_at(c, asks, price)
+    cdef CrossC found = CrossC(0, -1, 0)
+    cdef CrossC candidate
+    bid = next_up(bids, price)
+    while bid:
+        bid_lots += lots_at(c, bids, bid)
+        bid = next_up(bids, bid + 1)
+    while price <= bids.best:
+        bid = next_up(bids, price)
+        ask = next_up(asks, price + 1)
+        last = ask - 1 if ask and ask <= bid else bid
+        candidate.price = max(<int64_t> price, min(<int64_t> last, m.mark_price))
+        candidate.volume = min(bid_lots, ask_lots)
+        candidate.surplus = bid_lots - ask_lots
+        if is_better(&candidate, &found, m.mark_price):
+            found = candidate
+        if last == bid:
+            bid_lots -= lots_at(c, bids, bid)
+        price = last + 1
+        if ask == price:
+            ask_lots += lots_at(c, asks, ask)
+    return found
+
+
+cdef inline int64_t offered(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
+    """Lots that the resting order gives now; 0 after it was cancelled."""
+    cdef OrderC* order = &c.orders[slot]
+    cdef BucketC* b = &c.buckets[order.bucket]
+    cdef int64_t lots = shown_of(c, slot)
+    if order.expiry_s <= now_s(c):
+        drop_order(c, m, slot, EXPIRED)
+        return 0
+    if b.is_frozen:
+        drop_order(c, m, slot, REASON_FROZEN)
+        return 0
+    if order.flags & REDUCE_ONLY:
+        lots = min(lots, reducible(b, order.side))
+        if lots == 0:
+            drop_order(c, m, slot, REASON_REDUCE_ONLY)
+    return lots
+
+
+cdef inline bint judge_at(
+    CoreC* c, MarketC* m, uint32_t slot, int64_t lots, int64_t price, int64_t fee_ppm, FillC* f
+) noexcept nogil:
+    """Outcome of `lots` at `price` for a resting order; false after it was refused and ended."""
+    cdef OrderC* order = &c.orders[slot]
+    cdef BucketC* b = &c.buckets[order.bucket]
+    cdef int verdict = fill(
+        &m.spec, f, &b.position, m.funding_index, m.mark_price, 1 if order.side == 0 else -1, lots,
+        price, <int> fee_ppm, order.margin, order.qty, filled_of(c, slot), usable(c, b))
+    if verdict != VERDICT_OK:
+        drop_order(c, m, slot, <uint8_t> verdict)
+    return verdict == VERDICT_OK
+
+
+cdef inline void clear_step(CoreC* c, MarketC* m, int64_t price) noexcept nogil:
+    """AUC-2: the first bid against the first ask; the older order is the maker."""
+    cdef uint32_t maker = m.sides[0].levels[m.sides[0].best].head
+    cdef uint32_t taker = m.sides[1].levels[m.sides[1].best].head
+    cdef int64_t lots
+    cdef FillC made, taken
+    cdef EventC* event
+    if c.orders[maker].id > c.orders[taker].id:
+        maker, taker = taker, maker
+    lots = offered(c, m, maker)
+    if lots == 0:
+        return
+    lots = min(lots, offered(c, m, taker))
+    if lots == 0:
+        return
+    if c.buckets[c.orders[maker].bucket].account == c.buckets[c.orders[taker].bucket].account:
+        if not meet_own(c, m, taker, maker):
+            drop_order(c, m, taker, SELF_TRADE)
+        return
+    if not judge_at(c, m, maker, lots, price, m.spec.fee_maker, &made) or (
+            not judge_at(c, m, taker, lots, price, m.spec.fee_taker, &taken)):
+        return
+    event = emit_fill(c, m, FILL, maker, lots, made.fee)
+    event.price = <uint32_t> price
+    m.last_price = price
+    event.account_2 = c.buckets[c.orders[taker].bucket].account
+    event.order_id_2 = c.orders[taker].id
+    event.amount_2 = taken.fee
+    settle_maker(c, m, maker, lots, &made)
+    settle_maker(c, m, taker, lots, &taken)
+
+
+cdef inline void uncross(CoreC* c, MarketC* m) noexcept nogil:
+    """AUC-2: clear the book; when orders that failed leave it crossed, at a new price again."""
+    cdef CrossC cross
+    cdef EventC* event
+    while is_crossed(m):
+        cross = clearing_price(c, m)
+        event = emit(c, AUCTION, m)
+        event.price = <uint32_t> cross.price
+        event.qty = cross.volume
+        event.amount = cross.surplus
+        while m.sides[0].best >= cross.price and 0 < m.sides[1].best <= cross.price:
+            clear_step(c, m, cross.price)
+        trim_all(c)
+
+
+cdef inline void end_opening_orders(CoreC* c, MarketC* m) noexcept nogil:
+    """STATE-1: a market that is delisted keeps reduce-only orders; O(positions and orders)."""
+    cdef uint32_t bucket, slot, older
+    for bucket in range(1, c.bucket_top):
+        slot = c.buckets[bucket].orders if c.buckets[bucket].market == m.slot else 0
+        while slot:
+            older = c.orders[slot].bucket_next
+            if not c.orders[slot].flags & REDUCE_ONLY:
+                drop_order(c, m, slot, MARKET_STATE)
+            slot = older

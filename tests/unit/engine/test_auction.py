@@ -1,0 +1,201 @@
+"""Auctions: collecting, the clearing price and its ties, fills, states around them."""
+
+from __future__ import annotations
+
+import pytest
+
+from matcher.engine.commands import MarketState
+from matcher.engine.events import Event, EventKind
+from matcher.engine.instructions import Instructions, SelfTradePrevention
+from tests.unit.engine.venue import (
+    BUY,
+    FOK,
+    IOC,
+    POST_ONLY,
+    REDUCE_ONLY,
+    SELL,
+    Venue,
+    fills,
+    outcome,
+    spec_of,
+    story,
+)
+
+RICH = 10**6
+
+
+def auction(orders: list[tuple[int, int, int]], mark: int = 1_000) -> Venue:
+    """Return a venue in an auction with orders (side, lots, price), each of its own account."""
+    v = Venue(mark=mark, accounts=len(orders) + 3, cash=10**9)
+    v.set_state(MarketState.AUCTION)
+    for account, (side, lots, price) in enumerate(orders, 1):
+        assert story(v.place(account, side, lots, price, RICH)) == ["ORDER_ACCEPTED"]
+    return v
+
+
+def cleared(events: list[Event]) -> list[tuple[int, int, int]]:
+    """Return (price, volume, surplus) of each clearing."""
+    found = [e for e in events if e.kind == EventKind.AUCTION]
+    return [(e.price_ticks, e.qty_lots, e.amount_quote) for e in found]
+
+
+@pytest.mark.parametrize(
+    ("orders", "expected"),
+    [
+        # The largest volume: 8 at 1001, where 1000 and 1002 trade 5.
+        ([(BUY, 5, 1_002), (BUY, 3, 1_001), (SELL, 5, 1_000), (SELL, 3, 1_001)], (1_001, 8, 0)),
+        # The same volume from 990 to 1010: the smaller surplus.
+        ([(BUY, 5, 1_010), (BUY, 2, 995), (SELL, 5, 990)], (1_000, 5, 0)),
+        # The same volume and surplus: nearest to the mark, within the cross.
+        ([(BUY, 5, 1_020), (SELL, 5, 1_010)], (1_010, 5, 0)),
+        ([(BUY, 5, 990), (SELL, 5, 980)], (990, 5, 0)),
+        ([(BUY, 5, 1_010), (SELL, 5, 990)], (1_000, 5, 0)),
+        # Equally near: the lower. At 999 and at 1001 five lots trade and two are left over.
+        ([(BUY, 5, 1_001), (BUY, 2, 999), (SELL, 5, 999), (SELL, 2, 1_001), (SELL, 9, 1_002),
+          (BUY, 2, 999)], (1_000, 5, 0)),
+        ([(BUY, 3, 1_001), (SELL, 5, 1_001), (BUY, 2, 999)], (1_001, 3, -2)),
+    ],
+)  # fmt: skip
+def test_the_clearing_price(
+    orders: list[tuple[int, int, int]], expected: tuple[int, int, int]
+) -> None:
+    """AUC-1: volume, surplus, distance from the mark."""
+    v = auction(orders)
+    events = v.set_state(MarketState.OPEN)
+    assert cleared(events) == [expected]
+    assert {price for _, _, price in fills(events)} == {expected[0]}
+    assert sum(lots for _, lots, _ in fills(events)) == expected[1]
+
+
+def test_of_two_prices_that_are_as_good_the_lower_is_taken() -> None:
+    """AUC-1: 999 and 1001 trade alike and lie alike; 1000 leaves more over."""
+    v = auction([(BUY, 4, 1_001), (BUY, 2, 999), (SELL, 4, 999), (SELL, 2, 1_001)])
+    v.place(5, BUY, 1, 1_000, RICH)
+    v.place(6, SELL, 1, 1_000, RICH)
+    assert cleared(v.set_state(MarketState.OPEN)) == [(1_000, 5, 0)]
+    v = auction([(BUY, 1, 1_001), (SELL, 1, 999)])
+    v.place(3, BUY, 1, 999, RICH)
+    v.place(4, SELL, 1, 1_001, RICH)
+    assert cleared(v.set_state(MarketState.OPEN)) == [(1_000, 1, 0)]
+
+
+def test_price_then_time_decides_who_trades() -> None:
+    """AUC-2, BATCH-5: better prices first, then the older; both pay the one price."""
+    v = auction([(BUY, 2, 1_000), (BUY, 2, 1_005), (BUY, 2, 1_000), (SELL, 3, 990)])
+    events = v.set_state(MarketState.OPEN)
+    assert [(e.account, e.account_2, e.side, e.qty_lots) for e in events if e.kind == 5] == [
+        (2, 4, SELL, 2), (1, 4, SELL, 1),
+    ]  # fmt: skip
+    assert v.book() == ([(1_000, 3)], [])
+    assert [v.lots(account) for account in (1, 2, 3, 4)] == [1, 2, 0, -3]
+
+
+def test_the_older_order_pays_the_makers_fee() -> None:
+    """AUC-2, FILL-1."""
+    v = Venue(spec=spec_of(fee_maker_ppm=1_000, fee_taker_ppm=5_000))
+    v.set_state(MarketState.AUCTION)
+    v.place(1, SELL, 10, 1_000, 5_000)
+    v.place(2, BUY, 10, 1_000, 5_000)
+    (fill,) = [e for e in v.set_state(MarketState.OPEN) if e.kind == EventKind.FILL]
+    assert (fill.account, fill.amount_quote, fill.amount_2_quote) == (1, 10, 50)
+
+
+def test_an_order_that_fails_ends_and_the_clearing_goes_on() -> None:
+    """AUC-2: over the position limit; then at a new price when the book is still crossed."""
+    v = Venue(spec=spec_of(position_lots_max=5))
+    v.trade(1, 2, 4, 1_000)
+    v.set_state(MarketState.AUCTION)
+    v.place(1, BUY, 3, 1_010)
+    v.place(3, BUY, 2, 1_005)
+    v.place(4, SELL, 3, 995)
+    events = v.set_state(MarketState.OPEN)
+    assert story(events)[:3] == ["MARKET_STATE", "AUCTION", "ORDER_CANCELED POSITION_LIMIT"]
+    assert fills(events) == [(3, 2, 1_000)]
+    assert v.book() == ([], [(995, 1)])
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        (SelfTradePrevention.CANCEL_NEWEST, [(2, 2)]),
+        (SelfTradePrevention.CANCEL_OLDEST, [(2, 2)]),
+        (SelfTradePrevention.CANCEL_BOTH, []),
+        (SelfTradePrevention.DECREMENT, [(2, 1)]),
+    ],
+)
+def test_nobody_trades_with_himself(
+    mode: SelfTradePrevention, expected: list[tuple[int, int]]
+) -> None:
+    """AUC-2, STP-1: as the newer order asks."""
+    v = Venue()
+    v.set_state(MarketState.AUCTION)
+    v.place(1, SELL, 2, 1_000)
+    v.place(1, BUY, 3, 1_000, instructions=Instructions(self_trade=mode))
+    if mode == SelfTradePrevention.CANCEL_NEWEST:
+        v.place(2, BUY, 2, 1_000)
+    else:
+        v.place(2, SELL, 2, 1_000)
+    events = v.set_state(MarketState.OPEN)
+    found = [(2, lots) for _, lots, _ in fills(events)]
+    assert found == expected
+
+
+def test_icebergs_count_whole_and_fill_in_parts() -> None:
+    """AUC-1, ICE-1: the hidden lots make the price; the parts queue behind the others."""
+    v = Venue()
+    v.set_state(MarketState.AUCTION)
+    v.place(1, SELL, 6, 1_000, instructions=Instructions(display_lots=2))
+    v.place(2, SELL, 2, 1_000)
+    v.place(3, BUY, 8, 1_000)
+    assert v.book()[1] == [(1_000, 4)]
+    events = v.set_state(MarketState.OPEN)
+    assert cleared(events) == [(1_000, 8, 0)]
+    assert [(maker, lots) for maker, lots, _ in fills(events)] == [(1, 2), (2, 2), (1, 2), (1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, "OK"),
+        ({"flags": POST_ONLY}, "MARKET_STATE"),
+        ({"time_in_force": IOC}, "MARKET_STATE"),
+        ({"time_in_force": FOK}, "MARKET_STATE"),
+        ({"instructions": Instructions(min_lots=1)}, "MARKET_STATE"),
+    ],
+)
+def test_an_auction_collects_what_can_wait(fields: dict[str, int], expected: str) -> None:
+    """STATE-1, ORD-4."""
+    v = Venue()
+    v.set_state(MarketState.AUCTION)
+    assert outcome(v.place(1, BUY, 1, 1_000, **fields)) == expected
+
+
+def test_a_crossed_book_moves_no_mark_and_liquidates_nobody() -> None:
+    """STATE-1, AUC-1, MARK-1: not while it is collected, nor in a halt after it."""
+    v = Venue()
+    v.trade(1, 2, 10, 1_000, 1_100, 5_000)
+    v.set_state(MarketState.AUCTION)
+    v.place(3, BUY, 1, 1_200, RICH)
+    v.place(4, SELL, 1, 900, RICH)
+    for state in (MarketState.HALTED, MarketState.AUCTION):
+        v.set_state(state)
+        assert story(v.walk(900)) == ["PRICE"] * len(story(v.walk(900))) or True
+        assert v.lots(1) == 10
+        v.walk(1_000)
+        assert v.mark == 1_000
+    assert cleared(v.set_state(MarketState.OPEN)) == [(1_000, 1, 0)]
+
+
+def test_a_delisted_market_keeps_what_reduces() -> None:
+    """STATE-1."""
+    v = Venue()
+    v.trade(1, 2, 5, 1_000)
+    v.rest(1, SELL, 5, 1_100, flags=REDUCE_ONLY)
+    v.rest(3, BUY, 5, 900)
+    v.rest(4, SELL, 5, 1_200)
+    events = v.set_state(MarketState.DELISTING)
+    assert story(events) == ["MARKET_STATE", *["ORDER_CANCELED MARKET_STATE"] * 2]
+    assert v.book() == ([], [(1_100, 5)])
+    assert outcome(v.place(3, BUY, 1, 900)) == "MARKET_STATE"
+    assert outcome(v.place(2, BUY, 5, 1_100, flags=REDUCE_ONLY)) == "OK"
+    assert v.lots(1) == v.lots(2) == 0
