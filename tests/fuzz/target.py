@@ -58,7 +58,11 @@ _RARE = {
     CommandKind.PLACE: 110, CommandKind.PRICE: 40, CommandKind.CANCEL: 24, CommandKind.TICK: 10,
     CommandKind.MOVE_COLLATERAL: 12, CommandKind.WITHDRAW: 6,
 }  # fmt: skip
-KINDS: Final = table(*((_RARE.get(kind, 4), int(kind)) for kind in CommandKind))
+# These go before other records; what is not well-formed is refused, which mode 0 tries.
+_HEADS = {CommandKind.EXTENSION, CommandKind.GROUP}
+KINDS: Final = table(
+    *((_RARE.get(kind, 4), int(kind)) for kind in CommandKind if kind not in _HEADS)
+)
 ACCOUNT: Final = table(*((40, k) for k in range(1, ACCOUNTS + 1)), (3, 0), (3, 7), (2, 2**32 - 1))
 MARKET: Final = table((150, 1), (90, 9), (6, 0), (5, 2), (5, 65_535))
 SIDE: Final = table((120, 0), (120, 1), (12, 2), (4, 255))
