@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build gen lock fmt check test fuzz spec demo readme bench sol audit slither symbolic mutation clean
+.PHONY: help setup build gen lock fmt check test fuzz soak spec demo replay readme bench sol audit slither symbolic mutation clean
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -94,6 +94,13 @@ test: sol ## every test: unit, property, differential, integration, style and So
 fuzz: setup ## fuzz the engine under sanitizers for SECONDS=60; INPUT=file runs a finding again
 	@python -m tests.fuzz --seconds $(or $(SECONDS),60) $(if $(INPUT),--input $(INPUT))
 
+# Model, kernel and contract on a million fresh states, then properties and fuzz tests for longer.
+soak: setup ## the random tests for as long as it takes: an hour or more; STATES=1000000
+	python -m tests.differential.soak --states $(or $(STATES),1000000)
+	BULKHEAD_SOAK_STATES=200000 python -m pytest -q tests/differential
+	HYPOTHESIS_PROFILE=soak python -m pytest -q tests/property
+	! command -v forge >/dev/null || (cd $(CONTRACTS) && FOUNDRY_PROFILE=soak node tools/forge.mjs test --offline)
+
 spec: setup ## print which tests show which rule of SPEC.md
 	python -m tests.tidy.spec
 
@@ -103,6 +110,9 @@ sol: setup ## Solidity's tests
 
 demo: setup ## replay 10 October 2025 end to end; ARGS="--backend eth-tester" for the slow chain
 	@python -m tests.demo $(ARGS)
+
+replay: setup ## every price series of the data folder with 10,000 positions; ARGS="SOLUSDT --first 2025-10-10"
+	@python -m tests.replay.klines $(ARGS)
 
 readme: setup ## run the demo and put its output into README.md
 	python -m tests.demo.readme

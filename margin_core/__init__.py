@@ -1,5 +1,6 @@
 """Isolated-margin arithmetic: exact integers, no clock, no I/O, no floats."""
 
+from margin_core.index import IndexRow, NoIndex, Observation, index_price
 from margin_core.market_spec import ContractKind, MarketSpec, Tier
 from margin_core.rules import (
     FillOutcome,
@@ -26,8 +27,11 @@ from margin_core.rules import (
 __all__ = [
     "ContractKind",
     "FillOutcome",
+    "IndexRow",
     "MarginState",
     "MarketSpec",
+    "NoIndex",
+    "Observation",
     "Tier",
     "Verdict",
     "adl_rank",
@@ -41,6 +45,7 @@ __all__ = [
     "bankruptcy_price_ticks",
     "equity_quote",
     "funding_owed_quote",
+    "index_price",
     "initial_requirement_quote",
     "is_liquidatable",
     "liquidation_lots_max",

@@ -88,6 +88,14 @@ class _Addresses(msgspec.Struct, frozen=True, kw_only=True):
     settlement: Address
 
 
+class OracleTable(_Table, frozen=True, kw_only=True):
+    """When the prices that single oracle signers submit are an index price (IDX-1, IDX-2)."""
+
+    quorum: Annotated[int, Meta(ge=1, le=64)] = 1
+    spread_max_ms: Milliseconds = 2_000
+    deviation_max_ppm: Annotated[int, Meta(ge=0, le=1_000_000)] = 10_000
+
+
 class EngineTable(_Table, frozen=True, kw_only=True):
     """How much the engine allocates at start. It refuses with CAPACITY beyond these."""
 
@@ -134,6 +142,7 @@ class MatcherConfig(_Table, frozen=True, kw_only=True):
     log_format: Literal["text", "json"] = "text"
     reflection: bool = True
     domain: DomainTable
+    oracle: OracleTable = OracleTable()
     engine: EngineTable = EngineTable()
     limits: LimitsTable = LimitsTable()
     tls: TLSTable | None = None
@@ -160,6 +169,7 @@ def load(path: Path, overrides: dict[str, Any] | None = None) -> MatcherConfig:
     except msgspec.ValidationError as exc:
         raise ConfigError(_explain(path, table, str(exc))) from exc
     _check_limits(path, config.limits)
+    _check_quorum(path, config)
     config = _resolve_secrets(path, config)
     return msgspec.structs.replace(config, domain=_resolve_domain(path, config.domain))
 
@@ -218,6 +228,16 @@ def _check_limits(path: Path, limits: LimitsTable) -> None:
         if found < least:
             where = f"{path}: $.matcher.limits.{name}"
             raise ConfigError(f"{where}: expected at least {least}, found {found}")
+
+
+def _check_quorum(path: Path, config: MatcherConfig) -> None:
+    """As many signers as a row needs must exist."""
+    signers = len({address.lower() for address in config.oracle_signers})
+    if config.oracle.quorum > signers:
+        where = f"{path}: $.matcher.oracle.quorum"
+        raise ConfigError(
+            f"{where}: expected at most the {signers} oracle_signers, found {config.oracle.quorum}"
+        )
 
 
 def _resolve_domain(path: Path, domain: DomainTable) -> DomainTable:

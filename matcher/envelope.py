@@ -13,6 +13,7 @@ SIGNATURE_BYTES: Final = 64
 INSURANCE_ADDRESS: Final = bytes(19) + b"\x01"  # BATCH-4
 INSURANCE_ACCOUNT: Final = 0
 
+_OBSERVATION: Final = struct.Struct("<Iq64s")  # 76 bytes: no count of them makes 64
 _PLACE: Final = struct.Struct("<I64s")
 _WITHDRAW: Final = struct.Struct("<20s64s")
 _REPLACE: Final = struct.Struct("<Q")
@@ -62,6 +63,33 @@ class PlaceExtra(NamedTuple):
     def unpack(cls, extra: bytes) -> PlaceExtra:
         """Undo `pack`."""
         return cls._make(_PLACE.unpack(extra))
+
+
+class SignedObservation(NamedTuple):
+    """What one index source has signed: ticks, unix milliseconds, 64 bytes."""
+
+    price_ticks: int
+    time_ms: int
+    signature: bytes
+
+
+class PriceExtra(NamedTuple):
+    """The signed observations that a PRICE is made of, in the order of IDX-2."""
+
+    observations: tuple[SignedObservation, ...]
+
+    def pack(self) -> bytes:
+        """Return the extra of a PRICE; of one observation only its signature."""
+        if len(self.observations) == 1:
+            return self.observations[0].signature
+        return b"".join(_OBSERVATION.pack(*seen) for seen in self.observations)
+
+    @classmethod
+    def unpack(cls, extra: bytes, price_ticks: int, time_ms: int) -> PriceExtra:
+        """Undo `pack`; a lone observation has the price and time of its command."""
+        if len(extra) == SIGNATURE_BYTES:
+            return cls((SignedObservation(price_ticks, time_ms, extra),))
+        return cls(tuple(map(SignedObservation._make, _OBSERVATION.iter_unpack(extra))))
 
 
 class WithdrawExtra(NamedTuple):

@@ -117,6 +117,7 @@ class SharedTable(_Table, frozen=True, kw_only=True):
     engine: EngineTable | None = None
     limits: LimitsTable | None = None
     tls: TLSTable | None = None
+    oracle: Foreign = None
     listen: Foreign = None
     journal_dir: Foreign = None
     journal_segment_bytes: Foreign = None

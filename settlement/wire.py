@@ -15,6 +15,7 @@ from settlement.batch.items import (
     FundFill,
     Funding,
     LiquidationFill,
+    Observation,
     PriceRow,
     SignedOrder,
     Takeover,
@@ -90,6 +91,12 @@ def _item_from_wire(item: settlement_item_pb2.SettlementItem) -> AnyItem:
                 mark_price_ticks=item.price.mark_price_ticks,
                 index_time_ms=index.time_ms,
                 signature=index.signature,
+                observations=tuple(
+                    Observation(
+                        price_ticks=seen.price_ticks, time_ms=seen.time_ms, signature=seen.signature
+                    )
+                    for seen in item.price.observations
+                ),
             )
         case "fill":
             return Fill(

@@ -46,8 +46,8 @@ class SettlementItem(NamedTuple):
         time_ns: Engine time.
         command_seq: Command that decided it.
         event: The engine's event; all zero for TICK.
-        extra: PRICE: the oracle's signature; COLLATERAL_MOVED and WITHDRAWN: the command's record
-            and its journalled extra; else empty.
+        extra: PRICE: the signed observations (PriceExtra); COLLATERAL_MOVED and WITHDRAWN: the
+            command's record and its journalled extra; else empty.
     """
 
     item_seq: int

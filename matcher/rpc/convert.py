@@ -228,17 +228,6 @@ def index_price_of(
     return price, of_length(f"{path}.signature", wire.signature, SIGNATURE_BYTES)
 
 
-def price_command(price: IndexPrice, signature: bytes) -> tuple[Command, bytes]:
-    """Return the PRICE of an index price, and its extra."""
-    command = Command(
-        kind=CommandKind.PRICE,
-        market_id=price.market_id,
-        price_ticks=price.price_ticks,
-        aux=price.time_ms,
-    )
-    return command, signature
-
-
 def deposit_command(wire: chain_event_pb2.ChainDeposit, path: str) -> tuple[Command, bytes]:
     """Return the DEPOSIT or FUND_DEPOSIT; the account's index is found when it is applied."""
     deposit_seq = in_range(f"{path}.deposit_seq", wire.deposit_seq, 1, INT64_MAX)

@@ -28,7 +28,7 @@ from bulkhead.types.v1 import (
 from matcher.engine import commands
 from matcher.engine.commands import COMMAND_BYTES, FLAG_POST_ONLY, FLAG_REDUCE_ONLY, Command
 from matcher.engine.events import EventKind
-from matcher.envelope import Listing, WithdrawExtra
+from matcher.envelope import Listing, PriceExtra, WithdrawExtra
 from matcher.feed import account_events as account
 from matcher.feed import market_data as market
 from matcher.feed.settlement import TICK, SettlementItem, SettlementOrder
@@ -324,14 +324,24 @@ def _item_body(item: SettlementItem, accounts: Accounts) -> tuple[str, Any]:
 
 def _price_item(item: SettlementItem) -> settlement_item_pb2.PriceItem:
     event = item.event
+    observations = PriceExtra.unpack(item.extra, event.qty_lots, event.amount_quote).observations
     return settlement_item_pb2.PriceItem(
         index_price=signed_index_price_pb2.SignedIndexPrice(
             market_id=event.market_id,
             price_ticks=event.qty_lots,
             time_ms=event.amount_quote,
-            signature=item.extra,
+            signature=observations[0].signature if len(observations) == 1 else b"",
         ),
         mark_price_ticks=event.price_ticks,
+        observations=[
+            signed_index_price_pb2.SignedIndexPrice(
+                market_id=event.market_id,
+                price_ticks=seen.price_ticks,
+                time_ms=seen.time_ms,
+                signature=seen.signature,
+            )
+            for seen in observations
+        ],
     )
 
 

@@ -26,6 +26,7 @@ from bulkhead.matcher.v1 import (
     trading_service_pb2_grpc,
 )
 from matcher.errors import BulkheadError, ConfigError, ListenError
+from matcher.oracle import Aggregator
 from matcher.rpc.account_service import AccountService
 from matcher.rpc.admin_service import AdminService
 from matcher.rpc.market_data_service import MarketDataService
@@ -105,7 +106,7 @@ class Server:
         )
         signers = [bytes.fromhex(address[2:]) for address in config.oracle_signers]
         oracle_service_pb2_grpc.add_OracleServiceServicer_to_server(
-            OracleService(gateway, signers), server
+            OracleService(gateway, signers, Aggregator(config.oracle)), server
         )
         admin_service_pb2_grpc.add_AdminServiceServicer_to_server(
             AdminService(gateway, config.admin_token), server

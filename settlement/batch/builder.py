@@ -343,6 +343,11 @@ def _signed_record(item: CollateralMove | Withdrawal, draft: Draft) -> Item:
 
 
 def _price_item(row: PriceRow, draft: Draft) -> PriceItem:
+    if not row.signature:
+        raise FeedError(
+            f"item {row.item_seq}: {len(row.observations)} index observations: expected 1, a "
+            "payload of version 1 has room for no more"
+        )
     return PriceItem(
         market=draft.markets[row.market_id],
         time_ms=row.index_time_ms,

@@ -38,6 +38,14 @@ class FeedItem(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag=True):
     time_ns: int
 
 
+class Observation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What one index source has signed."""
+
+    price_ticks: int
+    time_ms: int
+    signature: bytes  # 64 bytes, over IndexPrice
+
+
 class PriceRow(FeedItem, frozen=True, kw_only=True, gc=False):
     """A new price row of a market. It holds until the next row of the same market."""
 
@@ -45,7 +53,8 @@ class PriceRow(FeedItem, frozen=True, kw_only=True, gc=False):
     index_price_ticks: int
     mark_price_ticks: int
     index_time_ms: int
-    signature: bytes  # the oracle's, over IndexPrice
+    signature: bytes  # of the only observation; empty when there are several
+    observations: tuple[Observation, ...] = ()  # sorted by price, then time
 
 
 class Fill(FeedItem, frozen=True, kw_only=True, gc=False):

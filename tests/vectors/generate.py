@@ -191,9 +191,9 @@ KINDS: dict[str, Callable[[Random, Market, Bucket], Row | None]] = {
 }
 
 
-def rows_of(kind: str, specs: list[MarketSpec]) -> list[Row]:
+def rows_of(kind: str, specs: list[MarketSpec], seed: str = "") -> list[Row]:
     """Return the cases of one kind: at least two of five admitted, the rest refused."""
-    rng, refused = Random(kind), 0
+    rng, refused = Random(kind + seed), 0
     rows: list[Row] = []
     verdict_at = COLUMNS[kind].split().index("verdict") if kind != "state" else 0
     while len(rows) < CASES:
@@ -211,12 +211,16 @@ def rows_of(kind: str, specs: list[MarketSpec]) -> list[Row]:
     return rows
 
 
-def text() -> str:
-    """Return the file: for each kind one flat array, a case a line, and its columns."""
-    rng = Random("specs")
+def cases(seed: str = "") -> tuple[list[MarketSpec], dict[str, list[Row]]]:
+    """Return markets, and the cases of each kind; every seed gives others."""
+    rng = Random("specs" + seed)
     specs = [any_spec(rng) for _ in range(SPECS)]
-    tables = {"specs": [spec_row(spec) for spec in specs]}
-    tables |= {kind: rows_of(kind, specs) for kind in KINDS}
+    return specs, {kind: rows_of(kind, specs, seed) for kind in KINDS}
+
+
+def text(specs: list[MarketSpec], rows_by_kind: dict[str, list[Row]]) -> str:
+    """Return the file: for each kind one flat array, a case a line, and its columns."""
+    tables = {"specs": [spec_row(spec) for spec in specs]} | rows_by_kind
     parts = ['"columns": ' + json.dumps({k: v.split() for k, v in COLUMNS.items()})]
     for kind, rows in tables.items():
         assert all(len(row) == len(COLUMNS[kind].split()) for row in rows), kind
@@ -227,7 +231,7 @@ def text() -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the file, or with `--check` return 1 when it is not what would be written."""
-    fresh = text()
+    fresh = text(*cases())
     if arguments == ["--check"]:
         if PATH.is_file() and PATH.read_text() == fresh:
             return 0

@@ -238,7 +238,8 @@ def draw_item(draw: st.DrawFn, seq: int, time_ns: int) -> AnyItem:
     choices: list[AnyItem] = [
         Tick(**at),
         PriceRow(
-            **at,
+            item_seq=seq,
+            time_ns=time_ns,
             market_id=market_id,
             index_price_ticks=draw(st.integers(1, 3)),
             mark_price_ticks=1,

@@ -28,7 +28,7 @@ from bulkhead.types.v1 import signed_order_pb2 as bulkhead_dot_types_dot_v1_dot_
 from bulkhead.types.v1 import signed_withdrawal_pb2 as bulkhead_dot_types_dot_v1_dot_signed__withdrawal__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)bulkhead/matcher/v1/settlement_item.proto\x12\x13\x62ulkhead.matcher.v1\x1a.bulkhead/types/v1/signed_collateral_move.proto\x1a*bulkhead/types/v1/signed_index_price.proto\x1a$bulkhead/types/v1/signed_order.proto\x1a)bulkhead/types/v1/signed_withdrawal.proto\"R\n\x0fSettlementOrder\x12\x10\n\x08order_id\x18\x01 \x01(\x04\x12-\n\x05order\x18\x02 \x01(\x0b\x32\x1e.bulkhead.types.v1.SignedOrder\"\xe0\x04\n\x0eSettlementItem\x12\x10\n\x08item_seq\x18\x01 \x01(\x03\x12\x0f\n\x07time_ns\x18\x02 \x01(\x03\x12/\n\x05price\x18\x03 \x01(\x0b\x32\x1e.bulkhead.matcher.v1.PriceItemH\x00\x12-\n\x04\x66ill\x18\x04 \x01(\x0b\x32\x1d.bulkhead.matcher.v1.FillItemH\x00\x12\x44\n\x10liquidation_fill\x18\x05 \x01(\x0b\x32(.bulkhead.matcher.v1.LiquidationFillItemH\x00\x12\x35\n\x08takeover\x18\x06 \x01(\x0b\x32!.bulkhead.matcher.v1.TakeoverItemH\x00\x12+\n\x03\x61\x64l\x18\x07 \x01(\x0b\x32\x1c.bulkhead.matcher.v1.AdlItemH\x00\x12\x36\n\tfund_fill\x18\x08 \x01(\x0b\x32!.bulkhead.matcher.v1.FundFillItemH\x00\x12\x33\n\x07\x66unding\x18\t \x01(\x0b\x32 .bulkhead.matcher.v1.FundingItemH\x00\x12\x42\n\x0f\x63ollateral_move\x18\n \x01(\x0b\x32\'.bulkhead.matcher.v1.CollateralMoveItemH\x00\x12\x39\n\nwithdrawal\x18\x0b \x01(\x0b\x32#.bulkhead.matcher.v1.WithdrawalItemH\x00\x12-\n\x04tick\x18\x0c \x01(\x0b\x32\x1d.bulkhead.matcher.v1.TickItemH\x00\x42\x06\n\x04item\"_\n\tPriceItem\x12\x38\n\x0bindex_price\x18\x01 \x01(\x0b\x32#.bulkhead.types.v1.SignedIndexPrice\x12\x18\n\x10mark_price_ticks\x18\x02 \x01(\x03\"t\n\x08\x46illItem\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12\x16\n\x0etaker_order_id\x18\x02 \x01(\x04\x12\x16\n\x0emaker_order_id\x18\x03 \x01(\x04\x12\x10\n\x08qty_lots\x18\x04 \x01(\x03\x12\x13\n\x0bprice_ticks\x18\x05 \x01(\x03\"x\n\x13LiquidationFillItem\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0c\x12\x11\n\tmarket_id\x18\x02 \x01(\r\x12\x16\n\x0emaker_order_id\x18\x03 \x01(\x04\x12\x10\n\x08qty_lots\x18\x04 \x01(\x03\x12\x13\n\x0bprice_ticks\x18\x05 \x01(\x03\"Y\n\x0cTakeoverItem\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0c\x12\x11\n\tmarket_id\x18\x02 \x01(\r\x12\x10\n\x08qty_lots\x18\x03 \x01(\x03\x12\x13\n\x0bprice_ticks\x18\x04 \x01(\x03\"r\n\x07\x41\x64lItem\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0c\x12\x1c\n\x14\x63ounterparty_account\x18\x02 \x01(\x0c\x12\x11\n\tmarket_id\x18\x03 \x01(\r\x12\x10\n\x08qty_lots\x18\x04 \x01(\x03\x12\x13\n\x0bprice_ticks\x18\x05 \x01(\x03\"`\n\x0c\x46undFillItem\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12\x16\n\x0emaker_order_id\x18\x02 \x01(\x04\x12\x10\n\x08qty_lots\x18\x03 \x01(\x03\x12\x13\n\x0bprice_ticks\x18\x04 \x01(\x03\":\n\x0b\x46undingItem\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12\x18\n\x10\x66unding_index_e6\x18\x02 \x01(\x03\"K\n\x12\x43ollateralMoveItem\x12\x35\n\x04move\x18\x01 \x01(\x0b\x32\'.bulkhead.types.v1.SignedCollateralMove\"I\n\x0eWithdrawalItem\x12\x37\n\nwithdrawal\x18\x01 \x01(\x0b\x32#.bulkhead.types.v1.SignedWithdrawal\"\n\n\x08TickItemb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)bulkhead/matcher/v1/settlement_item.proto\x12\x13\x62ulkhead.matcher.v1\x1a.bulkhead/types/v1/signed_collateral_move.proto\x1a*bulkhead/types/v1/signed_index_price.proto\x1a$bulkhead/types/v1/signed_order.proto\x1a)bulkhead/types/v1/signed_withdrawal.proto\"R\n\x0fSettlementOrder\x12\x10\n\x08order_id\x18\x01 \x01(\x04\x12-\n\x05order\x18\x02 \x01(\x0b\x32\x1e.bulkhead.types.v1.SignedOrder\"\xe0\x04\n\x0eSettlementItem\x12\x10\n\x08item_seq\x18\x01 \x01(\x03\x12\x0f\n\x07time_ns\x18\x02 \x01(\x03\x12/\n\x05price\x18\x03 \x01(\x0b\x32\x1e.bulkhead.matcher.v1.PriceItemH\x00\x12-\n\x04\x66ill\x18\x04 \x01(\x0b\x32\x1d.bulkhead.matcher.v1.FillItemH\x00\x12\x44\n\x10liquidation_fill\x18\x05 \x01(\x0b\x32(.bulkhead.matcher.v1.LiquidationFillItemH\x00\x12\x35\n\x08takeover\x18\x06 \x01(\x0b\x32!.bulkhead.matcher.v1.TakeoverItemH\x00\x12+\n\x03\x61\x64l\x18\x07 \x01(\x0b\x32\x1c.bulkhead.matcher.v1.AdlItemH\x00\x12\x36\n\tfund_fill\x18\x08 \x01(\x0b\x32!.bulkhead.matcher.v1.FundFillItemH\x00\x12\x33\n\x07\x66unding\x18\t \x01(\x0b\x32 .bulkhead.matcher.v1.FundingItemH\x00\x12\x42\n\x0f\x63ollateral_move\x18\n \x01(\x0b\x32\'.bulkhead.matcher.v1.CollateralMoveItemH\x00\x12\x39\n\nwithdrawal\x18\x0b \x01(\x0b\x32#.bulkhead.matcher.v1.WithdrawalItemH\x00\x12-\n\x04tick\x18\x0c \x01(\x0b\x32\x1d.bulkhead.matcher.v1.TickItemH\x00\x42\x06\n\x04item\"\x9a\x01\n\tPriceItem\x12\x38\n\x0bindex_price\x18\x01 \x01(\x0b\x32#.bulkhead.types.v1.SignedIndexPrice\x12\x18\n\x10mark_price_ticks\x18\x02 \x01(\x03\x12\x39\n\x0cobservations\x18\x03 \x03(\x0b\x32#.bulkhead.types.v1.SignedIndexPrice\"t\n\x08\x46illItem\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12\x16\n\x0etaker_order_id\x18\x02 \x01(\x04\x12\x16\n\x0emaker_order_id\x18\x03 \x01(\x04\x12\x10\n\x08qty_lots\x18\x04 \x01(\x03\x12\x13\n\x0bprice_ticks\x18\x05 \x01(\x03\"x\n\x13LiquidationFillItem\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0c\x12\x11\n\tmarket_id\x18\x02 \x01(\r\x12\x16\n\x0emaker_order_id\x18\x03 \x01(\x04\x12\x10\n\x08qty_lots\x18\x04 \x01(\x03\x12\x13\n\x0bprice_ticks\x18\x05 \x01(\x03\"Y\n\x0cTakeoverItem\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0c\x12\x11\n\tmarket_id\x18\x02 \x01(\r\x12\x10\n\x08qty_lots\x18\x03 \x01(\x03\x12\x13\n\x0bprice_ticks\x18\x04 \x01(\x03\"r\n\x07\x41\x64lItem\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0c\x12\x1c\n\x14\x63ounterparty_account\x18\x02 \x01(\x0c\x12\x11\n\tmarket_id\x18\x03 \x01(\r\x12\x10\n\x08qty_lots\x18\x04 \x01(\x03\x12\x13\n\x0bprice_ticks\x18\x05 \x01(\x03\"`\n\x0c\x46undFillItem\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12\x16\n\x0emaker_order_id\x18\x02 \x01(\x04\x12\x10\n\x08qty_lots\x18\x03 \x01(\x03\x12\x13\n\x0bprice_ticks\x18\x04 \x01(\x03\":\n\x0b\x46undingItem\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12\x18\n\x10\x66unding_index_e6\x18\x02 \x01(\x03\"K\n\x12\x43ollateralMoveItem\x12\x35\n\x04move\x18\x01 \x01(\x0b\x32\'.bulkhead.types.v1.SignedCollateralMove\"I\n\x0eWithdrawalItem\x12\x37\n\nwithdrawal\x18\x01 \x01(\x0b\x32#.bulkhead.types.v1.SignedWithdrawal\"\n\n\x08TickItemb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,24 +39,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETTLEMENTORDER']._serialized_end=321
   _globals['_SETTLEMENTITEM']._serialized_start=324
   _globals['_SETTLEMENTITEM']._serialized_end=932
-  _globals['_PRICEITEM']._serialized_start=934
-  _globals['_PRICEITEM']._serialized_end=1029
-  _globals['_FILLITEM']._serialized_start=1031
-  _globals['_FILLITEM']._serialized_end=1147
-  _globals['_LIQUIDATIONFILLITEM']._serialized_start=1149
-  _globals['_LIQUIDATIONFILLITEM']._serialized_end=1269
-  _globals['_TAKEOVERITEM']._serialized_start=1271
-  _globals['_TAKEOVERITEM']._serialized_end=1360
-  _globals['_ADLITEM']._serialized_start=1362
-  _globals['_ADLITEM']._serialized_end=1476
-  _globals['_FUNDFILLITEM']._serialized_start=1478
-  _globals['_FUNDFILLITEM']._serialized_end=1574
-  _globals['_FUNDINGITEM']._serialized_start=1576
-  _globals['_FUNDINGITEM']._serialized_end=1634
-  _globals['_COLLATERALMOVEITEM']._serialized_start=1636
-  _globals['_COLLATERALMOVEITEM']._serialized_end=1711
-  _globals['_WITHDRAWALITEM']._serialized_start=1713
-  _globals['_WITHDRAWALITEM']._serialized_end=1786
-  _globals['_TICKITEM']._serialized_start=1788
-  _globals['_TICKITEM']._serialized_end=1798
+  _globals['_PRICEITEM']._serialized_start=935
+  _globals['_PRICEITEM']._serialized_end=1089
+  _globals['_FILLITEM']._serialized_start=1091
+  _globals['_FILLITEM']._serialized_end=1207
+  _globals['_LIQUIDATIONFILLITEM']._serialized_start=1209
+  _globals['_LIQUIDATIONFILLITEM']._serialized_end=1329
+  _globals['_TAKEOVERITEM']._serialized_start=1331
+  _globals['_TAKEOVERITEM']._serialized_end=1420
+  _globals['_ADLITEM']._serialized_start=1422
+  _globals['_ADLITEM']._serialized_end=1536
+  _globals['_FUNDFILLITEM']._serialized_start=1538
+  _globals['_FUNDFILLITEM']._serialized_end=1634
+  _globals['_FUNDINGITEM']._serialized_start=1636
+  _globals['_FUNDINGITEM']._serialized_end=1694
+  _globals['_COLLATERALMOVEITEM']._serialized_start=1696
+  _globals['_COLLATERALMOVEITEM']._serialized_end=1771
+  _globals['_WITHDRAWALITEM']._serialized_start=1773
+  _globals['_WITHDRAWALITEM']._serialized_end=1846
+  _globals['_TICKITEM']._serialized_start=1848
+  _globals['_TICKITEM']._serialized_end=1858
 # @@protoc_insertion_point(module_scope)

@@ -2,9 +2,10 @@ from bulkhead.types.v1 import signed_collateral_move_pb2 as _signed_collateral_m
 from bulkhead.types.v1 import signed_index_price_pb2 as _signed_index_price_pb2
 from bulkhead.types.v1 import signed_order_pb2 as _signed_order_pb2
 from bulkhead.types.v1 import signed_withdrawal_pb2 as _signed_withdrawal_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Mapping as _Mapping
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -46,12 +47,14 @@ class SettlementItem(_message.Message):
     def __init__(self, item_seq: _Optional[int] = ..., time_ns: _Optional[int] = ..., price: _Optional[_Union[PriceItem, _Mapping]] = ..., fill: _Optional[_Union[FillItem, _Mapping]] = ..., liquidation_fill: _Optional[_Union[LiquidationFillItem, _Mapping]] = ..., takeover: _Optional[_Union[TakeoverItem, _Mapping]] = ..., adl: _Optional[_Union[AdlItem, _Mapping]] = ..., fund_fill: _Optional[_Union[FundFillItem, _Mapping]] = ..., funding: _Optional[_Union[FundingItem, _Mapping]] = ..., collateral_move: _Optional[_Union[CollateralMoveItem, _Mapping]] = ..., withdrawal: _Optional[_Union[WithdrawalItem, _Mapping]] = ..., tick: _Optional[_Union[TickItem, _Mapping]] = ...) -> None: ...
 
 class PriceItem(_message.Message):
-    __slots__ = ("index_price", "mark_price_ticks")
+    __slots__ = ("index_price", "mark_price_ticks", "observations")
     INDEX_PRICE_FIELD_NUMBER: _ClassVar[int]
     MARK_PRICE_TICKS_FIELD_NUMBER: _ClassVar[int]
+    OBSERVATIONS_FIELD_NUMBER: _ClassVar[int]
     index_price: _signed_index_price_pb2.SignedIndexPrice
     mark_price_ticks: int
-    def __init__(self, index_price: _Optional[_Union[_signed_index_price_pb2.SignedIndexPrice, _Mapping]] = ..., mark_price_ticks: _Optional[int] = ...) -> None: ...
+    observations: _containers.RepeatedCompositeFieldContainer[_signed_index_price_pb2.SignedIndexPrice]
+    def __init__(self, index_price: _Optional[_Union[_signed_index_price_pb2.SignedIndexPrice, _Mapping]] = ..., mark_price_ticks: _Optional[int] = ..., observations: _Optional[_Iterable[_Union[_signed_index_price_pb2.SignedIndexPrice, _Mapping]]] = ...) -> None: ...
 
 class FillItem(_message.Message):
     __slots__ = ("market_id", "taker_order_id", "maker_order_id", "qty_lots", "price_ticks")
