@@ -8,20 +8,23 @@ the long history gives, and a buffer is drawn down before it rises (EMIR 153/201
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from margin_core.limits import PPM
+from margin_core.market_spec import Tier
 from margin_core.models import procyclicality, volatility
 from margin_core.models.arguments import Floats, number, series, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import ArrayLike
+
+    from margin_core.market_spec import MarketSpec
 
 RULE = "risk profile"
 YEAR_S = 365 * 86_400
@@ -197,6 +200,47 @@ def schedule(
                 announced_time_s=time_s, effective_time_s=time_s + profile.notice_s, rates=found
             )
         time_s += profile.review_s
+
+
+def with_rates(base: MarketSpec, found: Rates) -> MarketSpec:
+    """Return the market with no tier below the rates: what an announcement of parameters carries.
+
+    `base` has the rates that the market asks at the least and those that grow with size; a tier
+    that would ask no more than the one before it is left out. Integers in, integers out.
+
+    Raises:
+        ValueError: A rule of SPEC §2 is broken, such as MKT-2: floors times steps are not whole.
+    """
+    tiers: list[Tier] = []
+    for tier in base.tiers:
+        raised = Tier(
+            notional_floor_quote=tier.notional_floor_quote,
+            margin_initial_ppm=max(tier.margin_initial_ppm, found.initial_ppm),
+            margin_maintenance_ppm=max(tier.margin_maintenance_ppm, found.maintenance_ppm),
+        )
+        if not tiers or _asked(raised) != _asked(tiers[-1]):
+            tiers.append(raised)
+    return replace(base, tiers=tuple(tiers))
+
+
+def announcements(
+    base: MarketSpec, changes: Iterable[RateChange]
+) -> Iterator[tuple[int, int, MarketSpec]]:
+    """Yield (announced_time_s, effective_time_s, parameters) where the parameters differ.
+
+    Raises:
+        ValueError: As `with_rates`.
+    """
+    held = base
+    for change in changes:
+        spec = with_rates(base, change.rates)
+        if spec != held:
+            held = spec
+            yield change.announced_time_s, change.effective_time_s, spec
+
+
+def _asked(tier: Tier) -> tuple[int, int]:
+    return tier.margin_initial_ppm, tier.margin_maintenance_ppm
 
 
 def _covering(
