@@ -16,7 +16,7 @@ INSURANCE_ACCOUNT: Final = 0
 _OBSERVATION: Final = struct.Struct("<Iq64s")  # 76 bytes: no count of them makes 64
 _PLACE: Final = struct.Struct("<I64s")
 _WITHDRAW: Final = struct.Struct("<20s64s")
-_REPLACE: Final = struct.Struct("<Q")
+_REPLACE: Final = struct.Struct("<QI")
 _LISTING: Final = struct.Struct("<qqBB")
 _CAPACITIES: Final = struct.Struct("<QQQ")
 _RECEIPT: Final = struct.Struct("<QQQQ32sH")
@@ -28,7 +28,7 @@ class ShellKind(enum.IntEnum):
 
     OPEN = 127  # the first command of every journal; extra: Capacities
     LIST_MARKET = 128  # extra: Listing
-    REPLACE = 129  # a PLACE whose order_id is the order to cancel; extra: nonce, then PLACE's
+    REPLACE = 129  # a PLACE whose order_id is the order to cancel; extra: ReplaceExtra
     BATCH_RECEIPT = 130  # extra: BatchReceipt
 
 
@@ -109,20 +109,24 @@ class WithdrawExtra(NamedTuple):
 
 
 class ReplaceExtra(NamedTuple):
-    """The nonce of the order to cancel, used when the record's order_id is 0, and the new order."""
+    """The nonce of the order to cancel, used when the record's order_id is 0, and the new order.
+
+    `unfilled_lots` must be left of the old order; 0: any.
+    """
 
     cancel_nonce: int
     place: PlaceExtra
+    unfilled_lots: int = 0
 
     def pack(self) -> bytes:
         """Return the extra of a REPLACE."""
-        return _REPLACE.pack(self.cancel_nonce) + self.place.pack()
+        return _REPLACE.pack(self.cancel_nonce, self.unfilled_lots) + self.place.pack()
 
     @classmethod
     def unpack(cls, extra: bytes) -> ReplaceExtra:
         """Undo `pack`."""
-        (nonce,) = _REPLACE.unpack_from(extra)
-        return cls(nonce, PlaceExtra.unpack(extra[_REPLACE.size :]))
+        nonce, unfilled_lots = _REPLACE.unpack_from(extra)
+        return cls(nonce, PlaceExtra.unpack(extra[_REPLACE.size :]), unfilled_lots)
 
 
 class Listing(NamedTuple):

@@ -13,7 +13,6 @@ from matcher.accounts import Accounts, LiveOrders
 from matcher.engine import commands, events
 from matcher.engine.commands import Command, CommandKind
 from matcher.engine.engine import Engine
-from matcher.engine.events import Event, EventKind
 from matcher.envelope import BatchReceipt, Capacities, Listing, ReplaceExtra, ShellKind
 from matcher.feed.accounts import AccountFeed
 from matcher.feed.dispatch import Dispatcher
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from matcher.config import LimitsTable
+    from matcher.engine.events import Event
     from matcher.journal.codec import Entry
 
 
@@ -176,24 +176,17 @@ class Venue:
         return []
 
     def _apply__replace(self, command: Command, extra: bytes) -> list[Event]:
-        """Cancel, and place only if the cancel was done."""
+        """The engine replaces wholly or not; what is accepted is known as a PLACE."""
         replace = ReplaceExtra.unpack(extra)
-        cancel = Command(
-            kind=CommandKind.CANCEL,
-            account=command.account,
-            time_ns=command.time_ns,
-            order_id=command.order_id,
-            nonce=replace.cancel_nonce,
+        engine_command = command._replace(
+            kind=CommandKind.REPLACE,
+            old_nonce=replace.cancel_nonce,
+            unfilled_lots=replace.unfilled_lots,
         )
-        canceled = list(events.unpack(self.engine.apply(cancel.pack())))
-        is_done = any(event.kind == EventKind.ORDER_CANCELED for event in canceled)
-        self._dispatcher.dispatch(
-            cancel, b"", canceled, self.cursor.command_seq, has_result=not is_done
-        )
-        if not is_done:
-            return canceled
+        made = list(events.unpack(self.engine.apply_one(engine_command)))
         place = command._replace(kind=CommandKind.PLACE, order_id=0)
-        return canceled + self._apply_to_engine(place, replace.place.pack())
+        self._dispatcher.dispatch(place, replace.place.pack(), made, self.cursor.command_seq)
+        return made
 
     def _apply__batch_receipt(self, command: Command, extra: bytes) -> list[Event]:
         """Tell the accounts, and freeze the positions of items that the contract has refused."""

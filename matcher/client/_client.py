@@ -13,6 +13,7 @@ from matcher.client._events import (
     CommandRejected,
     MassCanceled,
     OrderAccepted,
+    OrderAmended,
     OrderCanceled,
     OrderRejected,
 )
@@ -152,26 +153,59 @@ class Client(PublicCalls):
         return await self._cancel([command_pb2.CancelOrder(nonce=nonce) for nonce in nonces])
 
     async def replace(
-        self, pairs: Sequence[tuple[int, Order]]
-    ) -> list[OrderAccepted | OrderRejected | CommandRejected]:
-        """Cancel orders by id and place others, each pair with nothing between.
+        self, pairs: Sequence[tuple[int, Order]], *, unfilled_lots: Sequence[int] = ()
+    ) -> list[OrderAccepted | OrderRejected]:
+        """Replace orders by others of the same market and side, each wholly or not at all.
 
-        Where the old order is not open any more nothing is placed: CommandRejected.
+        Args:
+            pairs: Id of the old order, and the new one.
+            unfilled_lots: For each pair the lots that must be left of the old order (else
+                UNFILLED_MISMATCH); 0 or absent: any. With it a fill on the way is never doubled.
         """
         commands = [
             command_pb2.Command(
                 replace_order=command_pb2.ReplaceOrder(
-                    cancel=command_pb2.CancelOrder(order_id=order_id), order=self._signed(order)
+                    cancel=command_pb2.CancelOrder(order_id=order_id),
+                    order=self._signed(order),
+                    required_unfilled_lots=unfilled_lots[at] if at < len(unfilled_lots) else 0,
                 )
             )
-            for order_id, order in pairs
+            for at, (order_id, order) in enumerate(pairs)
         ]
         results = await self._request(commands)
-        return [_expect(r, OrderAccepted, OrderRejected, CommandRejected) for r in results]
+        return [_expect(result, OrderAccepted, OrderRejected) for result in results]
 
-    async def cancel_all(self, market_id: int = 0, side: Side | None = None) -> int:
-        """Cancel all open orders of a market (0: of all) and side; return how many they were."""
-        command = command_pb2.CancelAll(market_id=market_id, side=side or 0)  # type: ignore[arg-type]
+    async def amend(
+        self, totals: Sequence[tuple[int, int]]
+    ) -> list[OrderAmended | OrderCanceled | CommandRejected]:
+        """Lower orders to new total quantities, what is filled included; they keep their places.
+
+        Args:
+            totals: Id of an order, and its new total in lots: at most the present one.
+        """
+        commands = [
+            command_pb2.Command(
+                amend_order=command_pb2.AmendOrder(
+                    target=command_pb2.CancelOrder(order_id=order_id), qty_lots=qty_lots
+                )
+            )
+            for order_id, qty_lots in totals
+        ]
+        results = await self._request(commands)
+        return [_expect(r, OrderAmended, OrderCanceled, CommandRejected) for r in results]
+
+    async def cancel_all(
+        self, market_id: int = 0, side: Side | None = None, *, only_this_session: bool = False
+    ) -> int:
+        """Cancel all open orders of a market (0: of all) and side; return how many they were.
+
+        `only_this_session`: only those that this session has placed.
+        """
+        command = command_pb2.CancelAll(
+            market_id=market_id,
+            side=side or 0,  # type: ignore[arg-type]
+            only_this_session=only_this_session,
+        )
         (result,) = await self._request([command_pb2.Command(cancel_all=command)])
         count: int = _expect(result, MassCanceled).order_count
         return count

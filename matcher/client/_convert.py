@@ -82,6 +82,7 @@ ACCOUNT_EVENTS: Final[dict[Any, type[events.AccountEvent]]] = {
     order_event_pb2.OrderAccepted: events.OrderAccepted,
     order_event_pb2.OrderRejected: events.OrderRejected,
     order_event_pb2.OrderCanceled: events.OrderCanceled,
+    order_event_pb2.OrderAmended: events.OrderAmended,
     order_event_pb2.OrderTriggered: events.OrderTriggered,
     order_event_pb2.OrderFilled: events.OrderFilled,
     position_event_pb2.PositionUpdated: events.PositionUpdated,

@@ -72,6 +72,21 @@ class OrderCanceled(AccountEvent, frozen=True, kw_only=True):
     remaining_lots: int
 
 
+class OrderAmended(AccountEvent, frozen=True, kw_only=True):
+    """Lots were taken off an order without a fill; it keeps its place.
+
+    `reason` is NONE when its owner has amended it, else REDUCE_ONLY or SELF_TRADE; `qty_lots` is
+    the new total, what is filled included.
+    """
+
+    order_id: int
+    nonce: int
+    market_id: int
+    reason: RejectReason
+    qty_lots: int
+    remaining_lots: int
+
+
 class OrderTriggered(AccountEvent, frozen=True, kw_only=True):
     """The trigger of an order has fired."""
 

@@ -63,6 +63,17 @@ class OrderCanceled(NamedTuple):
     remaining_lots: int
 
 
+class OrderAmended(NamedTuple):
+    """Lots were taken off an order without a fill; reason NONE: by its owner."""
+
+    order_id: int
+    nonce: int
+    market_id: int
+    reason: int
+    qty_lots: int
+    remaining_lots: int
+
+
 class OrderTriggered(NamedTuple):
     """The trigger of an order has fired."""
 
@@ -194,6 +205,7 @@ AccountEventBody = (
     | OrderAccepted
     | OrderRejected
     | OrderCanceled
+    | OrderAmended
     | OrderTriggered
     | OrderFilled
     | PositionUpdated

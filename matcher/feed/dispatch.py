@@ -166,7 +166,7 @@ class Dispatcher:
             event.reason,
             event.remaining_lots,
         )
-        is_answer = self._command.kind == CommandKind.CANCEL
+        is_answer = self._command.kind in (CommandKind.CANCEL, CommandKind.AMEND)
         self._emit(event.account, body, result=is_answer)
 
     def _on__order_triggered(self, event: Event) -> None:
@@ -181,6 +181,16 @@ class Dispatcher:
         """Lots went that nobody filled; the order stays."""
         self._orders.get(event.order_id).remaining_lots = event.remaining_lots
         self._touch_book(event)
+        body = account.OrderAmended(
+            event.order_id,
+            event.order_id_2,
+            event.market_id,
+            event.reason,
+            event.qty_lots,
+            event.remaining_lots,
+        )
+        is_answer = self._command.kind == CommandKind.AMEND and event.reason == 0
+        self._emit(event.account, body, result=is_answer)
 
     def _on__order_replenished(self, event: Event) -> None:
         self._touch_book(event)
@@ -305,7 +315,8 @@ class Dispatcher:
 
     def _on__command_rejected(self, event: Event) -> None:
         command = self._command
-        names_nonce = command.kind != CommandKind.CANCEL or command.order_id == 0
+        names_order = command.kind in (CommandKind.CANCEL, CommandKind.AMEND)
+        names_nonce = not names_order or command.order_id == 0
         nonce = command.nonce if names_nonce else None
         body = account.CommandRejected(event.reason, command.order_id, nonce)
         self._emit(event.account, body, result=True)

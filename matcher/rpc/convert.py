@@ -18,6 +18,7 @@ from matcher.engine.commands import (
     SIDE_ANY,
     Command,
     CommandKind,
+    MarketState,
 )
 from matcher.envelope import (
     ADDRESS_BYTES,
@@ -135,12 +136,19 @@ def cancel_command(wire: command_pb2.CancelOrder, account: int, path: str) -> tu
             raise field_error(f"{path}.target", "order_id or nonce", "none")
 
 
+def amend_command(wire: command_pb2.AmendOrder, account: int, path: str) -> tuple[Command, bytes]:
+    """Return the AMEND of one order."""
+    target, _ = cancel_command(wire.target, account, f"{path}.target")
+    qty_lots = in_range(f"{path}.qty_lots", wire.qty_lots, 1, UINT32_MAX - 1)
+    return target._replace(kind=CommandKind.AMEND, qty_lots=qty_lots), b""
+
+
 def replace_command(
-    cancel: Command, order: Order, signature: bytes, account: int
+    cancel: Command, order: Order, signature: bytes, account: int, unfilled_lots: int
 ) -> tuple[Command, bytes]:
-    """Return the REPLACE that cancels and places."""
+    """Return the REPLACE of an order of which so many lots (0: any) must be left."""
     place, _ = place_command(order, signature, account)
-    extra = ReplaceExtra(cancel.nonce, PlaceExtra(order.fee_ppm_max, signature))
+    extra = ReplaceExtra(cancel.nonce, PlaceExtra(order.fee_ppm_max, signature), unfilled_lots)
     return place._replace(kind=ShellKind.REPLACE, order_id=cancel.order_id), extra.pack()
 
 
@@ -355,6 +363,6 @@ def set_market_state_command(market_id: int, state: int) -> tuple[Command, bytes
     command = Command(
         kind=CommandKind.SET_MARKET_STATE,
         market_id=in_range("market_id", market_id, 1, MARKET_ID_MAX),
-        aux=in_range("state", state, 1, 5),
+        aux=in_range("state", state, 1, 5) if state != MarketState.DELISTING else state,
     )
     return command, b""

@@ -50,6 +50,7 @@ _SESSION: Final[dict[type, tuple[str, Any]]] = {
     account.OrderAccepted: ("order_accepted", order_event_pb2.OrderAccepted),
     account.OrderRejected: ("order_rejected", order_event_pb2.OrderRejected),
     account.OrderCanceled: ("order_canceled", order_event_pb2.OrderCanceled),
+    account.OrderAmended: ("order_amended", order_event_pb2.OrderAmended),
     account.OrderTriggered: ("order_triggered", order_event_pb2.OrderTriggered),
     account.OrderFilled: ("order_filled", order_event_pb2.OrderFilled),
     account.PositionUpdated: ("position_updated", position_event_pb2.PositionUpdated),

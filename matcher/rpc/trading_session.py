@@ -66,6 +66,7 @@ class TradingSession:
         self._gateway = gateway
         self._context = context
         self._address = b""
+        self._tag = secrets.randbits(32) or 1  # of its orders in the engine
         self._cancels_on_disconnect = False
         self._subscription: Subscription[AccountEvent] = Subscription(1)
         self._request_ids: dict[int, int] = {}  # command_seq → request_id, until its result
@@ -279,6 +280,10 @@ class TradingSession:
                 command, extra = convert.cancel_command(wire.cancel_order, index, path)
             case "cancel_all":
                 command, extra = convert.cancel_all_of(wire.cancel_all, index, path)
+                if wire.cancel_all.only_this_session:
+                    command = command._replace(session=self._tag)
+            case "amend_order":
+                command, extra = convert.amend_command(wire.amend_order, index, path)
             case "heartbeat":
                 self._check_lag(wire.heartbeat.account_seq)
                 return _local(wire.request_id, HeartbeatAcknowledged())
@@ -319,7 +324,16 @@ class TradingSession:
         if wire.WhichOneof("command") == "replace_order":
             cancel_wire = wire.replace_order.cancel
             cancel, _ = convert.cancel_command(cancel_wire, command.account, f"{path}.cancel")
-            command, extra = convert.replace_command(cancel, order, signature, command.account)
+            unfilled_lots = convert.in_range(
+                f"{path}.required_unfilled_lots",
+                wire.replace_order.required_unfilled_lots,
+                0,
+                2**32 - 2,
+            )
+            command, extra = convert.replace_command(
+                cancel, order, signature, command.account, unfilled_lots
+            )
+        command = command._replace(session=self._tag)
         return _Prepared(wire.request_id, command, extra, refusal)
 
     def _check_account(self, address: bytes) -> None:

@@ -43,7 +43,7 @@ assert COMMAND.itemsize == COMMAND_BYTES
 assert EVENT.itemsize == EVENT_BYTES
 
 TIME_NS: Final = 10**18
-EXPIRY_S: Final = 4 * 10**9
+EXPIRY_S: Final = 2**32 - 1  # no date: good till cancelled
 MARK_TICKS: Final = 1_000_000
 MARGIN_DIVISOR: Final = 8
 MAKERS: Final = 500

@@ -162,7 +162,7 @@ def test_results_of_a_batch_come_in_order_of_precedence(matcher: Matcher) -> Non
             assert isinstance(replaced, api.OrderAccepted)
             again = await limit_order(alice, Side.BUY, PRICE - 50, 2)
             (refused,) = await alice.replace([(placed[1].order_id, again)])
-            assert isinstance(refused, api.CommandRejected)
+            assert isinstance(refused, api.OrderRejected)
             assert refused.reason == RejectReason.ORDER_UNKNOWN
             assert await alice.cancel_all() == 18
             assert (await alice.balances()).order_count == 0

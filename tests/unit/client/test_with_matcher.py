@@ -24,6 +24,7 @@ from matcher.client import (
     Market,
     NotKnownError,
     OrderAccepted,
+    OrderAmended,
     OrderCanceled,
     OrderFilled,
     OrderRejected,
@@ -112,8 +113,15 @@ async def test_a_trade_from_order_to_withdrawal(process: MatcherProcess, btc: Ma
             ]
         )  # fmt: skip
         assert isinstance(replaced[0], OrderAccepted)
-        assert isinstance(replaced[1], CommandRejected)
+        assert isinstance(replaced[1], OrderRejected)
         assert replaced[1].reason is RejectReason.ORDER_UNKNOWN
+        guarded = alice.orders.limit(btc, Side.BUY, price_ticks=500_000, qty_lots=1, leverage=10)
+        (refused,) = await alice.replace([(ids[3], guarded)], unfilled_lots=[9])
+        assert isinstance(refused, OrderRejected)
+        assert refused.reason is RejectReason.UNFILLED_MISMATCH
+        (amended,) = await alice.amend([(ids[3], 4)])
+        assert isinstance(amended, OrderAmended)
+        assert (amended.qty_lots, amended.remaining_lots) == (4, 4)
         canceled = await alice.cancel([ids[3], ids[3]])
         assert isinstance(canceled[0], OrderCanceled)
         assert isinstance(canceled[1], CommandRejected)

@@ -80,7 +80,7 @@ def test_of_two_prices_that_are_as_good_the_lower_is_taken() -> None:
 
 
 def test_price_then_time_decides_who_trades() -> None:
-    """AUC-2, BATCH-5: better prices first, then the older; both pay the one price."""
+    """AUC-2, BATCH-6: better prices first, then the older; one price, which both limits admit."""
     v = auction([(BUY, 2, 1_000), (BUY, 2, 1_005), (BUY, 2, 1_000), (SELL, 3, 990)])
     events = v.set_state(MarketState.OPEN)
     assert [(e.account, e.account_2, e.side, e.qty_lots) for e in events if e.kind == 5] == [

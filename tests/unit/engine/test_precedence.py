@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from matcher.engine.commands import CommandKind, MarketState
+from matcher.engine.instructions import Instructions
 from matcher.engine.reject_reason import RejectReason
 from tests.unit.engine.venue import (
     BUY,
@@ -23,12 +25,12 @@ from tests.unit.engine.venue import (
     story,
 )
 
-Form = dict[str, int]
+Form = dict[str, Any]
 Cure = Callable[[Venue, Form], object]
 USED_NONCE, FRESH_NONCE = 7_000, 7_001
 
 
-def let(**fields: int) -> Cure:
+def let(**fields: Any) -> Cure:
     """Return a cure that corrects fields of the command."""
     return lambda _, form: form.update(fields)
 
@@ -62,7 +64,9 @@ ORDER_ROWS: list[tuple[str, Cure]] = [
     ("PRICE_OUT_OF_RANGE", let(price_ticks=1_000)),
     ("SIDE_MISMATCH", let(trigger_kind=0)),
     ("TIME_IN_FORCE", let(side=BUY)),
-    ("POST_ONLY_WOULD_TAKE", let(time_in_force=GTC)),
+    ("INSTRUCTIONS_INVALID", let(time_in_force=GTC)),
+    ("ORDER_UNKNOWN", let(instructions=Instructions(oco_nonce=USED_NONCE))),
+    ("POST_ONLY_WOULD_TAKE", let(instructions=Instructions())),
     ("REDUCE_ONLY", let(flags=REDUCE_ONLY)),
     ("NO_PRICE", let(flags=0)),
     ("AMOUNT_OUT_OF_RANGE", lambda v, _: v.price(1_000)),
@@ -81,6 +85,7 @@ WORST_ORDER = {
     "flags": POST_ONLY | REDUCE_ONLY,
     "trigger_kind": 1,
     "amount_quote": -1,
+    "instructions": Instructions(flags=8),
 }
 
 
@@ -113,6 +118,37 @@ def test_an_order_is_refused_for_the_first_reason(priced: bool) -> None:
             if found != "OK":
                 after = v.engine.book(1, 9), v.engine.free_quote(1), v.engine.order_count
                 assert after == hash_before, "a refusal changes nothing"
+
+
+# What a replace asks of the old order stands before all that is asked of the new one.
+REPLACE_ROWS: list[tuple[str, Cure]] = [
+    ("ORDER_UNKNOWN", let()),
+    ("SIDE_MISMATCH", lambda v, form: form.update(order_id=v.engine.open_orders(1)[0])),
+    ("SIDE_MISMATCH", let(market_id=1)),
+    ("UNFILLED_MISMATCH", let(side=BUY)),
+    ("NONCE_USED", let(unfilled_lots=5)),
+    ("QTY_OUT_OF_RANGE", let(nonce=FRESH_NONCE)),
+    ("INSUFFICIENT_MARGIN", let(qty_lots=1)),
+    ("REPLACED", let(amount_quote=CASH)),
+]
+
+
+def test_a_replace_is_refused_for_the_first_reason() -> None:
+    """REP-1, ORD-1: the old order lives on through every refusal, its margin is the new one's."""
+    v = Venue()
+    v.withdraw(1, 1, nonce=USED_NONCE)
+    v.withdraw(1, CASH // 2 - 1)
+    old = v.rest(1, BUY, 5, 1_000, CASH // 2)
+    form: Form = {
+        "market_id": 9, "account": 1, "side": SELL, "price_ticks": 1_000, "order_id": old + 1,
+        "nonce": USED_NONCE, "unfilled_lots": 4, "expiry_time_s": v.now_s + 9,
+    }  # fmt: skip
+    for expected, cure in REPLACE_ROWS:
+        cure(v, form)
+        form["amount_quote"] = min(form.get("amount_quote", 0), CASH // 2)
+        assert outcome(v.do(CommandKind.REPLACE, **form)) == expected
+        assert (v.engine.order(old) is None) == (expected == "REPLACED")
+    assert v.engine.reserved_quote(1) == CASH // 2
 
 
 MOVE_ROWS: list[tuple[str, Cure]] = [
@@ -338,11 +374,12 @@ def test_the_reasons_of_the_contract_alone() -> None:
         "FEE_ABOVE_LIMIT", "PRICE_NOT_CROSSED", "OVERFILL", "TRIGGER_NOT_MET", "NOT_LIQUIDATABLE",
         "LIQUIDATION_PRICE", "LIQUIDATION_TOO_LARGE", "FUND_CANNOT_CARRY", "FUND_CAN_CARRY",
         "ADL_ORDER", "SIGNATURE_INVALID", "PRICE_BAND", "FUNDING_STEP",
-        "MIN_QTY_NOT_MET", "OPEN_INTEREST_LIMIT", "UNFILLED_MISMATCH", "GROUP_REJECTED",
-        "INSTRUCTIONS_INVALID", "SESSION_KEY_SCOPE", "PRICE_DEVIATION", "PARAMETERS_NOT_DUE",
+        "OPEN_INTEREST_LIMIT", "SESSION_KEY_SCOPE", "PRICE_DEVIATION", "PARAMETERS_NOT_DUE",
         "RISK_PAUSED", "OUTFLOW_LIMIT", "LEVERAGE", "EXITING",
     }  # fmt: skip
     shown = {row[0] for row in (*ORDER_ROWS, *MOVE_ROWS, *WITHDRAWAL_ROWS)} | {"PRICE_STALE"}
+    shown |= {row[0] for row in REPLACE_ROWS} - {"REPLACED"}
+    shown |= {"MIN_QTY_NOT_MET", "GROUP_REJECTED"}
     shown |= {"ORDER_UNKNOWN", "SELF_TRADE", "FOK_NOT_FILLABLE", "POSITION_LIMIT", "BANKRUPT"}
     rejections = {reason.name for reason in RejectReason if 0 < reason < 64}
     assert rejections - settlement_only == shown - {"OK"}

@@ -98,7 +98,8 @@ def test_account_events_are_numbered_without_gap_and_have_one_result(bench: Benc
     assert len(bench.venue.orders) == 0
 
 
-def test_a_replace_places_only_when_it_has_canceled(bench: Bench) -> None:
+def test_a_replace_is_the_engines(bench: Bench) -> None:
+    """REP-1: wholly or not, guarded by what is left; the answer is about the new order."""
     (applied,) = bench.apply(place(ALICE, BUY, 49_000, 5, 1))
     order_id = applied.events[0].order_id
     command, _ = place(ALICE, BUY, 49_100, 5, 2)
@@ -115,11 +116,33 @@ def test_a_replace_places_only_when_it_has_canceled(bench: Bench) -> None:
     assert [type(event.body).__name__ for event in results] == [
         "OrderAccepted",
         "OrderAccepted",
-        "CommandRejected",
+        "OrderRejected",
     ]
+    guarded = ReplaceExtra(2, PlaceExtra(1_000, SIGNATURE), unfilled_lots=4).pack()
+    (refused,) = bench.apply((replace._replace(order_id=0, nonce=3), guarded))
+    assert [event.reason for event in refused.events] == [RejectReason.UNFILLED_MISMATCH]
     by_nonce = ReplaceExtra(2, PlaceExtra(1_000, SIGNATURE)).pack()
     (third,) = bench.apply((replace._replace(order_id=0, nonce=3), by_nonce))
     assert third.events[-1].kind == EventKind.ORDER_ACCEPTED
+
+
+def test_an_amend_is_answered_and_known(bench: Bench) -> None:
+    """AMD-1: the shell's copy of the order goes down too; the end of an order is an answer."""
+    (applied,) = bench.apply(place(ALICE, BUY, 49_000, 5, 1))
+    order_id = applied.events[0].order_id
+    command, _ = place(ALICE, BUY, 0, 3, 0)
+    amend = Command(CommandKind.AMEND, account=command.account, order_id=order_id, qty_lots=3)
+    (first,) = bench.apply((amend, b""))
+    assert [event.kind for event in first.events] == [EventKind.ORDER_AMENDED]
+    assert bench.venue.orders.get(order_id).remaining_lots == 3
+    (second,) = bench.apply((amend._replace(qty_lots=4), b""))
+    assert [event.reason for event in second.events] == [RejectReason.QTY_OUT_OF_RANGE]
+    results = [event for event in events_of(bench, ALICE) if event.is_result]
+    assert [type(event.body).__name__ for event in results] == [
+        "OrderAccepted",
+        "OrderAmended",
+        "CommandRejected",
+    ]
 
 
 def test_items_are_gapless_and_any_of_them_is_served_again(bench: Bench) -> None:

@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Command(_message.Message):
-    __slots__ = ("request_id", "login", "place_order", "cancel_order", "cancel_all", "replace_order", "heartbeat", "set_dead_man_timer")
+    __slots__ = ("request_id", "login", "place_order", "cancel_order", "cancel_all", "replace_order", "heartbeat", "set_dead_man_timer", "amend_order")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     LOGIN_FIELD_NUMBER: _ClassVar[int]
     PLACE_ORDER_FIELD_NUMBER: _ClassVar[int]
@@ -17,6 +17,7 @@ class Command(_message.Message):
     REPLACE_ORDER_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     SET_DEAD_MAN_TIMER_FIELD_NUMBER: _ClassVar[int]
+    AMEND_ORDER_FIELD_NUMBER: _ClassVar[int]
     request_id: int
     login: Login
     place_order: PlaceOrder
@@ -25,7 +26,8 @@ class Command(_message.Message):
     replace_order: ReplaceOrder
     heartbeat: Heartbeat
     set_dead_man_timer: SetDeadManTimer
-    def __init__(self, request_id: _Optional[int] = ..., login: _Optional[_Union[Login, _Mapping]] = ..., place_order: _Optional[_Union[PlaceOrder, _Mapping]] = ..., cancel_order: _Optional[_Union[CancelOrder, _Mapping]] = ..., cancel_all: _Optional[_Union[CancelAll, _Mapping]] = ..., replace_order: _Optional[_Union[ReplaceOrder, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., set_dead_man_timer: _Optional[_Union[SetDeadManTimer, _Mapping]] = ...) -> None: ...
+    amend_order: AmendOrder
+    def __init__(self, request_id: _Optional[int] = ..., login: _Optional[_Union[Login, _Mapping]] = ..., place_order: _Optional[_Union[PlaceOrder, _Mapping]] = ..., cancel_order: _Optional[_Union[CancelOrder, _Mapping]] = ..., cancel_all: _Optional[_Union[CancelAll, _Mapping]] = ..., replace_order: _Optional[_Union[ReplaceOrder, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., set_dead_man_timer: _Optional[_Union[SetDeadManTimer, _Mapping]] = ..., amend_order: _Optional[_Union[AmendOrder, _Mapping]] = ...) -> None: ...
 
 class Login(_message.Message):
     __slots__ = ("account", "time_ms", "signature", "resume_after_account_seq", "cancels_on_disconnect")
@@ -56,20 +58,32 @@ class CancelOrder(_message.Message):
     def __init__(self, order_id: _Optional[int] = ..., nonce: _Optional[int] = ...) -> None: ...
 
 class CancelAll(_message.Message):
-    __slots__ = ("market_id", "side")
+    __slots__ = ("market_id", "side", "only_this_session")
     MARKET_ID_FIELD_NUMBER: _ClassVar[int]
     SIDE_FIELD_NUMBER: _ClassVar[int]
+    ONLY_THIS_SESSION_FIELD_NUMBER: _ClassVar[int]
     market_id: int
     side: _side_pb2.Side
-    def __init__(self, market_id: _Optional[int] = ..., side: _Optional[_Union[_side_pb2.Side, str]] = ...) -> None: ...
+    only_this_session: bool
+    def __init__(self, market_id: _Optional[int] = ..., side: _Optional[_Union[_side_pb2.Side, str]] = ..., only_this_session: _Optional[bool] = ...) -> None: ...
 
 class ReplaceOrder(_message.Message):
-    __slots__ = ("cancel", "order")
+    __slots__ = ("cancel", "order", "required_unfilled_lots")
     CANCEL_FIELD_NUMBER: _ClassVar[int]
     ORDER_FIELD_NUMBER: _ClassVar[int]
+    REQUIRED_UNFILLED_LOTS_FIELD_NUMBER: _ClassVar[int]
     cancel: CancelOrder
     order: _signed_order_pb2.SignedOrder
-    def __init__(self, cancel: _Optional[_Union[CancelOrder, _Mapping]] = ..., order: _Optional[_Union[_signed_order_pb2.SignedOrder, _Mapping]] = ...) -> None: ...
+    required_unfilled_lots: int
+    def __init__(self, cancel: _Optional[_Union[CancelOrder, _Mapping]] = ..., order: _Optional[_Union[_signed_order_pb2.SignedOrder, _Mapping]] = ..., required_unfilled_lots: _Optional[int] = ...) -> None: ...
+
+class AmendOrder(_message.Message):
+    __slots__ = ("target", "qty_lots")
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    QTY_LOTS_FIELD_NUMBER: _ClassVar[int]
+    target: CancelOrder
+    qty_lots: int
+    def __init__(self, target: _Optional[_Union[CancelOrder, _Mapping]] = ..., qty_lots: _Optional[int] = ...) -> None: ...
 
 class Heartbeat(_message.Message):
     __slots__ = ("account_seq",)

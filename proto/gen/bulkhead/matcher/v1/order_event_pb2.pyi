@@ -58,6 +58,22 @@ class OrderCanceled(_message.Message):
     remaining_lots: int
     def __init__(self, order_id: _Optional[int] = ..., nonce: _Optional[int] = ..., market_id: _Optional[int] = ..., reason: _Optional[_Union[_reject_reason_pb2.RejectReason, str]] = ..., remaining_lots: _Optional[int] = ...) -> None: ...
 
+class OrderAmended(_message.Message):
+    __slots__ = ("order_id", "nonce", "market_id", "reason", "qty_lots", "remaining_lots")
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    MARKET_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    QTY_LOTS_FIELD_NUMBER: _ClassVar[int]
+    REMAINING_LOTS_FIELD_NUMBER: _ClassVar[int]
+    order_id: int
+    nonce: int
+    market_id: int
+    reason: _reject_reason_pb2.RejectReason
+    qty_lots: int
+    remaining_lots: int
+    def __init__(self, order_id: _Optional[int] = ..., nonce: _Optional[int] = ..., market_id: _Optional[int] = ..., reason: _Optional[_Union[_reject_reason_pb2.RejectReason, str]] = ..., qty_lots: _Optional[int] = ..., remaining_lots: _Optional[int] = ...) -> None: ...
+
 class OrderTriggered(_message.Message):
     __slots__ = ("order_id", "nonce", "market_id")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
