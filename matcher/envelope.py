@@ -14,6 +14,9 @@ INSURANCE_ADDRESS: Final = bytes(19) + b"\x01"  # BATCH-4
 INSURANCE_ACCOUNT: Final = 0
 
 _OBSERVATION: Final = struct.Struct("<Iq64s")  # 76 bytes: no count of them makes 64
+INSTRUCTIONS_BYTES: Final = 32
+NO_INSTRUCTIONS: Final = bytes(INSTRUCTIONS_BYTES)
+
 _PLACE: Final = struct.Struct("<I64s")
 _WITHDRAW: Final = struct.Struct("<20s64s")
 _REPLACE: Final = struct.Struct("<QI")
@@ -50,19 +53,25 @@ class Capacities(NamedTuple):
 
 
 class PlaceExtra(NamedTuple):
-    """What an order has signed beside the engine's fields."""
+    """What an order has signed beside the engine's fields.
+
+    `instructions` have 32 bytes; they take room in the journal only when one is not zero.
+    """
 
     fee_ppm_max: int
     signature: bytes
+    instructions: bytes = NO_INSTRUCTIONS
 
     def pack(self) -> bytes:
         """Return the extra of a PLACE."""
-        return _PLACE.pack(*self)
+        head = _PLACE.pack(self.fee_ppm_max, self.signature)
+        return head if self.instructions == NO_INSTRUCTIONS else head + self.instructions
 
     @classmethod
     def unpack(cls, extra: bytes) -> PlaceExtra:
         """Undo `pack`."""
-        return cls._make(_PLACE.unpack(extra))
+        fee_ppm_max, signature = _PLACE.unpack_from(extra)
+        return cls(fee_ppm_max, signature, extra[_PLACE.size :] or NO_INSTRUCTIONS)
 
 
 class SignedObservation(NamedTuple):

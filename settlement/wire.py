@@ -8,6 +8,7 @@ from bulkhead.matcher.v1 import chain_event_pb2, settlement_feed_service_pb2, se
 from bulkhead.settlement.v1 import batch_pb2, relay_service_pb2
 from bulkhead.types.v1 import settlement_state_pb2, trigger_pb2
 from settlement.batch.items import (
+    NO_INSTRUCTIONS,
     Adl,
     AnyItem,
     CollateralMove,
@@ -75,6 +76,7 @@ def _order_from_wire(message: settlement_item_pb2.SettlementOrder) -> SignedOrde
         nonce=order.nonce,
         expiry_time_s=order.expiry_time_s,
         signature=order.signature,
+        instructions=order.instructions or NO_INSTRUCTIONS,
     )
 
 

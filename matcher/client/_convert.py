@@ -212,6 +212,7 @@ def order_message(order: Order, signature: bytes) -> signed_order_pb2.SignedOrde
         nonce=order.nonce,
         expiry_time_s=order.expiry_time_s,
         signature=signature,
+        instructions=order.instructions if any(order.instructions) else b"",
     )
     if order.trigger_kind:
         message.trigger.kind = order.trigger_kind  # type: ignore[assignment]

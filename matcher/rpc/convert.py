@@ -10,7 +10,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from bulkhead_signing import CollateralMove, IndexPrice, Order, Withdrawal
+from bulkhead_signing import (
+    INSTRUCTIONS_BYTES,
+    NO_INSTRUCTIONS,
+    CollateralMove,
+    IndexPrice,
+    Order,
+    Withdrawal,
+)
 from margin_core import ContractKind, MarketSpec, Tier
 from matcher.engine.commands import (
     FLAG_POST_ONLY,
@@ -98,10 +105,15 @@ def order_of(
         trigger_price_ticks=trigger_price_ticks,
         nonce=wire.nonce,
         expiry_time_s=in_range(f"{path}.expiry_time_s", wire.expiry_time_s, 1, UINT32_MAX),
+        instructions=_instructions_of(f"{path}.instructions", wire.instructions),
     )
     if is_signed:
         of_length(f"{path}.signature", wire.signature, SIGNATURE_BYTES)
     return order, wire.signature
+
+
+def _instructions_of(field: str, value: bytes) -> bytes:
+    return of_length(field, value, INSTRUCTIONS_BYTES) if value else NO_INSTRUCTIONS
 
 
 def place_command(order: Order, signature: bytes, account: int) -> tuple[Command, bytes]:
@@ -121,7 +133,11 @@ def place_command(order: Order, signature: bytes, account: int) -> tuple[Command
         trigger_price_ticks=order.trigger_price_ticks,
         expiry_time_s=order.expiry_time_s,
     )
-    return command, PlaceExtra(order.fee_ppm_max, signature).pack()
+    return command, _place_extra(order, signature).pack()
+
+
+def _place_extra(order: Order, signature: bytes) -> PlaceExtra:
+    return PlaceExtra(order.fee_ppm_max, signature, order.instructions)
 
 
 def cancel_command(wire: command_pb2.CancelOrder, account: int, path: str) -> tuple[Command, bytes]:
@@ -148,7 +164,7 @@ def replace_command(
 ) -> tuple[Command, bytes]:
     """Return the REPLACE of an order of which so many lots (0: any) must be left."""
     place, _ = place_command(order, signature, account)
-    extra = ReplaceExtra(cancel.nonce, PlaceExtra(order.fee_ppm_max, signature), unfilled_lots)
+    extra = ReplaceExtra(cancel.nonce, _place_extra(order, signature), unfilled_lots)
     return place._replace(kind=ShellKind.REPLACE, order_id=cancel.order_id), extra.pack()
 
 

@@ -262,6 +262,7 @@ def settlement_order(
             fee_ppm_max=order.signed.fee_ppm_max,
             trigger=trigger(order.command),
             signature=order.signed.signature,
+            instructions=order.signed.instructions if any(order.signed.instructions) else b"",
             **_order_fields(order.command),
         ),
     )

@@ -2,6 +2,8 @@
 
 from bulkhead_signing.keys import SIGNATURE_BYTES, SignatureError, SigningKey, keccak, recover
 from bulkhead_signing.typed_data import (
+    INSTRUCTIONS_BYTES,
+    NO_INSTRUCTIONS,
     Batch,
     CollateralMove,
     Domain,
@@ -14,6 +16,8 @@ from bulkhead_signing.typed_data import (
 )
 
 __all__ = [
+    "INSTRUCTIONS_BYTES",
+    "NO_INSTRUCTIONS",
     "SIGNATURE_BYTES",
     "Batch",
     "CollateralMove",

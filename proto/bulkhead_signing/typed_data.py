@@ -12,11 +12,14 @@ from typing import Final, NamedTuple
 from bulkhead_signing.keys import DIGEST_BYTES, keccak
 
 ADDRESS_BYTES: Final = 20
+INSTRUCTIONS_BYTES: Final = 32
+NO_INSTRUCTIONS: Final = bytes(INSTRUCTIONS_BYTES)
 
 ORDER_TYPE: Final = (
     "Order(address account,uint32 marketId,uint8 side,uint8 timeInForce,bool postOnly,"
     "bool reduceOnly,uint64 priceTicks,uint64 qtyLots,uint64 marginQuote,uint32 feePpmMax,"
-    "uint8 triggerKind,uint64 triggerPriceTicks,uint64 nonce,uint64 expiryTimeS)"
+    "uint8 triggerKind,uint64 triggerPriceTicks,uint64 nonce,uint64 expiryTimeS,"
+    "bytes32 instructions)"
 )
 COLLATERAL_MOVE_TYPE: Final = (
     "CollateralMove(address account,uint32 marketId,int64 amountQuote,uint64 nonce,"
@@ -67,6 +70,7 @@ _ORDER: Final = _Schema(
     ORDER_TYPE,
     _WORD_ADDRESS, _WORD_U32, _WORD_U8, _WORD_U8, _WORD_BOOL, _WORD_BOOL,
     _WORD_U64, _WORD_U64, _WORD_U64, _WORD_U32, _WORD_U8, _WORD_U64, _WORD_U64, _WORD_U64,
+    _WORD_BYTES,
 )  # fmt: skip
 _COLLATERAL_MOVE: Final = _Schema(
     COLLATERAL_MOVE_TYPE, _WORD_ADDRESS, _WORD_U32, _WORD_BYTES, _WORD_U64, _WORD_U64
@@ -81,7 +85,10 @@ _DOMAIN: Final = _Schema(DOMAIN_TYPE, _WORD_BYTES, _WORD_BYTES, _WORD_BYTES, _WO
 
 
 class Order(NamedTuple):
-    """The fields of a signed order. Quantities carry their unit in the name."""
+    """The fields of a signed order. Quantities carry their unit in the name.
+
+    `instructions` are the matcher's 32 bytes (SPEC section 4), all zero for a plain order.
+    """
 
     account: bytes
     market_id: int
@@ -97,10 +104,12 @@ class Order(NamedTuple):
     trigger_price_ticks: int
     nonce: int
     expiry_time_s: int
+    instructions: bytes = NO_INSTRUCTIONS
 
     def hash_struct(self) -> bytes:
         """Return the 32-byte `hashStruct`. Raises `TypedDataError`."""
         _require_bytes("Order.account", self.account, ADDRESS_BYTES)
+        _require_bytes("Order.instructions", self.instructions, INSTRUCTIONS_BYTES)
         return _ORDER.hash(*self)
 
 

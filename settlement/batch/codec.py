@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, TypeVar
 
 from settlement.batch.payload import (
+    FLAG_INSTRUCTIONS,
     FLAG_TRIGGER,
     ITEM_TYPES,
     PAYLOAD_VERSION,
@@ -37,8 +38,14 @@ HEADER_BYTES: Final = fields_bytes(Header.FIELDS)
 
 def order_bytes(row: OrderRow) -> int:
     """Return the size in bytes of an order's row."""
-    trigger = fields_bytes(OrderRow.TRIGGER) if row.flags & FLAG_TRIGGER else 0
-    return fields_bytes(OrderRow.FIELDS) + trigger + fields_bytes(OrderRow.SIGNATURE)
+    return fields_bytes(OrderRow.FIELDS) + fields_bytes(_order_tail(row.flags))
+
+
+def _order_tail(flags: int) -> tuple[Field, ...]:
+    """Return what stands behind the fixed fields of an order with these flags."""
+    trigger = OrderRow.TRIGGER if flags & FLAG_TRIGGER else ()
+    instructions = OrderRow.INSTRUCTIONS if flags & FLAG_INSTRUCTIONS else ()
+    return (*trigger, *instructions, *OrderRow.SIGNATURE)
 
 
 def item_bytes(item_type: type[Item]) -> int:
@@ -114,8 +121,7 @@ def _pack_field(record: Record, field: Field) -> bytes:
 
 
 def _pack_order(row: OrderRow) -> bytes:
-    trigger = _pack(row, OrderRow.TRIGGER) if row.flags & FLAG_TRIGGER else b""
-    return _pack(row, OrderRow.FIELDS) + trigger + _pack(row, OrderRow.SIGNATURE)
+    return _pack(row, OrderRow.FIELDS) + _pack(row, _order_tail(row.flags))
 
 
 class _Cursor:
@@ -130,11 +136,7 @@ class _Cursor:
 
     def order(self) -> OrderRow:
         values = self._values(OrderRow.FIELDS)
-        if values["flags"] & FLAG_TRIGGER:
-            values |= self._values(OrderRow.TRIGGER)
-        else:
-            values |= {"trigger_kind": 0, "trigger_price_ticks": 0}
-        return OrderRow(**values, **self._values(OrderRow.SIGNATURE))
+        return OrderRow(**values, **self._values(_order_tail(values["flags"])))
 
     def item(self) -> Item:
         opcode = self._take(1)[0]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from settlement.batch.codec import HEADER_BYTES, fields_bytes, item_bytes, order_bytes
-from settlement.batch.items import INSURANCE_ACCOUNT, SignedOrder
+from settlement.batch.items import INSURANCE_ACCOUNT, NO_INSTRUCTIONS, SignedOrder
 from settlement.batch.payload import (
+    FLAG_INSTRUCTIONS,
     FLAG_POST_ONLY,
     FLAG_REDUCE_ONLY,
     FLAG_SELL,
@@ -176,6 +177,7 @@ def _order_row(order: SignedOrder, position: int) -> OrderRow:
     flags |= FLAG_POST_ONLY if order.is_post_only else 0
     flags |= FLAG_REDUCE_ONLY if order.is_reduce_only else 0
     flags |= FLAG_TRIGGER if order.trigger_kind else 0
+    flags |= FLAG_INSTRUCTIONS if order.instructions != NO_INSTRUCTIONS else 0
     return OrderRow(
         position=position,
         flags=flags,
@@ -187,5 +189,6 @@ def _order_row(order: SignedOrder, position: int) -> OrderRow:
         expiry_time_s=order.expiry_time_s,
         trigger_kind=order.trigger_kind,
         trigger_price_ticks=order.trigger_price_ticks,
+        instructions=order.instructions,
         signature=order.signature,
     )

@@ -9,6 +9,9 @@ import msgspec
 # BATCH-4: the insurance fund's row in the accounts table.
 INSURANCE_ACCOUNT: Final = (1).to_bytes(20, "big")
 
+# The instruction word of a plain order.
+NO_INSTRUCTIONS: Final = bytes(32)
+
 
 class SignedOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An order as its owner signed it. Not an item: items refer to it by `order_id`."""
@@ -29,6 +32,7 @@ class SignedOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     nonce: int
     expiry_time_s: int
     signature: bytes  # 64 bytes, EIP-2098
+    instructions: bytes = NO_INSTRUCTIONS  # 32 bytes
 
 
 class FeedItem(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag=True):

@@ -7,7 +7,7 @@ from typing import ClassVar, Final, TypeAlias
 
 import msgspec
 
-PAYLOAD_VERSION: Final = 1
+PAYLOAD_VERSION: Final = 2
 
 
 class Kind(enum.Enum):
@@ -80,11 +80,11 @@ class PositionRow(Record, frozen=True, kw_only=True, gc=False):
 
 
 class OrderRow(Record, frozen=True, kw_only=True, gc=False):
-    """A row of the orders table without its trigger and signature, which the codec adds."""
+    """A row of the orders table without trigger, instructions and signature, which the codec adds."""
 
     FIELDS: ClassVar = (
         Field("position", 2),
-        Field("flags", 1),
+        Field("flags", 2),
         Field("price_ticks", 4),
         Field("qty_lots", 4),
         Field("margin_quote", 8),
@@ -93,6 +93,7 @@ class OrderRow(Record, frozen=True, kw_only=True, gc=False):
         Field("expiry_time_s", 5),
     )
     TRIGGER: ClassVar = (Field("trigger_kind", 1), Field("trigger_price_ticks", 4))
+    INSTRUCTIONS: ClassVar = (Field("instructions", 32, Kind.BYTES),)
     SIGNATURE: ClassVar = (Field("signature", 64, Kind.BYTES),)
     position: int
     flags: int
@@ -102,16 +103,18 @@ class OrderRow(Record, frozen=True, kw_only=True, gc=False):
     fee_ppm_max: int
     nonce: int
     expiry_time_s: int
-    trigger_kind: int
-    trigger_price_ticks: int
     signature: bytes
+    trigger_kind: int = 0
+    trigger_price_ticks: int = 0
+    instructions: bytes = bytes(32)
 
 
 FLAG_SELL: Final = 0x01
 FLAG_TIME_IN_FORCE_SHIFT: Final = 1
 FLAG_POST_ONLY: Final = 0x08
 FLAG_REDUCE_ONLY: Final = 0x10
-FLAG_TRIGGER: Final = 0x80
+FLAG_TRIGGER: Final = 0x20
+FLAG_INSTRUCTIONS: Final = 0x40
 
 
 class ItemRecord(Record, frozen=True, kw_only=True, gc=False):

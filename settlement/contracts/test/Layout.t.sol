@@ -11,7 +11,7 @@ contract LayoutTest is SettlementTest {
     bytes32 private constant DOMAIN_HASH =
         0x8b73c3c69bb8fe3d512ecc4cf759cc79239f7b179b0ffacaa9a75d522b39400f;
     bytes32 private constant ORDER_HASH =
-        0x467a44ae63318dc7a07899d410cddb3d86f0afd7b6f0f33e8cdacc1f2d6ae10c;
+        0x393e72a321700335cf35f2ceba615e2569c994c9110d4ce087dd878949e8abeb;
     bytes32 private constant COLLATERAL_MOVE_HASH =
         0xc756eebe267e5c233048d1512fb5f10d12bac375d18ddf947d7fc5a51ea332d7;
     bytes32 private constant WITHDRAWAL_HASH =

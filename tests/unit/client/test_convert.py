@@ -21,7 +21,7 @@ from bulkhead.matcher.v1 import (
     position_pb2,
     session_event_pb2,
 )
-from bulkhead_signing import Order
+from bulkhead_signing import NO_INSTRUCTIONS, Order
 from matcher.client import (
     AccountEvent,
     MarketEvent,
@@ -132,6 +132,7 @@ U64 = st.integers(0, 2**63 - 1)
         Order, st.binary(min_size=20, max_size=20), st.integers(1, 65535), st.integers(0, 1),
         st.integers(0, 2), st.booleans(), st.booleans(), U64, U64, U64, st.integers(0, 10**6),
         st.integers(0, 2), st.integers(0, 2**27), st.integers(0, 2**64 - 1), U64,
+        st.just(NO_INSTRUCTIONS) | st.binary(min_size=32, max_size=32),
     )
 )  # fmt: skip
 def test_a_signed_order_travels_whole(order: Order) -> None:
@@ -145,6 +146,7 @@ def test_a_signed_order_travels_whole(order: Order) -> None:
         back.account, back.market_id, back.side - 1, back.time_in_force - 1, back.is_post_only,
         back.is_reduce_only, back.price_ticks, back.qty_lots, back.margin_quote, back.fee_ppm_max,
         int(back.trigger.kind), back.trigger.price_ticks, back.nonce, back.expiry_time_s,
+        back.instructions or NO_INSTRUCTIONS,
     )  # fmt: skip
     assert rebuilt == order
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from settlement.batch import PayloadError, decode_payload, encode_payload
 from settlement.batch.codec import order_bytes
 from settlement.batch.payload import (
+    FLAG_INSTRUCTIONS,
     FLAG_TRIGGER,
     ITEM_TYPES,
     AccountRow,
@@ -44,11 +45,13 @@ def records(record_type: type[Record], fields: tuple[Field, ...]) -> st.SearchSt
 
 @st.composite
 def orders(draw: st.DrawFn) -> OrderRow:
-    """Return any order; one without the trigger flag has no trigger."""
-    fields = OrderRow.FIELDS + OrderRow.TRIGGER + OrderRow.SIGNATURE
+    """Return any order; parts that its flags do not name are absent."""
+    fields = OrderRow.FIELDS + OrderRow.TRIGGER + OrderRow.INSTRUCTIONS + OrderRow.SIGNATURE
     values = {field.name: draw(field_values(field)) for field in fields}
     if not values["flags"] & FLAG_TRIGGER:  # type: ignore[operator]
         values |= {"trigger_kind": 0, "trigger_price_ticks": 0}
+    if not values["flags"] & FLAG_INSTRUCTIONS:  # type: ignore[operator]
+        values |= {"instructions": bytes(32)}
     return OrderRow(**values)  # type: ignore[arg-type]
 
 
@@ -88,7 +91,8 @@ def test_no_prefix_and_no_extension_of_a_payload_is_one(
 
 @given(orders())
 def test_the_stated_size_of_an_order_is_its_size(order: OrderRow) -> None:
-    assert order_bytes(order) == (104 if order.flags & FLAG_TRIGGER else 99)
+    trigger = 5 if order.flags & FLAG_TRIGGER else 0
+    assert order_bytes(order) == 100 + trigger + (32 if order.flags & FLAG_INSTRUCTIONS else 0)
 
 
 def test_layout_of_a_small_payload() -> None:
@@ -103,7 +107,7 @@ def test_layout_of_a_small_payload() -> None:
         items=(ClockItem(time_s=0x0102030406), FillItem(taker_order=1, maker_order=2, lots=3)),
     )
     assert encode_payload(payload).hex() == (
-        "01"
+        "02"
         "0000000000000007"
         "00000002"
         "0102030405"
@@ -157,7 +161,7 @@ def test_unknown_version_and_opcode_are_refused() -> None:
         items=(ClockItem(time_s=1),),
     )
     encoded = bytearray(encode_payload(payload))
-    with pytest.raises(PayloadError, match="version 9, expected 1"):
+    with pytest.raises(PayloadError, match="version 9, expected 2"):
         decode_payload(b"\x09" + encoded[1:])
     encoded[-6] = 0x7F
     with pytest.raises(PayloadError, match="unknown opcode 0x7f"):

@@ -40,7 +40,7 @@ ENCODED_TYPES: dict[type, str] = {
     Login: td.LOGIN_TYPE,
 }
 MESSAGES: st.SearchStrategy[Message] = st.one_of(
-    st.builds(Order, ADDRESS, U32, U8, U8, BOOL, BOOL, U64, U64, U64, U32, U8, U64, U64, U64),
+    st.builds(Order, ADDRESS, U32, U8, U8, BOOL, BOOL, U64, U64, U64, U32, U8, U64, U64, U64, WORD),
     st.builds(CollateralMove, ADDRESS, U32, I64, U64, U64),
     st.builds(Withdrawal, ADDRESS, ADDRESS, U64, U64, U64),
     st.builds(IndexPrice, U32, U64, U64),

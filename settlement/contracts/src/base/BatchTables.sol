@@ -225,7 +225,7 @@ abstract contract BatchTables is SettlementStorage {
         uint256 offset
     ) private pure returns (uint256) {
         uint256 word = BatchLib.wordAt(payload, offset);
-        uint256 flags = uint8(word >> 232);
+        uint256 flags = uint16(word >> 224);
         Order memory o = e.order;
         e.position = word >> 240;
         if (e.position >= b.header.positions) revert BatchLib.BatchMalformed(offset);
@@ -236,20 +236,24 @@ abstract contract BatchTables is SettlementStorage {
         o.timeInForce = uint8(flags >> 1 & 3);
         o.postOnly = flags & 8 != 0;
         o.reduceOnly = flags & 16 != 0;
-        o.priceTicks = uint32(word >> 200);
-        o.qtyLots = uint32(word >> 168);
-        o.marginQuote = uint64(word >> 104);
-        o.feePpmMax = uint24(word >> 80);
-        o.nonce = uint64(word >> 16);
-        word = BatchLib.wordAt(payload, offset + 30);
+        o.priceTicks = uint32(word >> 192);
+        o.qtyLots = uint32(word >> 160);
+        o.marginQuote = uint64(word >> 96);
+        o.feePpmMax = uint24(word >> 72);
+        o.nonce = uint64(word >> 8);
+        word = BatchLib.wordAt(payload, offset + 31);
         o.expiryTimeS = uint40(word >> 216);
         offset += BatchLib.ORDER_BYTES;
-        if (flags & 128 != 0) {
+        if (flags & BatchLib.FLAG_TRIGGER != 0) {
             o.triggerKind = uint8(word >> 208);
             o.triggerPriceTicks = uint32(word >> 176);
             offset += BatchLib.TRIGGER_BYTES;
         }
-        if (flags & 96 == 0) {
+        if (flags & BatchLib.FLAG_INSTRUCTIONS != 0) {
+            o.instructions = bytes32(BatchLib.wordAt(payload, offset));
+            offset += BatchLib.INSTRUCTIONS_BYTES;
+        }
+        if (flags & BatchLib.FLAGS_SIGNER == 0) {
             Memory.Pointer scratch = Memory.getFreeMemoryPointer();
             e.isSigned = _isSignedBy(o.account, OrderLib.orderDigest(b.domain, o), payload, offset);
             Memory.unsafeSetFreeMemoryPointer(scratch);

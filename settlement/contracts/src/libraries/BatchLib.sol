@@ -17,14 +17,19 @@ struct Header {
 /// @title Batch payload, section 5 of the specification
 /// @dev A record is read as words that start at its first byte; fields are taken by shifts.
 library BatchLib {
-    uint256 internal constant VERSION = 1;
+    uint256 internal constant VERSION = 2;
     uint256 internal constant HEADER_BYTES = 27;
     uint256 internal constant MARKET_BYTES = 4;
     uint256 internal constant ACCOUNT_BYTES = 20;
     uint256 internal constant POSITION_BYTES = 3;
-    uint256 internal constant ORDER_BYTES = 35;
+    uint256 internal constant ORDER_BYTES = 36;
     uint256 internal constant TRIGGER_BYTES = 5;
+    uint256 internal constant INSTRUCTIONS_BYTES = 32;
     uint256 internal constant SIGNATURE_BYTES = 64;
+
+    uint256 internal constant FLAG_TRIGGER = 1 << 5;
+    uint256 internal constant FLAG_INSTRUCTIONS = 1 << 6;
+    uint256 internal constant FLAGS_SIGNER = ~uint256(0x7f);
 
     uint256 internal constant PRICE = 0x01;
     uint256 internal constant CLOCK = 0x02;

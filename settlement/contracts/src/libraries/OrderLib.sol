@@ -5,6 +5,7 @@ import { ECDSA } from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import { MessageHashUtils } from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 
 /// @notice A trader's order, every field of it signed.
+/// @param instructions the matcher's, opaque here: they are in the digest and nowhere else
 struct Order {
     address account;
     uint32 marketId;
@@ -20,6 +21,7 @@ struct Order {
     uint64 triggerPriceTicks;
     uint64 nonce;
     uint64 expiryTimeS;
+    bytes32 instructions;
 }
 
 /// @title Signed messages (EIP-712), section 4 of the specification
@@ -30,7 +32,8 @@ library OrderLib {
     bytes32 internal constant ORDER_TYPEHASH = keccak256(
         "Order(address account,uint32 marketId,uint8 side,uint8 timeInForce,bool postOnly,"
         "bool reduceOnly,uint64 priceTicks,uint64 qtyLots,uint64 marginQuote,uint32 feePpmMax,"
-        "uint8 triggerKind,uint64 triggerPriceTicks,uint64 nonce,uint64 expiryTimeS)"
+        "uint8 triggerKind,uint64 triggerPriceTicks,uint64 nonce,uint64 expiryTimeS,"
+        "bytes32 instructions)"
     );
     bytes32 internal constant COLLATERAL_MOVE_TYPEHASH = keccak256(
         "CollateralMove(address account,uint32 marketId,int64 amountQuote,uint64 nonce,"

@@ -177,8 +177,9 @@ abstract contract SettlementTest is Test {
         returns (uint16)
     {
         bool triggers = o.triggerKind != 0;
-        uint8 flags = o.side | o.timeInForce << 1 | (o.postOnly ? 8 : 0) | (o.reduceOnly ? 16 : 0)
-            | (triggers ? 128 : 0);
+        bool instructs = o.instructions != 0;
+        uint16 flags = o.side | o.timeInForce << 1 | (o.postOnly ? 8 : 0) | (o.reduceOnly ? 16 : 0)
+            | (triggers ? 32 : 0) | (instructs ? 64 : 0);
         bytes memory core = abi.encodePacked(
             addPositionAt(p, o.account, marketIndex),
             flags,
@@ -191,7 +192,8 @@ abstract contract SettlementTest is Test {
         );
         bytes memory trigger =
             triggers ? abi.encodePacked(o.triggerKind, uint32(o.triggerPriceTicks)) : bytes("");
-        p.orders = bytes.concat(p.orders, core, trigger, signature);
+        bytes memory instructions = instructs ? abi.encodePacked(o.instructions) : bytes("");
+        p.orders = bytes.concat(p.orders, core, trigger, instructions, signature);
         return p.orderCount++;
     }
 
@@ -319,7 +321,7 @@ abstract contract SettlementTest is Test {
 
     function encode(Plan memory p) internal pure returns (bytes memory) {
         bytes memory head = abi.encodePacked(
-            uint8(1),
+            uint8(2),
             p.sequence,
             p.epoch,
             p.clockTimeS,

@@ -9,7 +9,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class SignedOrder(_message.Message):
-    __slots__ = ("account", "market_id", "side", "time_in_force", "is_post_only", "is_reduce_only", "price_ticks", "qty_lots", "margin_quote", "fee_ppm_max", "trigger", "nonce", "expiry_time_s", "signature")
+    __slots__ = ("account", "market_id", "side", "time_in_force", "is_post_only", "is_reduce_only", "price_ticks", "qty_lots", "margin_quote", "fee_ppm_max", "trigger", "nonce", "expiry_time_s", "signature", "instructions")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     MARKET_ID_FIELD_NUMBER: _ClassVar[int]
     SIDE_FIELD_NUMBER: _ClassVar[int]
@@ -24,6 +24,7 @@ class SignedOrder(_message.Message):
     NONCE_FIELD_NUMBER: _ClassVar[int]
     EXPIRY_TIME_S_FIELD_NUMBER: _ClassVar[int]
     SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    INSTRUCTIONS_FIELD_NUMBER: _ClassVar[int]
     account: bytes
     market_id: int
     side: _side_pb2.Side
@@ -38,4 +39,5 @@ class SignedOrder(_message.Message):
     nonce: int
     expiry_time_s: int
     signature: bytes
-    def __init__(self, account: _Optional[bytes] = ..., market_id: _Optional[int] = ..., side: _Optional[_Union[_side_pb2.Side, str]] = ..., time_in_force: _Optional[_Union[_time_in_force_pb2.TimeInForce, str]] = ..., is_post_only: _Optional[bool] = ..., is_reduce_only: _Optional[bool] = ..., price_ticks: _Optional[int] = ..., qty_lots: _Optional[int] = ..., margin_quote: _Optional[int] = ..., fee_ppm_max: _Optional[int] = ..., trigger: _Optional[_Union[_trigger_pb2.Trigger, _Mapping]] = ..., nonce: _Optional[int] = ..., expiry_time_s: _Optional[int] = ..., signature: _Optional[bytes] = ...) -> None: ...
+    instructions: bytes
+    def __init__(self, account: _Optional[bytes] = ..., market_id: _Optional[int] = ..., side: _Optional[_Union[_side_pb2.Side, str]] = ..., time_in_force: _Optional[_Union[_time_in_force_pb2.TimeInForce, str]] = ..., is_post_only: _Optional[bool] = ..., is_reduce_only: _Optional[bool] = ..., price_ticks: _Optional[int] = ..., qty_lots: _Optional[int] = ..., margin_quote: _Optional[int] = ..., fee_ppm_max: _Optional[int] = ..., trigger: _Optional[_Union[_trigger_pb2.Trigger, _Mapping]] = ..., nonce: _Optional[int] = ..., expiry_time_s: _Optional[int] = ..., signature: _Optional[bytes] = ..., instructions: _Optional[bytes] = ...) -> None: ...
