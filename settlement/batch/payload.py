@@ -80,7 +80,7 @@ class PositionRow(Record, frozen=True, kw_only=True, gc=False):
 
 
 class OrderRow(Record, frozen=True, kw_only=True, gc=False):
-    """A row of the orders table without trigger, instructions and signature, which the codec adds."""
+    """A row of the orders table. The codec adds what stands behind the fixed fields."""
 
     FIELDS: ClassVar = (
         Field("position", 2),

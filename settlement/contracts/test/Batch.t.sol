@@ -217,7 +217,7 @@ contract BatchTest is SettlementTest {
     function test_RevertWhen_versionIsUnknown() public {
         Plan memory p = plan();
         bytes memory payload = encode(p);
-        payload[0] = 0x02;
+        payload[0] = 0x01;
         bytes[] memory signatures = attest(p, payload);
         vm.expectRevert(abi.encodeWithSelector(BatchLib.BatchMalformed.selector, 0));
         settlement.settle(payload, signatures);

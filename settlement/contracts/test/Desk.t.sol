@@ -7,7 +7,6 @@ import { ICollateralVault } from "../src/interfaces/ICollateralVault.sol";
 import { ISettlement, ISettlementErrors } from "../src/interfaces/ISettlement.sol";
 import { MarketParams, Tier } from "../src/interfaces/ISettlementTypes.sol";
 import { TierLib } from "../src/libraries/TierLib.sol";
-import { Settlement } from "../src/Settlement.sol";
 import { FeeToken } from "./mocks/FeeToken.sol";
 import { HostileToken } from "./mocks/HostileToken.sol";
 import { Plan, SettlementTest } from "./utils/SettlementTest.sol";
@@ -66,7 +65,7 @@ contract DeskTest is SettlementTest {
 
     function test_RevertWhen_tokenTakesAFee() public {
         FeeToken feeToken = new FeeToken();
-        ISettlement other = _deploy(feeToken);
+        ISettlement other = deployVenue(feeToken);
         feeToken.approve(address(other), 1000);
         vm.expectRevert(
             abi.encodeWithSelector(ISettlementErrors.TokenAmountMismatch.selector, 1000, 990)
@@ -77,7 +76,7 @@ contract DeskTest is SettlementTest {
     /// @dev A token that calls back during a deposit gets nowhere.
     function test_reentrance_isRefused() public {
         HostileToken hostile = new HostileToken();
-        ISettlement other = _deploy(hostile);
+        ISettlement other = deployVenue(hostile);
         hostile.approve(address(other), 1000);
         hostile.arm(address(this), address(other), abi.encodeCall(other.deposit, (1)));
         other.deposit(1000);
@@ -259,10 +258,6 @@ contract DeskTest is SettlementTest {
     }
 
     /* HELPERS */
-
-    function _deploy(IERC20 token_) private returns (ISettlement other) {
-        other = ISettlement(address(new Settlement(token_, address(this), 60, 7 days)));
-    }
 
     function _signers(uint256 count, bool repeated) private pure returns (address[] memory list) {
         list = new address[](count);

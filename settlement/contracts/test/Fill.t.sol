@@ -411,12 +411,27 @@ contract FillTest is SettlementTest {
         assertTrue(reasons[0] != 0, "refused");
     }
 
+    /// @dev SIG-2: the contract does not read instructions, but they are signed.
+    function test_instructionsAreSigned() public {
+        Order memory o = order(ALICE, BUY, 1000, 10, 100_000);
+        o.instructions = bytes32(uint256(3) << 248);
+        _acceptedTaker(o);
+        Plan memory p = plan();
+        o.nonce = nextNonce++;
+        bytes memory signature =
+            compact(ALICE, OrderLib.orderDigest(settlement.domainSeparator(), o));
+        o.instructions = bytes32(uint256(2) << 248);
+        uint16 taker = addOrderAt(p, 0, o, signature);
+        addFill(p, taker, addOrder(p, BOB, order(BOB, SELL, 1000, 10, 100_000)), 5);
+        settleRejected(p, RejectReason.SIGNATURE_INVALID);
+    }
+
     /// @dev SIG-2: change any field of a signed order and the signature is void.
     function testFuzz_everyFieldOfAnOrderIsSigned(uint256 field, uint256 value) public {
         Order memory o = order(ALICE, BUY, 1000, 10, 100_000);
         bytes32 domain = settlement.domainSeparator();
         bytes32 digest = OrderLib.orderDigest(domain, o);
-        field = bound(field, 0, 13);
+        field = bound(field, 0, 14);
         if (field == 0) o.account = address(uint160(value));
         if (field == 1) o.marketId = uint32(value);
         if (field == 2) o.side = uint8(value);
@@ -431,6 +446,7 @@ contract FillTest is SettlementTest {
         if (field == 11) o.triggerPriceTicks = uint64(value);
         if (field == 12) o.nonce = uint64(value);
         if (field == 13) o.expiryTimeS = uint64(value);
+        if (field == 14) o.instructions = bytes32(value);
         Order memory same = order(ALICE, BUY, 1000, 10, 100_000);
         same.nonce = nextNonce - 2;
         bool changed = keccak256(abi.encode(o)) != keccak256(abi.encode(same));

@@ -35,6 +35,13 @@ contract LayoutTest is SettlementTest {
         _same(OrderLib.BATCH_TYPEHASH, BATCH_HASH);
     }
 
+    /// @dev EIP-170 and EIP-3860.
+    function test_layout_codeFitsOnEveryChain() public view {
+        assertTrue(address(settlement).code.length <= 24_576, "settlement");
+        assertTrue(settlement.DESK().code.length <= 24_576, "desk");
+        assertTrue(vm.getCode("Settlement.sol:Settlement").length <= 49_152 - 128, "creation");
+    }
+
     function test_layout_storageWords() public {
         Plan memory p = plan();
         addPrice(p, 1000, 1000);

@@ -40,11 +40,12 @@ IMPORT = re.compile(r'^\s*(?:import\b[^"]*|\}\s*from\s*)"([^"]+)"', re.MULTILINE
 
 
 def compiler_settings() -> dict:
-    """Return solc's settings as foundry.toml states them."""
+    """Return solc's settings as foundry.toml states them, for what is deployed."""
     profile = tomllib.loads((PROJECT / "foundry.toml").read_text())["profile"]["default"]
+    deployed = profile["additional_compiler_profiles"][0]
     return {
         "evmVersion": profile["evm_version"],
-        "viaIR": profile["via_ir"],
+        "viaIR": deployed["via_ir"],
         "optimizer": {"enabled": profile["optimizer"], "runs": profile["optimizer_runs"]},
         "metadata": {
             "bytecodeHash": profile["bytecode_hash"],

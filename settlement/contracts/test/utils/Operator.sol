@@ -72,17 +72,7 @@ contract Operator is SettlementTest {
         uint256 fills = 1 + seed % 4;
         for (uint256 i = 0; i < fills; ++i) {
             seed = uint256(keccak256(abi.encode(seed)));
-            uint256 a = seed % TRADERS;
-            uint256 b = (a + 1 + (seed >> 8) % (TRADERS - 1)) % TRADERS;
-            (uint16 taker, uint64 lots) = _newOrder(p, a, BUY, seed >> 16);
-            (uint16 maker,) = _newOrder(p, b, SELL, seed >> 80);
-            addFill(p, taker, maker, uint32(lots));
-            addFill(p, taker, maker, uint32(1 + lots / 2));
-            if (_orders[a].length != 0) {
-                Order memory old = _orders[a][(seed >> 128) % _orders[a].length];
-                uint16 again = addOrder(p, TRADER + a, old);
-                addFill(p, again, maker, uint32(1 + (seed >> 160) % 20));
-            }
+            _addTrade(p, seed);
         }
         _submit(p);
     }
@@ -216,6 +206,19 @@ contract Operator is SettlementTest {
     }
 
     /* HELPERS */
+
+    function _addTrade(Plan memory p, uint256 seed) private {
+        uint256 a = seed % TRADERS;
+        uint256 b = (a + 1 + (seed >> 8) % (TRADERS - 1)) % TRADERS;
+        (uint16 taker, uint64 lots) = _newOrder(p, a, BUY, seed >> 16);
+        (uint16 maker,) = _newOrder(p, b, SELL, seed >> 80);
+        addFill(p, taker, maker, uint32(lots));
+        addFill(p, taker, maker, uint32(1 + lots / 2));
+        if (_orders[a].length == 0) return;
+        Order memory old = _orders[a][(seed >> 128) % _orders[a].length];
+        uint16 again = addOrder(p, TRADER + a, old);
+        addFill(p, again, maker, uint32(1 + (seed >> 160) % 20));
+    }
 
     function _deposit(uint256 trader, uint256 amountQuote) private {
         fund(TRADER + trader, amountQuote);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import { TestToken } from "../../src/dev/TestToken.sol";
+import { IERC20 } from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+
 import { ISettlement, ISettlementErrors } from "../../src/interfaces/ISettlement.sol";
 import { MarketParams, PositionView, Tier } from "../../src/interfaces/ISettlementTypes.sol";
 import { Order, OrderLib } from "../../src/libraries/OrderLib.sol";
 import { RejectReason } from "../../src/libraries/RejectReason.sol";
-import { Settlement } from "../../src/Settlement.sol";
+import { ITestToken } from "./ITestToken.sol";
 import { Test, vm } from "./Vm.sol";
 
 /// @notice A batch in the making.
@@ -41,15 +42,13 @@ abstract contract SettlementTest is Test {
     address internal constant FUND = address(1);
 
     ISettlement internal settlement;
-    TestToken internal token;
+    ITestToken internal token;
     uint64 internal nextNonce = 1000;
 
     function setUp() public virtual {
         vm.warp(START_TIME_S);
-        token = new TestToken();
-        settlement = ISettlement(
-            address(new Settlement(token, address(this), CLOCK_AHEAD_S, CLOCK_LAG_S))
-        );
+        token = ITestToken(vm.deployCode("TestToken.sol:TestToken", ""));
+        settlement = deployVenue(token);
         settlement.listMarket(MARKET, marketParams(), tiers());
         settlement.setOracleSigner(vm.addr(ORACLE), true);
         address[] memory attestors = new address[](3);
@@ -63,6 +62,11 @@ abstract contract SettlementTest is Test {
     }
 
     /* VENUE */
+
+    function deployVenue(IERC20 token_) internal returns (ISettlement) {
+        bytes memory arguments = abi.encode(token_, address(this), CLOCK_AHEAD_S, CLOCK_LAG_S);
+        return ISettlement(vm.deployCode("Settlement.sol:Settlement", arguments));
+    }
 
     function marketParams() internal pure returns (MarketParams memory) {
         return MarketParams({

@@ -6,6 +6,10 @@ interface Vm {
     function addr(uint256 key) external pure returns (address);
     function assume(bool condition) external pure;
     function chainId(uint256 id) external;
+    function deployCode(string calldata artifact, bytes calldata arguments)
+        external
+        returns (address);
+    function getCode(string calldata artifact) external view returns (bytes memory);
     function exists(string calldata path) external view returns (bool);
     function expectEmit(bool, bool, bool, bool, address emitter) external;
     function expectRevert() external;
