@@ -131,6 +131,31 @@ class SharedTable(_Table, frozen=True, kw_only=True):
     reflection: Foreign = None
 
 
+Seconds = Annotated[int, Meta(ge=0, le=0xFFFFFFFF)]
+
+
+class DelaysTable(_Table, frozen=True, kw_only=True):
+    """Waiting times of the contract (SPEC GOV-2). None may be shorter than leaving takes."""
+
+    governance_s: Seconds = 172_800
+    parameters_s: Seconds = 172_800
+    parameters_grace_s: Seconds = 3_600
+    forced_s: Seconds = 86_400
+    withdrawal_s: Seconds = 86_400
+    withdrawal_stretch_s: Seconds = 604_800
+    migration_s: Seconds = 1_814_400
+    insurance_lock_s: Seconds = 604_800
+
+
+class VenueLimitsTable(_Table, frozen=True, kw_only=True):
+    """Limits of what leaves the contract at once (SPEC MONEY-3, MONEY-4)."""
+
+    large_withdrawal_quote: Annotated[int, Meta(ge=0, le=1 << 60)] = 1 << 60
+    outflow_limit_ppm: Annotated[int, Meta(ge=0, le=1_000_000)] = 1_000_000
+    outflow_window_s: Annotated[int, Meta(ge=1, le=86_400 * 366)] = 86_400
+    top_up_grace_s: Seconds = 900
+
+
 class ChainTable(_Table, frozen=True, kw_only=True):
     """The embedded chain (`bulkhead chain`): for demonstration and tests only."""
 
@@ -142,6 +167,11 @@ class ChainTable(_Table, frozen=True, kw_only=True):
     quorum: Annotated[int, Meta(ge=1, le=32)] = 1
     clock_ahead_max_s: Annotated[int, Meta(ge=1, le=86_400)] = 300
     clock_lag_max_s: Annotated[int, Meta(ge=1, le=86_400 * 366)] = 604_800
+    oracle_quorum: Annotated[int, Meta(ge=1, le=32)] = 1
+    oracle_deviation_ppm: Ppm = 10_000
+    oracle_spread_max_ms: Annotated[int, Meta(ge=0, le=86_400_000)] = 5_000
+    delays: DelaysTable = DelaysTable()
+    limits: VenueLimitsTable = VenueLimitsTable()
     funded: list[Address] = []
     funded_gas_gwei: Annotated[int, Meta(ge=0)] = 100_000_000_000
     funded_quote: Annotated[int, Meta(ge=0, le=1 << 60)] = 0

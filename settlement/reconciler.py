@@ -62,7 +62,7 @@ class VenueState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     positions: list[PositionRecord]
     markets: list[MarketRecord]
     fees_quote: int
-    custody_quote: int  # deposits less withdrawals and collected fees
+    custody_quote: int  # deposits less withdrawals, those that wait too, and collected fees
 
 
 class Snapshot(VenueState, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -99,12 +99,14 @@ async def chain_state(node: Node, venue: VenueState) -> VenueState:
         positions = await reader.gather(reader.position(record) for record in venue.positions)
         market_ids = await reader.call("marketIds")
         markets = await reader.gather(reader.market(market_id) for market_id in market_ids)
+        # What waits to be paid has left the engine's custody already.
+        custody = await reader.call("custodyQuote") - await reader.call("waitingQuote")
         return VenueState(
             free_quote=dict(zip(venue.free_quote, free, strict=True)),
             positions=positions,
             markets=markets,
             fees_quote=await reader.call("feesQuote"),
-            custody_quote=await reader.call("custodyQuote"),
+            custody_quote=custody,
         )
 
 

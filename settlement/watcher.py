@@ -46,6 +46,22 @@ EVENT_NAMES: Final = (
     "ItemRejected",
     "WithdrawalFailed",
 )
+# What an operator has to know of; the engine has no command for it yet.
+NOTICE_NAMES: Final = (
+    "ExitEntered",
+    "ForcedRequested",
+    "MarketParamsAnnounced",
+    "MarketParamsChanged",
+    "MigrationAnnounced",
+    "NonceFloorRaised",
+    "NoncesCancelled",
+    "ProposalExecuted",
+    "Proposed",
+    "RequestServed",
+    "RiskPaused",
+    "RiskResumed",
+    "WithdrawalWaits",
+)
 
 
 class _OutboxBehindError(Exception):
@@ -65,7 +81,8 @@ class Watcher:
         self._block_range_max = table.block_range_max
         self._poll_s = table.poll_interval_ms / 1_000
         self._events = {
-            event.topic: event for event in (node.settlement.events[name]() for name in EVENT_NAMES)
+            event.topic: event
+            for event in (node.settlement.events[name]() for name in EVENT_NAMES + NOTICE_NAMES)
         }
         self._cursor = MatcherCursor(deposit_seq=0, batch_seq=0)
 
@@ -174,6 +191,11 @@ class Watcher:
                     refused.setdefault(args["sequence"], []).append(refusal)
                 case "BatchSettled":
                     receipts.append(self._receipt(event, refused.pop(args["sequence"], [])))
+                case "ForcedRequested":
+                    # Unserved within the contract's delay, it lets anybody end the venue.
+                    log.error("chain.request_waits", args=str(dict(args)))
+                case name if name in NOTICE_NAMES:
+                    log.warning("chain.notice", event=name, args=str(dict(args)))
                 case name:
                     log.error("chain.incident", event=name, args=str(dict(args)))
         return deposits, receipts

@@ -34,6 +34,7 @@ from settlement.batch.payload import (
     FundingItem,
     Item,
     LiquidationFillItem,
+    Observation,
     PriceItem,
     TakeoverItem,
     WithdrawalItem,
@@ -343,17 +344,21 @@ def _signed_record(item: CollateralMove | Withdrawal, draft: Draft) -> Item:
 
 
 def _price_item(row: PriceRow, draft: Draft) -> PriceItem:
-    if not row.signature:
-        raise FeedError(
-            f"item {row.item_seq}: {len(row.observations)} index observations: expected 1, a "
-            "payload of version 1 has room for no more"
+    observations = tuple(
+        Observation(price_ticks=seen.price_ticks, time_ms=seen.time_ms, signature=seen.signature)
+        for seen in row.observations
+    )
+    if not observations:
+        only = Observation(
+            price_ticks=row.index_price_ticks,
+            time_ms=row.index_time_ms,
+            signature=row.signature,
         )
+        observations = (only,)
     return PriceItem(
         market=draft.markets[row.market_id],
-        time_ms=row.index_time_ms,
-        index_ticks=row.index_price_ticks,
         mark_ticks=row.mark_price_ticks,
-        signature=row.signature,
+        observations=observations,
     )
 
 

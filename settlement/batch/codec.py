@@ -15,9 +15,11 @@ from settlement.batch.payload import (
     Item,
     Kind,
     MarketRow,
+    Observation,
     OrderRow,
     Payload,
     PositionRow,
+    PriceItem,
     Record,
 )
 
@@ -34,6 +36,7 @@ def fields_bytes(fields: tuple[Field, ...]) -> int:
 
 
 HEADER_BYTES: Final = fields_bytes(Header.FIELDS)
+OBSERVATION_BYTES: Final = fields_bytes(Observation.FIELDS)
 
 
 def order_bytes(row: OrderRow) -> int:
@@ -48,9 +51,10 @@ def _order_tail(flags: int) -> tuple[Field, ...]:
     return (*trigger, *instructions, *OrderRow.SIGNATURE)
 
 
-def item_bytes(item_type: type[Item]) -> int:
-    """Return the size in bytes of an item with its opcode."""
-    return 1 + fields_bytes(item_type.FIELDS)
+def item_bytes(item_type: type[Item], observation_count: int = 1) -> int:
+    """Return the size in bytes of an item with its opcode, a price row's observations with it."""
+    more = observation_count * OBSERVATION_BYTES if item_type is PriceItem else 0
+    return 1 + fields_bytes(item_type.FIELDS) + more
 
 
 def encode_payload(payload: Payload) -> bytes:
@@ -71,7 +75,7 @@ def encode_payload(payload: Payload) -> bytes:
     parts += (_pack(account, AccountRow.FIELDS) for account in payload.accounts)
     parts += (_pack(position, PositionRow.FIELDS) for position in payload.positions)
     parts += (_pack_order(order) for order in payload.orders)
-    parts += (bytes((item.OPCODE,)) + _pack(item, item.FIELDS) for item in payload.items)
+    parts += (_pack_item(item) for item in payload.items)
     return b"".join(parts)
 
 
@@ -124,6 +128,13 @@ def _pack_order(row: OrderRow) -> bytes:
     return _pack(row, OrderRow.FIELDS) + _pack(row, _order_tail(row.flags))
 
 
+def _pack_item(item: Item) -> bytes:
+    packed = bytes((item.OPCODE,)) + _pack(item, item.FIELDS)
+    if not isinstance(item, PriceItem):
+        return packed
+    return packed + b"".join(_pack(seen, Observation.FIELDS) for seen in item.observations)
+
+
 class _Cursor:
     """A place in payload bytes that only moves forward."""
 
@@ -143,7 +154,11 @@ class _Cursor:
         item_type = ITEM_TYPES.get(opcode)
         if item_type is None:
             raise PayloadError(f"unknown opcode {opcode:#04x} at byte {self._offset - 1}")
-        return item_type(**self._values(item_type.FIELDS))
+        values = self._values(item_type.FIELDS)
+        if item_type is PriceItem:
+            count = values.pop("count")
+            values["observations"] = tuple(self.record(Observation) for _ in range(count))
+        return item_type(**values)
 
     def expect_end(self) -> None:
         if self._offset != len(self._data):

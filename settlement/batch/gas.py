@@ -11,6 +11,7 @@ from settlement.batch.payload import (
     ClockItem,
     CollateralItem,
     FillItem,
+    ForcedItem,
     FundFillItem,
     FundingItem,
     Item,
@@ -54,5 +55,6 @@ GAS_MODEL: Final = GasModel(
         FundingItem: 10_000,
         CollateralItem: 36_000,
         WithdrawalItem: 74_000,
+        ForcedItem: 120_000,
     },
 )

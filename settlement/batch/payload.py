@@ -123,22 +123,32 @@ class ItemRecord(Record, frozen=True, kw_only=True, gc=False):
     OPCODE: ClassVar[int] = 0
 
 
-class PriceItem(ItemRecord, frozen=True, kw_only=True, gc=False):
-    """A price row that holds for the items after it."""
+class Observation(Record, frozen=True, kw_only=True, gc=False):
+    """One source's index price, as it signed it."""
 
-    OPCODE: ClassVar = 0x01
     FIELDS: ClassVar = (
-        Field("market", 1),
+        Field("price_ticks", 4),
         Field("time_ms", 6),
-        Field("index_ticks", 4),
-        Field("mark_ticks", 4),
         Field("signature", 64, Kind.BYTES),
     )
-    market: int
+    price_ticks: int
     time_ms: int
-    index_ticks: int
-    mark_ticks: int
     signature: bytes
+
+
+class PriceItem(ItemRecord, frozen=True, kw_only=True, gc=False):
+    """A price row that holds for the items after it; the codec adds its observations."""
+
+    OPCODE: ClassVar = 0x01
+    FIELDS: ClassVar = (Field("market", 1), Field("count", 1), Field("mark_ticks", 4))
+    market: int
+    mark_ticks: int
+    observations: tuple[Observation, ...]
+
+    @property
+    def count(self) -> int:
+        """Number of observations, which ascend by price."""
+        return len(self.observations)
 
 
 class ClockItem(ItemRecord, frozen=True, kw_only=True, gc=False):
@@ -246,6 +256,17 @@ class WithdrawalItem(ItemRecord, frozen=True, kw_only=True, gc=False):
     signature: bytes
 
 
+class ForcedItem(ItemRecord, frozen=True, kw_only=True, gc=False):
+    """Serves the head of the forced queue; `NO_POSITION` when its kind has none."""
+
+    OPCODE: ClassVar = 0x0F
+    FIELDS: ClassVar = (Field("request_id", 8), Field("account", 2), Field("position", 2))
+    NO_POSITION: ClassVar = 0xFFFF
+    request_id: int
+    account: int
+    position: int
+
+
 Item: TypeAlias = (
     PriceItem
     | ClockItem
@@ -257,6 +278,7 @@ Item: TypeAlias = (
     | FundingItem
     | CollateralItem
     | WithdrawalItem
+    | ForcedItem
 )
 
 ITEM_TYPES: Final[dict[int, type[Item]]] = {
@@ -272,6 +294,7 @@ ITEM_TYPES: Final[dict[int, type[Item]]] = {
         FundingItem,
         CollateralItem,
         WithdrawalItem,
+        ForcedItem,
     )
 }
 

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from settlement.config import ChainTable, MarketTable, SharedTable
 
 EPOCH: Final = 1
+ZERO_ADDRESS: Final = "0x" + 40 * "0"
+# Each is told the one before it: a call walks up this list until a desk knows it.
+DESKS: Final = ("InsuranceDesk", "ExitDesk", "GovernanceDesk", "SettlementDesk")
+MODULES: Final = ("PaymentsModule", "ForcedModule")
 GAS_MAX: Final = 16_000_000
 FEE_WEI_MAX: Final = 100 * 10**9
 TIP_WEI: Final = 10**9
@@ -97,8 +101,8 @@ async def deploy(web3: AsyncWeb3[Any], chain: ChainTable, shared: SharedTable) -
         "Settlement",
         token.address,
         deployer.account.address,
-        chain.clock_ahead_max_s,
-        chain.clock_lag_max_s,
+        await _modules(deployer),
+        venue_config(chain),
     )
     attestors = sorted(chain.attestors, key=str.lower)
     await deployer.call(
@@ -106,8 +110,18 @@ async def deploy(web3: AsyncWeb3[Any], chain: ChainTable, shared: SharedTable) -
     )
     for signer in shared.oracle_signers:
         await deployer.call(settlement, "setOracleSigner", web3.to_checksum_address(signer), True)
+    await deployer.call(
+        settlement,
+        "setOracleRule",
+        chain.oracle_quorum,
+        chain.oracle_deviation_ppm,
+        chain.oracle_spread_max_ms,
+    )
     for market in shared.markets:
         await deployer.call(settlement, "listMarket", market.market_id, *market_arguments(market))
+    await deployer.call(settlement, "setGuardian", deployer.account.address)
+    await deployer.call(settlement, "setFeeRecipient", deployer.account.address)
+    await deployer.call(settlement, "openVenue")
     for address in _checksummed(web3, chain.funded):
         if chain.funded_gas_gwei:
             value = chain.funded_gas_gwei * WEI_PER_GWEI
@@ -121,6 +135,40 @@ async def deploy(web3: AsyncWeb3[Any], chain: ChainTable, shared: SharedTable) -
         vault=await settlement.functions.VAULT().call(),
         token=token.address,
         deploy_block=1,
+    )
+
+
+async def _modules(deployer: Deployer) -> tuple[str, ...]:
+    """Deploy the desks, the last of the chain first, and the modules; return `Modules`."""
+    address = ZERO_ADDRESS
+    for name in DESKS:
+        address = (await deployer.create(name, address)).address
+    modules = [(await deployer.create(name)).address for name in MODULES]
+    return (address, *modules)
+
+
+def venue_config(chain: ChainTable) -> tuple[object, ...]:
+    """Return `VenueConfig` as Settlement's constructor takes it."""
+    delays, limits = chain.delays, chain.limits
+    return (
+        chain.clock_ahead_max_s,
+        chain.clock_lag_max_s,
+        (
+            delays.governance_s,
+            delays.parameters_s,
+            delays.parameters_grace_s,
+            delays.forced_s,
+            delays.withdrawal_s,
+            delays.withdrawal_stretch_s,
+            delays.migration_s,
+            delays.insurance_lock_s,
+        ),
+        (
+            limits.large_withdrawal_quote,
+            limits.outflow_limit_ppm,
+            limits.outflow_window_s,
+            limits.top_up_grace_s,
+        ),
     )
 
 

@@ -3,25 +3,26 @@ pragma solidity 0.8.37;
 
 import { Proxy } from "@openzeppelin/contracts/proxy/Proxy.sol";
 import { IERC20 } from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import { Address } from "@openzeppelin/contracts/utils/Address.sol";
 import {
     ReentrancyGuardTransient
 } from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
 import { Batch } from "./base/BatchTables.sol";
-import { LiquidationItems } from "./base/LiquidationItems.sol";
+import { ForcedItems } from "./base/ForcedItems.sol";
 import { TradeItems } from "./base/TradeItems.sol";
 import { CollateralVault } from "./CollateralVault.sol";
-import { ICollateralVault } from "./interfaces/ICollateralVault.sol";
 import { ISettlementBatch } from "./interfaces/ISettlement.sol";
+import { Modules, VenueConfig, VenuePhase } from "./interfaces/ISettlementTypes.sol";
 import { BatchLib } from "./libraries/BatchLib.sol";
 import { OrderLib } from "./libraries/OrderLib.sol";
 import { RejectReason } from "./libraries/RejectReason.sol";
-import { SettlementDesk } from "./SettlementDesk.sol";
+import { PaymentsModule } from "./PaymentsModule.sol";
 
 /// @title Settlement
-/// @notice Entry points of a batch: quorum, order of items, payments. Everything else is the
-/// desk's code, reached by the fallback and run on this storage; see `ISettlement` for the whole.
-contract Settlement is LiquidationItems, ReentrancyGuardTransient, Proxy {
+/// @notice Entry points of a batch: quorum, order of items, payments. Everything else is the code
+/// of desks, reached by the fallback and run on this storage; see `ISettlement` for the whole.
+contract Settlement is ForcedItems, ReentrancyGuardTransient, Proxy {
     uint256 private constant ATTESTOR_SIGNATURE_BYTES = 64;
 
     /// @inheritdoc ISettlementBatch
@@ -30,19 +31,32 @@ contract Settlement is LiquidationItems, ReentrancyGuardTransient, Proxy {
     /// @inheritdoc ISettlementBatch
     uint256 public immutable CLOCK_LAG_MAX_S;
 
-    ICollateralVault private immutable _vault;
+    /// @dev Run by delegatecall, and not reachable by the fallback.
+    address private immutable _payments;
 
     /// @param token collateral; fee-on-transfer tokens are refused at deposit
-    /// @param owner who lists markets and names attestors and oracle signers
-    /// @param clockAheadMaxS how far a batch's clock may be ahead of the block
-    /// @param clockLagMaxS how far a batch's clock may be behind the block
-    constructor(IERC20 token, address owner, uint256 clockAheadMaxS, uint256 clockLagMaxS)
-        TradeItems(clockAheadMaxS)
+    /// @param owner who proposes changes (GOV-2)
+    /// @param modules code that is run on this storage; it can never be replaced
+    /// @param config delays and limits. Whoever dislikes a proposal has the time to leave before
+    /// it is executed: a forced request and a withdrawal that waits take no longer.
+    constructor(IERC20 token, address owner, Modules memory modules, VenueConfig memory config)
+        TradeItems(config.clockAheadMaxS)
+        ForcedItems(modules.forced)
     {
-        CLOCK_LAG_MAX_S = clockLagMaxS;
+        if (modules.desk.code.length == 0) revert DeskMissing(modules.desk);
+        if (modules.payments.code.length == 0) revert DeskMissing(modules.payments);
+        uint256 leavingS = uint256(config.delays.forcedS) + config.delays.withdrawalS;
+        bool isLongEnough = config.delays.governanceS >= leavingS
+            && config.delays.parametersS >= leavingS && config.delays.migrationS >= leavingS;
+        if (!isLongEnough || config.limits.outflowWindowS == 0) revert DelaysInvalid();
+        if (config.limits.outflowLimitPpm > 1_000_000) revert DelaysInvalid();
+        CLOCK_LAG_MAX_S = config.clockLagMaxS;
+        DESK = modules.desk;
+        _payments = modules.payments;
         _owner = owner;
-        _vault = new CollateralVault(token);
-        DESK = address(new SettlementDesk(_vault));
+        _delays = config.delays;
+        _limits = config.limits;
+        _status.vault = address(new CollateralVault(token));
     }
 
     /* SETTLEMENT */
@@ -63,6 +77,7 @@ contract Settlement is LiquidationItems, ReentrancyGuardTransient, Proxy {
         private
         returns (bytes memory)
     {
+        if (_status.phase == VenuePhase.EXIT) revert PhaseMismatch(VenuePhase.EXIT);
         Batch memory b = _load(payload);
         bytes32 digest = _checkBatch(b, payload);
         if (asksQuorum) _checkQuorum(b.header.epoch, digest, signatures);
@@ -131,7 +146,7 @@ contract Settlement is LiquidationItems, ReentrancyGuardTransient, Proxy {
         uint256 items = b.header.items;
         for (uint256 i = 0; i < items; ++i) {
             uint256 word = BatchLib.wordAt(payload, offset);
-            uint256 end = offset + BatchLib.itemBytes(word >> 248, offset);
+            uint256 end = offset + BatchLib.itemBytes(word, offset);
             if (end > payload.length) revert BatchLib.BatchMalformed(offset);
             RejectReason reason = _judge(b, payload, offset, word);
             if (reason != RejectReason.NONE) {
@@ -158,6 +173,7 @@ contract Settlement is LiquidationItems, ReentrancyGuardTransient, Proxy {
         if (opcode == BatchLib.FUND_FILL) return _judgeFundFill(b, word);
         if (opcode == BatchLib.FUNDING) return _judgeFunding(b, word);
         if (opcode == BatchLib.COLLATERAL) return _judgeCollateral(b, payload, offset, word);
+        if (opcode == BatchLib.FORCED) return _judgeForced(b, word);
         return _judgeWithdrawal(b, payload, offset, word);
     }
 
@@ -173,30 +189,18 @@ contract Settlement is LiquidationItems, ReentrancyGuardTransient, Proxy {
                 address account_ = b.accounts[uint16(word >> 232)].account;
                 uint64 nonce = uint64(BatchLib.wordAt(payload, offset + 31) >> 192);
                 uint256 amountQuote = uint64(word >> 168);
-                if (_pay(account_, address(uint160(word >> 8)), amountQuote, nonce)) {
-                    paidQuote += amountQuote;
-                }
+                bytes memory result = Address.functionDelegateCall(
+                    _payments,
+                    abi.encodeCall(
+                        PaymentsModule.payOut,
+                        (account_, address(uint160(word >> 8)), amountQuote, nonce)
+                    )
+                );
+                paidQuote += abi.decode(result, (uint256));
             }
-            offset += BatchLib.itemBytes(word >> 248, offset);
+            offset += BatchLib.itemBytes(word, offset);
         }
         _totals.custodyQuote -= uint80(paidQuote);
-    }
-
-    /// @dev A token that refuses a payment must not hold up the others: the amount goes back to
-    /// the free balance.
-    function _pay(address account_, address to, uint256 amountQuote, uint64 nonce)
-        private
-        returns (bool)
-    {
-        try _vault.transferOut(to, amountQuote) {
-            emit Withdrawn(account_, to, amountQuote, nonce);
-            return true;
-        } catch {
-            _accounts[account_] += amountQuote;
-            _totals.freeQuote += uint80(amountQuote);
-            emit WithdrawalFailed(account_, to, amountQuote, nonce);
-            return false;
-        }
     }
 
     /* DESK */

@@ -2,13 +2,14 @@
 pragma solidity 0.8.37;
 
 import { Custody } from "./base/Custody.sol";
-import { Governance } from "./base/Governance.sol";
-import { ICollateralVault } from "./interfaces/ICollateralVault.sol";
+import { Desk } from "./base/Desk.sol";
+import { SettlementViews } from "./base/SettlementViews.sol";
 
 /// @title SettlementDesk
-/// @notice Code of everything that is not about batches, to be called through Settlement.
-/// @dev Split off for the limit of code size only. It is deployed by Settlement's constructor and
-/// can never be replaced. Called directly it finds an empty storage without an owner.
-contract SettlementDesk is Governance {
-    constructor(ICollateralVault vault) Custody(vault) { }
+/// @notice Custody, cancellation and views, to be called through Settlement.
+/// @dev The first of the desks, which are split off for the limit of code size only. Settlement
+/// names it in its constructor and can never replace it. Called directly it finds an empty
+/// storage.
+contract SettlementDesk is Custody, SettlementViews {
+    constructor(address next) Desk(next) { }
 }

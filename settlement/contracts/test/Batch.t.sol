@@ -142,7 +142,7 @@ contract BatchTest is SettlementTest {
         Plan memory p = plan();
         address[] memory attestors = new address[](1);
         attestors[0] = vm.addr(0xfeed);
-        settlement.setAttestors(2, attestors, 1);
+        govern(abi.encodeCall(settlement.setAttestors, (2, attestors, 1)));
         _expectRevert(p, abi.encodeWithSelector(ISettlementErrors.BatchEpoch.selector, 2, 1));
         p.epoch = 2;
         _expectRevertSelector(p, ISettlementErrors.AttestorUnknown.selector);

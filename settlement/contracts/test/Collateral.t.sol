@@ -199,7 +199,7 @@ contract CollateralTest is SettlementTest {
     }
 
     function test_refused_priceOfARemovedSigner() public {
-        settlement.setOracleSigner(vm.addr(ORACLE), false);
+        govern(abi.encodeCall(settlement.setOracleSigner, (vm.addr(ORACLE), false)));
         _refusedPrice(1001, 1001, RejectReason.SIGNATURE_INVALID);
         (uint256 index,) = _prices();
         assertEq(index, 1000, "the price does not move");

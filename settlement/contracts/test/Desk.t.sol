@@ -5,14 +5,13 @@ import { IERC20 } from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
 import { ICollateralVault } from "../src/interfaces/ICollateralVault.sol";
 import { ISettlement, ISettlementErrors } from "../src/interfaces/ISettlement.sol";
-import { MarketParams, Tier } from "../src/interfaces/ISettlementTypes.sol";
-import { TierLib } from "../src/libraries/TierLib.sol";
+import { VenuePhase } from "../src/interfaces/ISettlementTypes.sol";
 import { FeeToken } from "./mocks/FeeToken.sol";
 import { HostileToken } from "./mocks/HostileToken.sol";
-import { Plan, SettlementTest } from "./utils/SettlementTest.sol";
+import { SettlementTest } from "./utils/SettlementTest.sol";
 import { vm } from "./utils/Vm.sol";
 
-/// @notice Custody, cancellation, administration.
+/// @notice Custody and cancellation.
 contract DeskTest is SettlementTest {
     event Deposited(address indexed account, uint256 amountQuote, uint64 indexed depositSeq);
 
@@ -65,7 +64,7 @@ contract DeskTest is SettlementTest {
 
     function test_RevertWhen_tokenTakesAFee() public {
         FeeToken feeToken = new FeeToken();
-        ISettlement other = deployVenue(feeToken);
+        ISettlement other = _deploy(feeToken);
         feeToken.approve(address(other), 1000);
         vm.expectRevert(
             abi.encodeWithSelector(ISettlementErrors.TokenAmountMismatch.selector, 1000, 990)
@@ -76,7 +75,7 @@ contract DeskTest is SettlementTest {
     /// @dev A token that calls back during a deposit gets nowhere.
     function test_reentrance_isRefused() public {
         HostileToken hostile = new HostileToken();
-        ISettlement other = deployVenue(hostile);
+        ISettlement other = _deploy(hostile);
         hostile.approve(address(other), 1000);
         hostile.arm(address(this), address(other), abi.encodeCall(other.deposit, (1)));
         other.deposit(1000);
@@ -98,14 +97,25 @@ contract DeskTest is SettlementTest {
         vault.transferOut(address(this), 1);
     }
 
+    /// @dev A desk by itself has an empty storage: no owner, and a phase that takes no money.
     function test_RevertWhen_deskIsCalledDirectly() public {
         ISettlement desk = ISettlement(settlement.DESK());
-        vm.expectRevert(ISettlementErrors.DeskCalledDirectly.selector);
+        bytes memory refusal =
+            abi.encodeWithSelector(ISettlementErrors.PhaseMismatch.selector, VenuePhase.SETUP);
+        vm.expectRevert(refusal);
         desk.deposit(1);
         vm.expectRevert(
             abi.encodeWithSelector(ISettlementErrors.CallerNotOwner.selector, address(this))
         );
-        desk.setOracleSigner(address(2), true);
+        desk.openVenue();
+    }
+
+    function test_RevertWhen_noDeskKnowsTheFunction() public {
+        vm.expectRevert(
+            abi.encodeWithSelector(ISettlementErrors.FunctionUnknown.selector, bytes4(0x12345678))
+        );
+        (bool done,) = address(settlement).call(hex"12345678");
+        assertTrue(done, "expectRevert turns the status");
     }
 
     function test_RevertWhen_etherIsSent() public {
@@ -144,140 +154,14 @@ contract DeskTest is SettlementTest {
         assertEq(settlement.filledLots(address(this), other), 0, "alive");
     }
 
-    /* ADMINISTRATION */
-
-    function test_RevertWhen_callerIsNotTheOwner() public {
-        bytes memory refusal =
-            abi.encodeWithSelector(ISettlementErrors.CallerNotOwner.selector, address(0xbad));
-        vm.startPrank(address(0xbad));
-        vm.expectRevert(refusal);
-        settlement.listMarket(2, marketParams(), tiers());
-        vm.expectRevert(refusal);
-        settlement.setAttestors(2, new address[](1), 1);
-        vm.expectRevert(refusal);
-        settlement.setOracleSigner(address(2), true);
-        vm.expectRevert(refusal);
-        settlement.collectFees(address(0xbad));
-        vm.expectRevert(refusal);
-        settlement.transferOwnership(address(0xbad));
-        vm.expectRevert(refusal);
-        settlement.acceptOwnership();
-        vm.stopPrank();
-    }
-
-    function test_ownership_changesInTwoSteps() public {
-        settlement.transferOwnership(address(0xcafe));
-        assertTrue(settlement.owner() == address(this), "not yet");
-        vm.prank(address(0xcafe));
-        settlement.acceptOwnership();
-        assertTrue(settlement.owner() == address(0xcafe), "now");
-        assertTrue(settlement.pendingOwner() == address(0), "done");
-    }
-
-    function test_RevertWhen_attestorsAreInvalid() public {
-        _expectAttestorsInvalid(1, _signers(3, false), 2);
-        _expectAttestorsInvalid(2, _signers(3, false), 0);
-        _expectAttestorsInvalid(2, _signers(3, false), 4);
-        _expectAttestorsInvalid(2, _signers(2, true), 1);
-        _expectAttestorsInvalid(2, new address[](1), 1);
-        settlement.setAttestors(2, _signers(3, false), 3);
-        (uint32 epoch, uint8 threshold) = settlement.attestorEpoch();
-        assertEq(epoch * 10 + threshold, 23, "set");
-    }
-
-    function test_RevertWhen_marketIsListedTwiceOrOutOfRange() public {
-        vm.expectRevert(abi.encodeWithSelector(ISettlementErrors.MarketAlreadyListed.selector, 1));
-        settlement.listMarket(1, marketParams(), tiers());
-        vm.expectRevert(abi.encodeWithSelector(ISettlementErrors.MarketUnknown.selector, 0));
-        settlement.listMarket(0, marketParams(), tiers());
-        vm.expectRevert(abi.encodeWithSelector(ISettlementErrors.MarketUnknown.selector, 65_536));
-        settlement.listMarket(65_536, marketParams(), tiers());
-    }
-
-    /// @dev NUM-1: the notional of the largest position must fit.
-    function test_RevertWhen_marketParamsAreInvalid() public {
-        MarketParams memory params = marketParams();
-        params.quotePerTickLot = 1_152_922;
-        _expectMarket(params, tiers(), ISettlementErrors.MarketParamsInvalid.selector);
-        params.quotePerTickLot = 0;
-        _expectMarket(params, tiers(), ISettlementErrors.MarketParamsInvalid.selector);
-        params = marketParams();
-        params.priceTicksMax = 1 << 27;
-        _expectMarket(params, tiers(), ISettlementErrors.MarketParamsInvalid.selector);
-        params = marketParams();
-        params.fundingCapPpm = 1_000_000;
-        _expectMarket(params, tiers(), ISettlementErrors.MarketParamsInvalid.selector);
-    }
-
-    /// @dev MKT-1 and MKT-2.
-    function test_RevertWhen_tiersAreInvalid() public {
-        MarketParams memory params = marketParams();
-        _expectMarket(params, new Tier[](0), TierLib.TierCountInvalid.selector);
-        _expectMarket(params, new Tier[](9), TierLib.TierCountInvalid.selector);
-        Tier[] memory list = tiers();
-        list[0].notionalFloorQuote = 1;
-        _expectMarket(params, list, TierLib.TierInvalid.selector);
-        list = tiers();
-        list[0].marginMaintenancePpm = 100_000;
-        _expectMarket(params, list, TierLib.TierInvalid.selector);
-        list = tiers();
-        list[0].marginMaintenancePpm = 0;
-        _expectMarket(params, list, TierLib.TierInvalid.selector);
-        list = tiers();
-        list[1].marginInitialPpm = 99_999;
-        _expectMarket(params, list, TierLib.TierInvalid.selector);
-        list = tiers();
-        list[1].marginInitialPpm = 999_500;
-        _expectMarket(params, list, TierLib.TierInvalid.selector);
-        list = tiers();
-        list[1].notionalFloorQuote = 0;
-        _expectMarket(params, list, TierLib.TierInvalid.selector);
-        list = tiers();
-        list[1].notionalFloorQuote = 1_000_000_001;
-        _expectMarket(params, list, TierLib.TierAmountInexact.selector);
-    }
-
-    function test_marketParams_readsBack() public view {
-        (MarketParams memory params, Tier[] memory list) = settlement.marketParams(MARKET);
-        bool same = keccak256(abi.encode(params)) == keccak256(abi.encode(marketParams()))
-            && keccak256(abi.encode(list)) == keccak256(abi.encode(tiers()));
-        assertTrue(same, "parameters");
-        assertEq(settlement.marketIds().length, 1, "ids");
-    }
-
-    function test_collectFees_paysOut() public {
-        Plan memory p = plan();
-        addPrice(p, 1000, 1000);
-        uint16 taker = addOrder(p, ALICE, order(ALICE, BUY, 1000, 100, 200_000));
-        addFill(p, taker, addOrder(p, BOB, order(BOB, SELL, 1000, 100, 200_000)), 100);
-        settleAccepted(p);
-        settlement.collectFees(address(0xfee));
-        assertEq(token.balanceOf(address(0xfee)), 700, "paid");
-        assertEq(settlement.feesQuote(), 0, "nothing left");
-        assertSound();
-    }
-
     /* HELPERS */
 
-    function _signers(uint256 count, bool repeated) private pure returns (address[] memory list) {
-        list = new address[](count);
-        for (uint256 i = 0; i < count; ++i) {
-            list[i] = vm.addr(repeated ? 77 : 77 + i);
-        }
-    }
-
-    function _expectAttestorsInvalid(uint32 epoch, address[] memory list, uint8 threshold)
-        private
-    {
-        vm.expectRevert(ISettlementErrors.AttestorsInvalid.selector);
-        settlement.setAttestors(epoch, list, threshold);
-    }
-
-    function _expectMarket(MarketParams memory params, Tier[] memory list, bytes4 selector)
-        private
-    {
-        (bool listed, bytes memory data) = address(settlement)
-            .call(abi.encodeCall(settlement.listMarket, (2, params, list)));
-        assertTrue(!listed && bytes4(data) == selector, "refused for the reason");
+    function _deploy(IERC20 token_) private returns (ISettlement other) {
+        other = deployVenue(token_);
+        address[] memory signers = new address[](1);
+        signers[0] = vm.addr(77);
+        other.setAttestors(1, signers, 1);
+        other.setOracleRule(1, 10_000, 2000);
+        other.openVenue();
     }
 }

@@ -234,7 +234,7 @@ contract FillTest is SettlementTest {
     }
 
     function test_refused_differentMarkets() public {
-        settlement.listMarket(2, marketParams(), tiers());
+        govern(abi.encodeCall(settlement.listMarket, (2, marketParams(), tiers())));
         Plan memory p = plan();
         p.marketIds = new uint32[](2);
         p.marketIds[0] = MARKET;
@@ -306,7 +306,7 @@ contract FillTest is SettlementTest {
     }
 
     function test_refused_noPrice() public {
-        settlement.listMarket(2, marketParams(), tiers());
+        govern(abi.encodeCall(settlement.listMarket, (2, marketParams(), tiers())));
         Plan memory p = plan();
         p.marketIds[0] = 2;
         Order memory taker = order(ALICE, BUY, 1000, 10, 100_000);

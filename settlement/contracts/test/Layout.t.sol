@@ -81,6 +81,32 @@ contract LayoutTest is SettlementTest {
         assertEq(uint80(word >> 160), settlement.feesQuote(), "fees");
     }
 
+    function test_layout_governanceWords() public {
+        uint256 word = _word(12);
+        assertEq(uint8(word), 1, "phase: open");
+        assertEq(word >> 56, uint160(address(settlement.VAULT())), "vault");
+        word = _word(13);
+        assertEq(uint32(word), 3 days, "first delay");
+        assertEq(uint32(word >> 224), 7 days, "last delay");
+        assertEq(uint64(_word(14)), 500_000_000, "large withdrawal");
+        assertEq(_word(16), uint160(GUARDIAN), "guardian");
+        assertEq(_word(17), 0xfee, "fee recipient");
+        Plan memory p = plan();
+        addWithdrawal(p, ALICE, address(0xbeef), 500_000_001, 1);
+        settleAccepted(p);
+        word = _word(15);
+        assertEq(uint80(word), 500_000_001, "waiting");
+        assertEq(word >> 200, 1, "number of withdrawals that waited");
+        uint256 record = uint256(keccak256(abi.encode(uint256(1), uint256(21))));
+        assertEq(uint160(_word(record)), uint160(vm.addr(ALICE)), "account of the waiting one");
+        vm.prank(vm.addr(ALICE));
+        settlement.requestCancelAll(77);
+        assertEq(_word(22) >> 64, 1, "requests made");
+        record = uint256(keccak256(abi.encode(uint256(1), uint256(23))));
+        assertEq(uint160(_word(record)), uint160(vm.addr(ALICE)), "account of the request");
+        assertEq(_word(31), uint256(2000) << 32 | uint256(10_000) << 8 | 1, "oracle rule");
+    }
+
     function _slot(address owner, uint256 slot) private pure returns (bytes32) {
         return keccak256(abi.encode(owner, slot));
     }

@@ -154,7 +154,7 @@ def test_a_price_is_emitted_only_when_an_item_needs_it_and_it_changed() -> None:
     ]
     first, second = run(builder(), items)
     prices = [i for i in decode_payload(first.payload).items if isinstance(i, PriceItem)]
-    assert [price.index_ticks for price in prices] == [101, 102]
+    assert [price.observations[0].price_ticks for price in prices] == [101, 102]
     assert first.item_seqs == (2, 3, 5, 6, 7)
     assert [type(item) for item in decode_payload(second.payload).items] == [FillItem]
 

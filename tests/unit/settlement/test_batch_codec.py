@@ -21,9 +21,11 @@ from settlement.batch.payload import (
     Item,
     Kind,
     MarketRow,
+    Observation,
     OrderRow,
     Payload,
     PositionRow,
+    PriceItem,
     Record,
 )
 
@@ -55,8 +57,19 @@ def orders(draw: st.DrawFn) -> OrderRow:
     return OrderRow(**values)  # type: ignore[arg-type]
 
 
+# A price row's count is that of its observations, which follow the other fields.
+prices = st.builds(
+    PriceItem,
+    market=st.integers(0, 255),
+    mark_ticks=st.integers(0, 2**32 - 1),
+    observations=st.lists(records(Observation, Observation.FIELDS), max_size=4).map(tuple),
+)
+
 items: st.SearchStrategy[Item] = st.one_of(
-    [records(item_type, item_type.FIELDS) for item_type in ITEM_TYPES.values()]
+    [
+        prices if item_type is PriceItem else records(item_type, item_type.FIELDS)
+        for item_type in ITEM_TYPES.values()
+    ]
 )
 
 payloads = st.builds(

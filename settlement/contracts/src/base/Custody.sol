@@ -1,35 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import { IERC20 } from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
-import { SafeERC20 } from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
-import {
-    ReentrancyGuardTransient
-} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
-import { SafeCast } from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import { IERC20Permit } from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 
 import { ICollateralVault } from "../interfaces/ICollateralVault.sol";
 import { ISettlementDesk } from "../interfaces/ISettlement.sol";
 import { SlotLib } from "../libraries/SlotLib.sol";
-import { SettlementViews } from "./SettlementViews.sol";
+import { Deposits } from "./Deposits.sol";
 
-/// @title What users do without the operator: deposit and cancel
-abstract contract Custody is SettlementViews, ReentrancyGuardTransient {
-    using SafeERC20 for IERC20;
-    using SafeCast for uint256;
-
-    /// @inheritdoc ISettlementDesk
-    ICollateralVault public immutable VAULT;
-
-    /// @dev The contract on whose storage this code may run.
-    address private immutable _settlement;
-
-    constructor(ICollateralVault vault) {
-        VAULT = vault;
-        _settlement = msg.sender;
-    }
-
-    /* CUSTODY */
+/// @title What users do without the operator: deposit, cancel, take what waited
+abstract contract Custody is Deposits, ISettlementDesk {
+    /* DEPOSITS */
 
     /// @inheritdoc ISettlementDesk
     function deposit(uint256 amountQuote) external nonReentrant {
@@ -42,15 +23,52 @@ abstract contract Custody is SettlementViews, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc ISettlementDesk
-    function fundInsurance(uint32 marketId, uint256 amountQuote) external nonReentrant {
-        if (_markets[marketId].params.quotePerTickLot == 0) revert MarketUnknown(marketId);
-        uint64 depositSeq_ = _takeIn(amountQuote);
-        uint256 word = _positions[marketId][INSURANCE];
-        int256 raised = SlotLib.collateralQuote(word) + int256(amountQuote);
-        if (raised > int256(QUOTE_MAX)) revert AmountOutOfRange(amountQuote);
-        _positions[marketId][INSURANCE] = SlotLib.addCollateral(word, int256(amountQuote));
-        _markets[marketId].totals.positionsQuote += int88(int256(amountQuote));
-        emit InsuranceFunded(marketId, amountQuote, depositSeq_);
+    function depositWithPermit(
+        address account_,
+        uint256 amountQuote,
+        uint256 deadlineTimeS,
+        uint8 v,
+        bytes32 r,
+        bytes32 s
+    ) external nonReentrant {
+        address token = address(ICollateralVault(_status.vault).TOKEN());
+        // Somebody may have shown the permit to the token first: then the allowance is there
+        // already, and when it is not the transfer fails.
+        try IERC20Permit(token)
+            .permit(msg.sender, address(this), amountQuote, deadlineTimeS, v, r, s) { }
+            catch { }
+        _deposit(account_, amountQuote);
+    }
+
+    /* WITHDRAWALS THAT WAIT */
+
+    /// @inheritdoc ISettlementDesk
+    function claimWithdrawal(uint256 id) external nonReentrant {
+        WaitingWithdrawal memory w = _known(id);
+        if (block.timestamp < w.dueTimeS) revert WithdrawalNotDue(id, w.dueTimeS);
+        delete _waiting[id];
+        _outflow.waitingQuote -= w.amountQuote;
+        _totals.custodyQuote -= w.amountQuote;
+        emit WithdrawalClaimed(id, w.account, w.to, w.amountQuote);
+        ICollateralVault(_status.vault).transferOut(w.to, w.amountQuote);
+    }
+
+    /// @inheritdoc ISettlementDesk
+    function redirectWithdrawal(uint256 id, address to) external {
+        if (msg.sender != _known(id).account) revert CallerNotAccount(msg.sender);
+        _waiting[id].to = to;
+        emit WithdrawalRedirected(id, to);
+    }
+
+    /// @inheritdoc ISettlementDesk
+    function stretchWithdrawal(uint256 id) external {
+        if (msg.sender != _guardian) revert CallerNotGuardian(msg.sender);
+        WaitingWithdrawal memory w = _known(id);
+        if (w.isStretched) revert WithdrawalStretchedBefore(id);
+        w.dueTimeS += _delays.withdrawalStretchS;
+        w.isStretched = true;
+        _waiting[id] = w;
+        emit WithdrawalStretched(id, w.dueTimeS);
     }
 
     /* CANCELLATION */
@@ -72,29 +90,8 @@ abstract contract Custody is SettlementViews, ReentrancyGuardTransient {
         emit NonceFloorRaised(msg.sender, nonceFloor);
     }
 
-    /* INTERNAL */
-
-    function _deposit(address account_, uint256 amountQuote) private {
-        if (account_ == address(0) || account_ == INSURANCE) revert AccountReserved(account_);
-        uint64 depositSeq_ = _takeIn(amountQuote);
-        uint256 word = _accounts[account_];
-        uint256 free = SlotLib.freeQuote(word) + amountQuote;
-        if (free > QUOTE_MAX) revert AmountOutOfRange(amountQuote);
-        _accounts[account_] = SlotLib.packAccount(free, SlotLib.nonceFloor(word));
-        _totals.freeQuote += amountQuote.toUint80();
-        emit Deposited(account_, amountQuote, depositSeq_);
-    }
-
-    /// @dev Interaction before effects, on purpose: the credit is what arrived. Entry points are
-    /// guarded against reentrance, and views during the transfer show the state without it.
-    function _takeIn(uint256 amountQuote) private returns (uint64) {
-        if (address(this) != _settlement) revert DeskCalledDirectly();
-        if (amountQuote == 0 || amountQuote > QUOTE_MAX) revert AmountOutOfRange(amountQuote);
-        uint256 before = VAULT.balanceQuote();
-        VAULT.TOKEN().safeTransferFrom(msg.sender, address(VAULT), amountQuote);
-        uint256 received = VAULT.balanceQuote() - before;
-        if (received != amountQuote) revert TokenAmountMismatch(amountQuote, received);
-        _totals.custodyQuote += amountQuote.toUint80();
-        return ++_progress.depositSeq;
+    function _known(uint256 id) private view returns (WaitingWithdrawal memory w) {
+        w = _waiting[id];
+        if (w.account == address(0)) revert WithdrawalUnknown(id);
     }
 }

@@ -92,7 +92,7 @@ abstract contract LiquidationItems is TradeItems {
     /* AT THE BANKRUPTCY PRICE */
 
     /// @notice LIQ-3: the insurance fund takes all that is left.
-    function _judgeTakeover(Batch memory b, uint256 word) internal pure returns (RejectReason) {
+    function _judgeTakeover(Batch memory b, uint256 word) internal view returns (RejectReason) {
         uint256 index = uint16(word >> 232);
         uint256 fundIndex = uint16(word >> 216);
         uint256 lots = uint40(word >> 176);
@@ -129,7 +129,7 @@ abstract contract LiquidationItems is TradeItems {
 
     /// @notice LIQ-4: closes lots against a counterparty of the opposite side; LIQ-7 when the
     /// bankrupt position is the fund's own.
-    function _judgeAdl(Batch memory b, uint256 word) internal pure returns (RejectReason reason) {
+    function _judgeAdl(Batch memory b, uint256 word) internal view returns (RejectReason reason) {
         uint256 index = uint16(word >> 232);
         uint256 otherIndex = uint16(word >> 216);
         int256 lots = int256(uint256(uint40(word >> 176)));
@@ -178,12 +178,14 @@ abstract contract LiquidationItems is TradeItems {
     /// @notice What forbids touching a position against its owner's will.
     function _victimReason(Batch memory b, PositionEntry memory e)
         private
-        pure
+        view
         returns (RejectReason)
     {
         if (!b.markets[e.market].isListed) return RejectReason.MARKET_UNKNOWN;
-        if (b.accounts[e.account].account == INSURANCE) return RejectReason.ACCOUNT_UNKNOWN;
-        return RejectReason.NONE;
+        address account_ = b.accounts[e.account].account;
+        if (account_ == INSURANCE) return RejectReason.ACCOUNT_UNKNOWN;
+        bool isOverdue = _isTopUpOverdue(b.markets[e.market].marketId, account_, b.clockTimeS);
+        return isOverdue ? RejectReason.FROZEN : RejectReason.NONE;
     }
 
     /// @notice Whether a resting order can take the other side of a position's closing.

@@ -2,10 +2,20 @@
 pragma solidity 0.8.37;
 
 import { ISettlementErrors, ISettlementEvents } from "../interfaces/ISettlement.sol";
-import { MarketParams, MarketState, MarketTotals } from "../interfaces/ISettlementTypes.sol";
+import {
+    Backer,
+    Delays,
+    ExitMarket,
+    ForcedRequest,
+    Limits,
+    MarketParams,
+    MarketState,
+    MarketTotals,
+    VenuePhase
+} from "../interfaces/ISettlementTypes.sol";
 
 /// @title State of the settlement contract
-/// @dev Settlement and SettlementDesk share it: the desk's code runs on Settlement's storage.
+/// @dev Settlement and its desks share it: their code runs on Settlement's storage.
 abstract contract SettlementStorage is ISettlementEvents, ISettlementErrors {
     struct Market {
         MarketParams params;
@@ -30,6 +40,64 @@ abstract contract SettlementStorage is ISettlementEvents, ISettlementErrors {
         uint80 feesQuote;
     }
 
+    /// @dev One slot.
+    struct Status {
+        VenuePhase phase;
+        bool isRiskPaused;
+        uint40 exitTimeS;
+        address vault;
+    }
+
+    /// @dev One slot. `levelQuote` of the leaky bucket as it stood at `levelTimeS` (MONEY-4).
+    struct Outflow {
+        uint80 waitingQuote;
+        uint80 levelQuote;
+        uint40 levelTimeS;
+        uint56 withdrawals;
+    }
+
+    /// @dev Two slots. A withdrawal that waits (MONEY-3).
+    struct WaitingWithdrawal {
+        address account;
+        uint40 dueTimeS;
+        bool isStretched;
+        address to;
+        uint64 amountQuote;
+    }
+
+    /// @dev Market parameters that hold from `effectiveTimeS` on (GOV-5); 0: none.
+    struct Announcement {
+        uint40 effectiveTimeS;
+        MarketParams params;
+        uint256[] tiers;
+    }
+
+    /// @dev One slot.
+    struct Migration {
+        address successor;
+        uint40 effectiveTimeS;
+    }
+
+    /// @dev One slot. What the observations of a price row must satisfy (IDX-2).
+    struct OracleRule {
+        uint8 quorum;
+        uint24 deviationPpm;
+        uint32 spreadMaxMs;
+    }
+
+    /// @dev One slot. Requests `served + 1` … `made` wait.
+    struct Queue {
+        uint64 served;
+        uint64 made;
+    }
+
+    /// @dev One slot. Top-ups of a position that wait in the queue; 0: none.
+    struct TopUps {
+        uint64 lastId;
+        uint40 oldestTimeS;
+        uint40 newestTimeS;
+    }
+
     /// @notice The insurance fund's account (BATCH-4).
     address internal constant INSURANCE = address(1);
 
@@ -50,8 +118,48 @@ abstract contract SettlementStorage is ISettlementEvents, ISettlementErrors {
     uint32[] internal _marketIds;
     address internal _owner;
     address internal _pendingOwner;
+    Status internal _status;
+    Delays internal _delays;
+    Limits internal _limits;
+    Outflow internal _outflow;
+    address internal _guardian;
+    address internal _feeRecipient;
+    mapping(bytes32 id => uint40 dueTimeS) internal _proposals;
+    mapping(uint256 marketId => Announcement) internal _announced;
+    Migration internal _migration;
+    mapping(uint256 id => WaitingWithdrawal) internal _waiting;
+    Queue internal _queue;
+    mapping(uint256 id => ForcedRequest) internal _requests;
+    mapping(uint256 marketId => mapping(address account => TopUps)) internal _topUps;
+    mapping(uint256 marketId => ExitMarket) internal _exitMarkets;
+    mapping(uint256 marketId => mapping(address account => uint256 quote)) internal _exitGains;
+    mapping(uint256 marketId => address adapter) internal _indexAdapters;
+    mapping(uint256 marketId => uint256 shares) internal _fundShares;
+    mapping(uint256 marketId => mapping(address account => Backer)) internal _backers;
+    mapping(uint256 id => uint256 shares) internal _escrowedShares;
+    OracleRule internal _oracleRule;
 
     /* INTERNAL */
+
+    /// @notice FORCE-4: whether a top-up waits for longer than the operator may let it.
+    function _isTopUpOverdue(uint256 marketId, address account_, uint256 timeS)
+        internal
+        view
+        returns (bool)
+    {
+        uint256 oldestTimeS = _topUps[marketId][account_].oldestTimeS;
+        return oldestTimeS != 0 && timeS > oldestTimeS + _limits.topUpGraceS;
+    }
+
+    /// @notice GOV-5: the announced parameters replace the present ones.
+    function _applyAnnounced(uint32 marketId) internal {
+        Announcement storage announced = _announced[marketId];
+        Market storage listed = _markets[marketId];
+        listed.params = announced.params;
+        listed.tiers = announced.tiers;
+        delete _announced[marketId];
+        emit MarketParamsChanged(marketId);
+    }
 
     function _filled(address account_, uint256 nonce) internal view returns (uint256) {
         return uint32(_filledLanes[account_][nonce >> 3] >> ((nonce & 7) << 5));

@@ -1,31 +1,58 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import { ICollateralVault } from "../interfaces/ICollateralVault.sol";
 import { ISettlementDesk } from "../interfaces/ISettlement.sol";
 import {
     MarketParams,
     MarketState,
     MarketTotals,
     PositionView,
-    Tier
+    Tier,
+    VenuePhase
 } from "../interfaces/ISettlementTypes.sol";
 import { Position } from "../libraries/MarginLib.sol";
 import { OrderLib } from "../libraries/OrderLib.sol";
 import { SlotLib } from "../libraries/SlotLib.sol";
-import { SettlementStorage } from "./SettlementStorage.sol";
+import { Payments } from "./Payments.sol";
 
 /// @title Views of the state
-abstract contract SettlementViews is SettlementStorage, ISettlementDesk {
+abstract contract SettlementViews is Payments, ISettlementDesk {
     /* VIEWS */
 
     /// @inheritdoc ISettlementDesk
-    function owner() external view returns (address) {
-        return _owner;
+    function VAULT() external view returns (ICollateralVault) {
+        return ICollateralVault(_status.vault);
     }
 
     /// @inheritdoc ISettlementDesk
-    function pendingOwner() external view returns (address) {
-        return _pendingOwner;
+    function phase() external view returns (VenuePhase) {
+        return _status.phase;
+    }
+
+    /// @inheritdoc ISettlementDesk
+    function waitingWithdrawal(uint256 id)
+        external
+        view
+        returns (address, address, uint64, uint40)
+    {
+        WaitingWithdrawal memory w = _waiting[id];
+        return (w.account, w.to, w.amountQuote, w.dueTimeS);
+    }
+
+    /// @inheritdoc ISettlementDesk
+    function outflowRoomQuote() external view returns (uint256 roomQuote) {
+        (, roomQuote) = _outflowLevel();
+    }
+
+    /// @inheritdoc ISettlementDesk
+    function waitingWithdrawals() external view returns (uint256) {
+        return _outflow.withdrawals;
+    }
+
+    /// @inheritdoc ISettlementDesk
+    function waitingQuote() external view returns (uint256) {
+        return _outflow.waitingQuote;
     }
 
     /// @inheritdoc ISettlementDesk
@@ -145,8 +172,15 @@ abstract contract SettlementViews is SettlementStorage, ISettlementDesk {
     }
 
     /// @inheritdoc ISettlementDesk
+    function custodyGapQuote() external view returns (int256) {
+        uint256 heldQuote = ICollateralVault(_status.vault).balanceQuote();
+        return int256(heldQuote) - int256(uint256(_totals.custodyQuote));
+    }
+
+    /// @inheritdoc ISettlementDesk
     function liabilitiesQuote() external view returns (int256 quote) {
-        quote = int256(uint256(_totals.freeQuote)) + int256(uint256(_totals.feesQuote));
+        quote = int256(uint256(_totals.freeQuote)) + int256(uint256(_totals.feesQuote))
+            + int256(uint256(_outflow.waitingQuote));
         for (uint256 i = 0; i < _marketIds.length; ++i) {
             MarketTotals storage totals = _markets[_marketIds[i]].totals;
             quote += int256(totals.fundingPoolQuote) + int256(totals.positionsQuote);

@@ -5,6 +5,7 @@ import { ISettlementBatch } from "../interfaces/ISettlement.sol";
 import { FixedPointLib } from "../libraries/FixedPointLib.sol";
 import { Draft, Fill, FillLib } from "../libraries/FillLib.sol";
 import { BatchLib } from "../libraries/BatchLib.sol";
+import { IndexPriceLib } from "../libraries/IndexPriceLib.sol";
 import { Order, OrderLib } from "../libraries/OrderLib.sol";
 import { RejectReason, firstReason } from "../libraries/RejectReason.sol";
 import {
@@ -178,10 +179,12 @@ abstract contract TradeItems is BatchTables, ISettlementBatch {
         returns (RejectReason)
     {
         MarketEntry memory m = b.markets[_marketIndex(b, uint8(word >> 240))];
-        uint256 timeMs = uint48(word >> 192);
-        uint256 indexTicks = uint32(word >> 160);
-        uint256 markTicks = uint32(word >> 128);
+        uint256 count = uint8(word >> 232);
+        uint256 markTicks = uint32(word >> 200);
+        offset += BatchLib.PRICE_BYTES;
         if (!m.isListed) return RejectReason.MARKET_UNKNOWN;
+        if (count == 0) return RejectReason.SIGNATURE_INVALID;
+        (uint256 indexTicks, uint256 timeMs) = IndexPriceLib.row(payload, offset, count);
         uint256 highest = m.params.priceTicksMax;
         if (indexTicks == 0 || indexTicks > highest || markTicks == 0 || markTicks > highest) {
             return RejectReason.PRICE_OUT_OF_RANGE;
@@ -189,20 +192,50 @@ abstract contract TradeItems is BatchTables, ISettlementBatch {
         if (timeMs < m.state.priceTimeMs || timeMs > (b.clockTimeS + CLOCK_AHEAD_MAX_S) * 1000) {
             return RejectReason.PRICE_STALE;
         }
-        bytes32 digest = OrderLib.indexPriceDigest(b.domain, m.marketId, indexTicks, timeMs);
-        address signer = OrderLib.signer(
-            digest, BatchLib.wordAt(payload, offset + 16), BatchLib.wordAt(payload, offset + 48)
-        );
-        if (!_oracleSigners[signer]) return RejectReason.SIGNATURE_INVALID;
+        if (!_isObserved(b, payload, offset, count, m.marketId)) {
+            return RejectReason.SIGNATURE_INVALID;
+        }
         if (!_isInBand(markTicks, indexTicks, m.params.markBandPpm)) {
             return RejectReason.PRICE_BAND;
         }
+        OracleRule memory rule = _oracleRule;
+        bool agrees = IndexPriceLib.agrees(
+            payload, offset, count, indexTicks, timeMs, rule.deviationPpm, rule.spreadMaxMs
+        );
+        if (!agrees) return RejectReason.PRICE_DEVIATION;
         m.state.indexTicks = uint32(indexTicks);
         m.state.markTicks = uint32(markTicks);
         m.state.priceTimeMs = uint48(timeMs);
         m.adlPosition = 0;
         m.isChanged = true;
         return RejectReason.NONE;
+    }
+
+    /// @notice IDX-2: at least a quorum of distinct oracle signers, and no other.
+    function _isObserved(
+        Batch memory b,
+        bytes calldata payload,
+        uint256 offset,
+        uint256 count,
+        uint256 marketId
+    ) private view returns (bool) {
+        if (count < _oracleRule.quorum) return false;
+        address[] memory signers = new address[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            (uint256 priceTicks, uint256 timeMs) = IndexPriceLib.at(payload, offset, i);
+            uint256 place = offset + i * IndexPriceLib.OBSERVATION_BYTES + 10;
+            address signer = OrderLib.signer(
+                OrderLib.indexPriceDigest(b.domain, marketId, priceTicks, timeMs),
+                BatchLib.wordAt(payload, place),
+                BatchLib.wordAt(payload, place + 32)
+            );
+            if (!_oracleSigners[signer]) return false;
+            for (uint256 j = 0; j < i; ++j) {
+                if (signers[j] == signer) return false;
+            }
+            signers[i] = signer;
+        }
+        return true;
     }
 
     /// @notice The clock never goes back (BATCH-3); a batch that tries is void.

@@ -3,12 +3,16 @@ pragma solidity 0.8.37;
 
 import { RejectReason } from "../libraries/RejectReason.sol";
 import { ICollateralVault } from "./ICollateralVault.sol";
+import { IExitDesk } from "./IExitDesk.sol";
+import { IGovernanceDesk } from "./IGovernanceDesk.sol";
+import { IInsuranceDesk } from "./IInsuranceDesk.sol";
 import {
     MarketParams,
     MarketState,
     MarketTotals,
     PositionView,
-    Tier
+    Tier,
+    VenuePhase
 } from "./ISettlementTypes.sol";
 
 /// @title What the settlement contract says when it happens
@@ -39,6 +43,27 @@ interface ISettlementEvents {
 
     /// @notice An item of a batch was refused and changed nothing.
     event ItemRejected(uint64 indexed sequence, uint32 itemIndex, RejectReason reason);
+
+    /// @notice A withdrawal is large, or more than may leave at once: it waits (MONEY-3).
+    /// @param id one counter over all withdrawals that wait: 1, 2, 3 …
+    event WithdrawalWaits(
+        uint256 indexed id,
+        address indexed account,
+        address indexed to,
+        uint256 amountQuote,
+        uint64 nonce,
+        uint40 dueTimeS
+    );
+
+    /// @notice A withdrawal that waited was paid.
+    event WithdrawalClaimed(
+        uint256 indexed id, address indexed account, address indexed to, uint256 amountQuote
+    );
+    event WithdrawalRedirected(uint256 indexed id, address indexed to);
+    event WithdrawalStretched(uint256 indexed id, uint40 dueTimeS);
+
+    /// @notice Announced parameters hold from now on.
+    event MarketParamsChanged(uint32 indexed marketId);
 
     event NoncesCancelled(address indexed account, uint64[] nonces);
     event NonceFloorRaised(address indexed account, uint64 nonceFloor);
@@ -71,7 +96,16 @@ interface ISettlementErrors {
     error MarketParamsInvalid();
     error AttestorsInvalid();
     error CallerNotOwner(address caller);
-    error DeskCalledDirectly();
+    error CallerNotGovernance(address caller);
+    error CallerNotGuardian(address caller);
+    error CallerNotAccount(address caller);
+    error PhaseMismatch(VenuePhase phase);
+    error DelaysInvalid();
+    error DeskMissing(address desk);
+    error FunctionUnknown(bytes4 selector);
+    error WithdrawalUnknown(uint256 id);
+    error WithdrawalNotDue(uint256 id, uint256 dueTimeS);
+    error WithdrawalStretchedBefore(uint256 id);
     error EtherRefused();
 }
 
@@ -91,7 +125,7 @@ interface ISettlementBatch is ISettlementEvents, ISettlementErrors {
 
     /* VIEWS */
 
-    /// @notice The code behind every function that is not about batches.
+    /// @notice The first of the desks: the code behind every function that is not about batches.
     function DESK() external view returns (address);
 
     /// @notice How far a batch's clock may be ahead of the block.
@@ -102,8 +136,8 @@ interface ISettlementBatch is ISettlementEvents, ISettlementErrors {
 }
 
 /// @title What the settlement contract does without batches
-/// @notice Custody, cancellation, administration and views. The code is `SettlementDesk`; the
-/// functions are called on the settlement contract, which delegates them.
+/// @notice Custody, cancellation and views. The code is `SettlementDesk`; the functions are called
+/// on the settlement contract, which delegates them.
 interface ISettlementDesk is ISettlementEvents, ISettlementErrors {
     /* CUSTODY */
 
@@ -113,9 +147,26 @@ interface ISettlementDesk is ISettlementEvents, ISettlementErrors {
     /// @notice Deposits the caller's collateral to another account's free balance.
     function depositFor(address account, uint256 amountQuote) external;
 
-    /// @notice Gives the caller's collateral to the insurance fund of a market.
-    /// @dev Warning: a gift. There is no way back yet.
-    function fundInsurance(uint32 marketId, uint256 amountQuote) external;
+    /// @notice Deposits with an EIP-2612 permit of the caller in place of an approval.
+    function depositWithPermit(
+        address account,
+        uint256 amountQuote,
+        uint256 deadlineTimeS,
+        uint8 v,
+        bytes32 r,
+        bytes32 s
+    ) external;
+
+    /* WITHDRAWALS THAT WAIT */
+
+    /// @notice Pays a withdrawal that has waited long enough. Anybody.
+    function claimWithdrawal(uint256 id) external;
+
+    /// @notice Sends a withdrawal that waits elsewhere. Its account only.
+    function redirectWithdrawal(uint256 id, address to) external;
+
+    /// @notice Puts a withdrawal off by `withdrawalStretchS`, once. Guardian only.
+    function stretchWithdrawal(uint256 id) external;
 
     /* CANCELLATION */
 
@@ -125,33 +176,24 @@ interface ISettlementDesk is ISettlementEvents, ISettlementErrors {
     /// @notice Kills all nonces of the caller below `nonceFloor`.
     function raiseNonceFloor(uint64 nonceFloor) external;
 
-    /* ADMINISTRATION */
-
-    /// @notice Lists a market (NUM-1, MKT-1, MKT-2).
-    function listMarket(uint32 marketId, MarketParams calldata params, Tier[] calldata tiers)
-        external;
-
-    /// @notice Replaces the attestors: batches of older epochs settle no more.
-    function setAttestors(uint32 epoch, address[] calldata attestors, uint8 threshold) external;
-
-    /// @notice Allows or forbids a signer of index prices.
-    function setOracleSigner(address signer, bool allowed) external;
-
-    /// @notice Pays all venue fees to `to`.
-    function collectFees(address to) external;
-
-    /* OWNERSHIP */
-
-    /// @notice Offers the ownership; it changes when the new owner accepts.
-    function transferOwnership(address newOwner) external;
-
-    /// @notice Takes an offered ownership.
-    function acceptOwnership() external;
-
     /* VIEWS */
 
-    function owner() external view returns (address);
-    function pendingOwner() external view returns (address);
+    function phase() external view returns (VenuePhase);
+
+    /// @notice A withdrawal that waits; zero account when there is none.
+    function waitingWithdrawal(uint256 id)
+        external
+        view
+        returns (address account_, address to, uint64 amountQuote, uint40 dueTimeS);
+
+    /// @notice What may leave at once now, in quote units (MONEY-4).
+    function outflowRoomQuote() external view returns (uint256);
+
+    /// @notice How many withdrawals have ever waited: the last id.
+    function waitingWithdrawals() external view returns (uint256);
+
+    /// @notice Sum of the withdrawals that wait.
+    function waitingQuote() external view returns (uint256);
 
     function account(address account_) external view returns (uint96 freeQuote, uint64 nonceFloor);
     function position(uint32 marketId, address account_)
@@ -188,12 +230,22 @@ interface ISettlementDesk is ISettlementEvents, ISettlementErrors {
     /// @notice Deposits less withdrawals and collected fees.
     function custodyQuote() external view returns (uint256);
 
-    /// @notice CONS-1, right side: free balances, positions, fees and funding pools. Always equal
-    /// to `custodyQuote`, which the vault's balance covers.
+    /// @notice What the vault holds beyond the custody: never negative, unless the token takes
+    /// away balances. An alarm.
+    function custodyGapQuote() external view returns (int256);
+
+    /// @notice CONS-1, right side: free balances, positions, fees, funding pools and withdrawals
+    /// that wait. Always equal to `custodyQuote`, which the vault's balance covers.
     function liabilitiesQuote() external view returns (int256);
 }
 
 /// @title Settlement of an isolated-margin venue
 /// @notice Checks what an off-chain engine matched: signatures, limits, margin, liquidation
 /// evidence. Anybody may submit a batch that a quorum of attestors signed.
-interface ISettlement is ISettlementBatch, ISettlementDesk { }
+interface ISettlement is
+    ISettlementBatch,
+    ISettlementDesk,
+    IGovernanceDesk,
+    IExitDesk,
+    IInsuranceDesk
+{ }

@@ -1,6 +1,114 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+/// @notice Where the venue stands (GOV-1). It never goes back.
+enum VenuePhase {
+    SETUP,
+    OPEN,
+    EXIT
+}
+
+/// @notice What a forced request asks for (FORCE-1).
+enum RequestKind {
+    NONE,
+    CANCEL_ALL,
+    REDUCE,
+    WITHDRAW,
+    TOP_UP,
+    UNBACK
+}
+
+/// @notice A request of the forced queue. Two storage slots.
+/// @param timeS when it was made
+/// @param amount nonce floor, lots or quote units, by its kind
+/// @param to receiver of a withdrawal
+struct ForcedRequest {
+    address account;
+    uint40 timeS;
+    RequestKind kind;
+    uint32 marketId;
+    address to;
+    uint64 amount;
+}
+
+/// @notice The exit of one market (EXIT-2).
+/// @param indexTicks price that holds for all who leave; 0 until the first does
+/// @param settleTimeS from when on forgone profit is paid
+/// @param isSettled whether `potQuote` holds
+/// @param gainsQuote forgone profit of all who left before
+/// @param potQuote what the market held when forgone profit was first paid
+struct ExitMarket {
+    uint32 indexTicks;
+    uint40 settleTimeS;
+    bool isSettled;
+    uint80 gainsQuote;
+    uint80 potQuote;
+}
+
+/// @notice What a backer of an insurance fund holds. Two storage slots.
+/// @param shares all of them
+/// @param leavingShares those that wait for the lock
+/// @param lockedShares those whose payment is in the forced queue
+/// @param dueTimeS end of the lock
+struct Backer {
+    uint128 shares;
+    uint128 leavingShares;
+    uint128 lockedShares;
+    uint40 dueTimeS;
+}
+
+/// @notice Waiting times, fixed at deployment (GOV-2). One storage slot.
+/// @param governanceS between a proposal and its execution
+/// @param parametersS shortest notice of new market parameters
+/// @param parametersGraceS after which anybody applies what batches have not applied
+/// @param forcedS within which the operator serves a forced request
+/// @param withdrawalS of a withdrawal that is large or beyond the outflow limit
+/// @param withdrawalStretchS by which the guardian may put such a withdrawal off, once
+/// @param migrationS notice of a migration
+/// @param insuranceLockS between a backer's request and the payment
+struct Delays {
+    uint32 governanceS;
+    uint32 parametersS;
+    uint32 parametersGraceS;
+    uint32 forcedS;
+    uint32 withdrawalS;
+    uint32 withdrawalStretchS;
+    uint32 migrationS;
+    uint32 insuranceLockS;
+}
+
+/// @notice Limits that governance may change. One storage slot.
+/// @param largeWithdrawalQuote withdrawals above it wait
+/// @param outflowLimitPpm largest part of the custody that leaves within any window at once
+/// @param outflowWindowS length of that window, at least 1
+/// @param topUpGraceS time after which an unserved top-up forbids liquidating its position
+struct Limits {
+    uint64 largeWithdrawalQuote;
+    uint24 outflowLimitPpm;
+    uint32 outflowWindowS;
+    uint32 topUpGraceS;
+}
+
+/// @notice Code that runs on the settlement contract's storage, named at deployment for ever.
+/// @param desk first of the desks, which calls from outside reach
+/// @param payments pays withdrawals; only the settlement contract reaches it
+/// @param forced serves the forced queue; only the settlement contract reaches it
+struct Modules {
+    address desk;
+    address payments;
+    address forced;
+}
+
+/// @notice What a deployment chooses.
+/// @param clockAheadMaxS how far a batch's clock may be ahead of the block
+/// @param clockLagMaxS how far a batch's clock may be behind the block
+struct VenueConfig {
+    uint32 clockAheadMaxS;
+    uint32 clockLagMaxS;
+    Delays delays;
+    Limits limits;
+}
+
 /// @notice Parameters of a market, as in section 2 of the specification. Two storage slots.
 /// @param quotePerTickLot collateral units of one lot at one tick
 /// @param priceTicksMax highest price

@@ -26,6 +26,8 @@ library BatchLib {
     uint256 internal constant TRIGGER_BYTES = 5;
     uint256 internal constant INSTRUCTIONS_BYTES = 32;
     uint256 internal constant SIGNATURE_BYTES = 64;
+    uint256 internal constant PRICE_BYTES = 7;
+    uint256 internal constant OBSERVATION_BYTES = 74;
 
     uint256 internal constant FLAG_TRIGGER = 1 << 5;
     uint256 internal constant FLAG_INSTRUCTIONS = 1 << 6;
@@ -41,6 +43,7 @@ library BatchLib {
     uint256 internal constant FUNDING = 0x08;
     uint256 internal constant COLLATERAL = 0x09;
     uint256 internal constant WITHDRAWAL = 0x0a;
+    uint256 internal constant FORCED = 0x0f;
 
     error BatchMalformed(uint256 offset);
 
@@ -69,14 +72,17 @@ library BatchLib {
     }
 
     /// @notice Length of an item with its opcode.
-    function itemBytes(uint256 opcode, uint256 offset) internal pure returns (uint256) {
+    /// @param word first 32 bytes of the item
+    function itemBytes(uint256 word, uint256 offset) internal pure returns (uint256) {
+        uint256 opcode = word >> 248;
         if (opcode == FILL || opcode == LIQUIDATION_FILL || opcode == FUND_FILL) return 9;
-        if (opcode == PRICE) return 16 + SIGNATURE_BYTES;
+        if (opcode == PRICE) return PRICE_BYTES + uint8(word >> 232) * OBSERVATION_BYTES;
         if (opcode == CLOCK) return 6;
         if (opcode == TAKEOVER || opcode == ADL) return 10;
         if (opcode == FUNDING) return 10;
         if (opcode == COLLATERAL) return 24 + SIGNATURE_BYTES;
         if (opcode == WITHDRAWAL) return 44 + SIGNATURE_BYTES;
+        if (opcode == FORCED) return 13;
         revert BatchMalformed(offset);
     }
 }

@@ -7,7 +7,7 @@ import { Tier } from "../interfaces/ISettlementTypes.sol";
 /// @dev From the lowest bit:
 /// floorQuote 64 | initialPpm 24 | maintenancePpm 24 | amountInitial 64 | amountMaintenance 64
 library TierLib {
-    uint256 internal constant TIERS_MAX = 8;
+    uint256 internal constant TIERS_MAX = 16;
     uint256 private constant PPM = 1_000_000;
 
     error TierCountInvalid(uint256 count);

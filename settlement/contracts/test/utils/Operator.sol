@@ -274,7 +274,7 @@ contract Operator is SettlementTest {
     }
 
     function _length(uint8 opcode) private pure returns (uint256) {
-        if (opcode == 1) return 80;
+        if (opcode == 1) return 81;
         if (opcode == 9) return 88;
         if (opcode == 10) return 108;
         return opcode == 3 || opcode == 4 || opcode == 7 ? 9 : 10;

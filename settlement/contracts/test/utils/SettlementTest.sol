@@ -4,7 +4,15 @@ pragma solidity 0.8.37;
 import { IERC20 } from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
 import { ISettlement, ISettlementErrors } from "../../src/interfaces/ISettlement.sol";
-import { MarketParams, PositionView, Tier } from "../../src/interfaces/ISettlementTypes.sol";
+import {
+    Delays,
+    Limits,
+    MarketParams,
+    Modules,
+    PositionView,
+    Tier,
+    VenueConfig
+} from "../../src/interfaces/ISettlementTypes.sol";
 import { Order, OrderLib } from "../../src/libraries/OrderLib.sol";
 import { RejectReason } from "../../src/libraries/RejectReason.sol";
 import { ITestToken } from "./ITestToken.sol";
@@ -40,6 +48,7 @@ abstract contract SettlementTest is Test {
     uint8 internal constant SELL = 1;
     int256 internal constant UNIT = 10;
     address internal constant FUND = address(1);
+    address internal constant GUARDIAN = address(0x94a4d);
 
     ISettlement internal settlement;
     ITestToken internal token;
@@ -56,6 +65,10 @@ abstract contract SettlementTest is Test {
             attestors[i] = vm.addr(ATTESTOR + i);
         }
         settlement.setAttestors(1, attestors, 2);
+        settlement.setOracleRule(1, 10_000, 2000);
+        settlement.setGuardian(GUARDIAN);
+        settlement.setFeeRecipient(address(0xfee));
+        settlement.openVenue();
         fund(ALICE, 1_000_000_000);
         fund(BOB, 1_000_000_000);
         fund(CAROL, 1_000_000_000);
@@ -63,9 +76,48 @@ abstract contract SettlementTest is Test {
 
     /* VENUE */
 
+    /// @dev A venue in its setup, with its modules.
     function deployVenue(IERC20 token_) internal returns (ISettlement) {
-        bytes memory arguments = abi.encode(token_, address(this), CLOCK_AHEAD_S, CLOCK_LAG_S);
+        bytes memory arguments = abi.encode(token_, address(this), deployModules(), venueConfig());
         return ISettlement(vm.deployCode("Settlement.sol:Settlement", arguments));
+    }
+
+    function deployModules() internal returns (Modules memory modules) {
+        address desk = vm.deployCode("InsuranceDesk.sol:InsuranceDesk", abi.encode(address(0)));
+        desk = vm.deployCode("ExitDesk.sol:ExitDesk", abi.encode(desk));
+        desk = vm.deployCode("GovernanceDesk.sol:GovernanceDesk", abi.encode(desk));
+        modules.desk = vm.deployCode("SettlementDesk.sol:SettlementDesk", abi.encode(desk));
+        modules.payments = vm.deployCode("PaymentsModule.sol:PaymentsModule", "");
+        modules.forced = vm.deployCode("ForcedModule.sol:ForcedModule", "");
+    }
+
+    function venueConfig() internal pure returns (VenueConfig memory config) {
+        config.clockAheadMaxS = uint32(CLOCK_AHEAD_S);
+        config.clockLagMaxS = uint32(CLOCK_LAG_S);
+        config.delays = Delays({
+            governanceS: 3 days,
+            parametersS: 4 days,
+            parametersGraceS: 1 hours,
+            forcedS: 1 days,
+            withdrawalS: 2 days,
+            withdrawalStretchS: 7 days,
+            migrationS: 21 days,
+            insuranceLockS: 7 days
+        });
+        config.limits = Limits({
+            largeWithdrawalQuote: 500_000_000,
+            outflowLimitPpm: 1_000_000,
+            outflowWindowS: 1 days,
+            topUpGraceS: 900
+        });
+    }
+
+    /// @dev Proposes a governed call, waits and lets anybody execute it.
+    function govern(bytes memory call) internal {
+        settlement.propose(call);
+        vm.warp(block.timestamp + 3 days);
+        vm.prank(address(0xa17));
+        settlement.execute(call);
     }
 
     function marketParams() internal pure returns (MarketParams memory) {
@@ -223,7 +275,7 @@ abstract contract SettlementTest is Test {
         addItem(
             p,
             abi.encodePacked(
-                uint8(1), uint8(0), timeMs, indexTicks, markTicks, compact(key, digest)
+                uint8(1), uint8(0), uint8(1), markTicks, indexTicks, timeMs, compact(key, digest)
             )
         );
     }
@@ -314,6 +366,11 @@ abstract contract SettlementTest is Test {
         addItem(
             p, abi.encodePacked(uint8(10), index, amountQuote, to, nonce, expiryTimeS, signature)
         );
+    }
+
+    function addForced(Plan memory p, uint64 requestId, address owner) internal pure {
+        uint16 index = addPosition(p, owner);
+        addItem(p, abi.encodePacked(uint8(15), requestId, addAccount(p, owner), index));
     }
 
     /* SUBMISSION */

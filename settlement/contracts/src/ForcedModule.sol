@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import { Markets } from "./base/Markets.sol";
+import { Payments } from "./base/Payments.sol";
+import { IExitDesk } from "./interfaces/IExitDesk.sol";
+import {
+    Backer,
+    ForcedRequest,
+    MarketState,
+    RequestKind
+} from "./interfaces/ISettlementTypes.sol";
+import { ExitLib } from "./libraries/ExitLib.sol";
+import { Draft, FillLib } from "./libraries/FillLib.sol";
+import { FixedPointLib } from "./libraries/FixedPointLib.sol";
+import { MarginLib, Position, Terms } from "./libraries/MarginLib.sol";
+import { RejectReason } from "./libraries/RejectReason.sol";
+import { SlotLib } from "./libraries/SlotLib.sol";
+
+/// @notice What a batch knows that storage does not know yet. Positions as storage words.
+struct ForcedWork {
+    uint64 requestId;
+    address account;
+    uint256 clockTimeS;
+    int256 freeQuote;
+    uint256 nonceFloor;
+    uint256 marketId;
+    uint256 position;
+    uint256 fund;
+    MarketState state;
+}
+
+/// @notice What a served request changes of it.
+/// @param reason why it is not served yet, or NONE
+/// @param waitingQuote what left the free balance for a withdrawal that waits
+struct ForcedDone {
+    RejectReason reason;
+    int256 freeQuote;
+    uint256 nonceFloor;
+    uint256 position;
+    uint256 fund;
+    int256 fundingQuote;
+    int256 waitingQuote;
+}
+
+/// @title ForcedModule
+/// @notice Code of Settlement's own: serves the head of the forced queue (FORCE-2, FORCE-3).
+/// @dev Not one of the desks: no call from outside reaches it on Settlement's storage.
+contract ForcedModule is Markets, Payments {
+    using FixedPointLib for int256;
+
+    function serve(ForcedWork calldata w) external returns (ForcedDone memory done) {
+        ForcedRequest memory r = _requests[w.requestId];
+        done.reason = _headReason(w, r);
+        if (done.reason != RejectReason.NONE) return done;
+        done.freeQuote = w.freeQuote;
+        done.nonceFloor = w.nonceFloor;
+        done.position = w.position;
+        done.fund = w.fund;
+        RejectReason outcome;
+        if (r.kind == RequestKind.CANCEL_ALL) {
+            if (r.amount > done.nonceFloor) done.nonceFloor = r.amount;
+        } else if (r.kind == RequestKind.WITHDRAW) {
+            outcome = _withdraw(r, done);
+        } else if (r.kind == RequestKind.TOP_UP) {
+            outcome = _topUp(w, r, done);
+        } else if (r.kind == RequestKind.REDUCE) {
+            outcome = _reduce(w, r, done);
+        } else {
+            outcome = _unback(w, r, done);
+        }
+        if (outcome == RejectReason.NO_PRICE || outcome == RejectReason.PRICE_STALE) {
+            done.reason = outcome;
+            return done;
+        }
+        _queue.served = w.requestId;
+        delete _requests[w.requestId];
+        emit IExitDesk.RequestServed(w.requestId, outcome);
+    }
+
+    /// @notice FORCE-2: only the head, of its account and in its market.
+    function _headReason(ForcedWork calldata w, ForcedRequest memory r)
+        private
+        view
+        returns (RejectReason)
+    {
+        Queue memory queue = _queue;
+        if (w.requestId != queue.served + 1 || w.requestId > queue.made) {
+            return RejectReason.ORDER_UNKNOWN;
+        }
+        if (r.account != w.account) return RejectReason.ACCOUNT_UNKNOWN;
+        if (r.marketId != 0 && r.marketId != w.marketId) return RejectReason.MARKET_UNKNOWN;
+        return RejectReason.NONE;
+    }
+
+    function _withdraw(ForcedRequest memory r, ForcedDone memory done)
+        private
+        returns (RejectReason)
+    {
+        int256 amountQuote = int256(uint256(r.amount)).min(done.freeQuote);
+        if (amountQuote == 0) return RejectReason.INSUFFICIENT_FREE_COLLATERAL;
+        done.freeQuote -= amountQuote;
+        done.waitingQuote = amountQuote;
+        _payLater(r.account, r.to, uint256(amountQuote));
+        return RejectReason.NONE;
+    }
+
+    /// @notice FORCE-4.
+    function _topUp(ForcedWork calldata w, ForcedRequest memory r, ForcedDone memory done)
+        private
+        returns (RejectReason)
+    {
+        TopUps storage waiting = _topUps[w.marketId][w.account];
+        if (waiting.lastId == w.requestId) delete _topUps[w.marketId][w.account];
+        else waiting.oldestTimeS = waiting.newestTimeS;
+        Draft memory d;
+        _begin(w, d);
+        int256 amountQuote = int256(uint256(r.amount)).min(d.freeQuote);
+        if (d.position.positionLots == 0) return RejectReason.NO_POSITION;
+        if (amountQuote == 0) return RejectReason.INSUFFICIENT_FREE_COLLATERAL;
+        d.position.collateralQuote += amountQuote;
+        d.freeQuote -= amountQuote;
+        if (!FillLib.fits(d)) return RejectReason.AMOUNT_OUT_OF_RANGE;
+        _take(done, d);
+        return RejectReason.NONE;
+    }
+
+    /// @notice FORCE-3: the insurance fund takes the lots at the index, for the liquidation fee.
+    function _reduce(ForcedWork calldata w, ForcedRequest memory r, ForcedDone memory done)
+        private
+        view
+        returns (RejectReason reason)
+    {
+        if (w.state.indexTicks == 0) return RejectReason.NO_PRICE;
+        uint256 ageMaxMs = _markets[w.marketId].params.indexAgeMaxMs;
+        if (w.clockTimeS * 1000 > uint256(w.state.priceTimeMs) + ageMaxMs) {
+            return RejectReason.PRICE_STALE;
+        }
+        Terms memory t = _terms(w.marketId);
+        Draft memory d;
+        Draft memory fund;
+        _begin(w, d);
+        int256 lots = int256(uint256(r.amount)).min(d.position.positionLots.abs());
+        if (lots == 0) return RejectReason.NO_POSITION;
+        bool isLong = d.position.positionLots > 0;
+        int256 indexTicks = int256(uint256(w.state.indexTicks));
+        int256 markTicks = int256(uint256(w.state.markTicks));
+        reason = FillLib.closeJudged(d, lots, indexTicks, t.feeLiquidationPpm, markTicks, t);
+        if (reason != RejectReason.NONE) return reason;
+        SlotLib.unpackPosition(w.fund, fund.position);
+        fund.fundingQuote =
+            MarginLib.settleFunding(fund.position, w.state.fundingIndexE6) + d.fundingQuote;
+        ExitLib.takeOn(fund.position, isLong, lots, indexTicks, t);
+        fund.position.collateralQuote += d.feeQuote;
+        if (!FillLib.fits(d) || !FillLib.fits(fund)) return RejectReason.AMOUNT_OUT_OF_RANGE;
+        _take(done, d);
+        done.fund = SlotLib.packPosition(fund.position);
+        done.fundingQuote = fund.fundingQuote;
+    }
+
+    /// @notice BACK-4: a backer's money leaves as far as the fund keeps its requirement.
+    function _unback(ForcedWork calldata w, ForcedRequest memory r, ForcedDone memory done)
+        private
+        returns (RejectReason)
+    {
+        Terms memory t = _terms(w.marketId);
+        Position memory fund;
+        SlotLib.unpackPosition(w.fund, fund);
+        int256 fundingQuote = MarginLib.settleFunding(fund, w.state.fundingIndexE6);
+        int256 markTicks = int256(uint256(w.state.markTicks));
+        int256 spareQuote = MarginLib.equity(fund, markTicks, t)
+            - MarginLib.initial(fund.positionLots, markTicks, t);
+        spareQuote = spareQuote.min(fund.collateralQuote).max(0);
+        uint256 paidQuote = uint256(spareQuote.min(int256(uint256(r.amount))));
+
+        uint256 escrowed = _escrowedShares[w.requestId];
+        uint128 burned = uint128((escrowed * paidQuote + r.amount - 1) / r.amount);
+        Backer storage backer = _backers[w.marketId][w.account];
+        backer.lockedShares -= uint128(escrowed);
+        backer.shares -= burned;
+        _fundShares[w.marketId] -= burned;
+        delete _escrowedShares[w.requestId];
+        if (paidQuote == 0) return RejectReason.FUND_CANNOT_CARRY;
+        fund.collateralQuote -= int256(paidQuote);
+        done.freeQuote += int256(paidQuote);
+        done.fund = SlotLib.packPosition(fund);
+        done.fundingQuote = fundingQuote;
+        return RejectReason.NONE;
+    }
+
+    function _begin(ForcedWork calldata w, Draft memory d) private pure {
+        SlotLib.unpackPosition(w.position, d.position);
+        d.freeQuote = w.freeQuote;
+        d.fundingQuote = MarginLib.settleFunding(d.position, w.state.fundingIndexE6);
+    }
+
+    function _take(ForcedDone memory done, Draft memory d) private pure {
+        done.position = SlotLib.packPosition(d.position);
+        done.freeQuote = d.freeQuote;
+        done.fundingQuote = d.fundingQuote;
+    }
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import { SafeCast } from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+
+import { Deposits } from "./base/Deposits.sol";
+import { Desk } from "./base/Desk.sol";
+import { ForcedQueue } from "./base/ForcedQueue.sol";
+import { Markets } from "./base/Markets.sol";
+import { IInsuranceDesk } from "./interfaces/IInsuranceDesk.sol";
+import { Backer, ExitMarket, RequestKind, VenuePhase } from "./interfaces/ISettlementTypes.sol";
+import { MarginLib, Position } from "./libraries/MarginLib.sol";
+
+/// @title InsuranceDesk
+/// @notice The insurance funds and their backers, to be called through Settlement.
+contract InsuranceDesk is Deposits, ForcedQueue, Markets, IInsuranceDesk {
+    using SafeCast for uint256;
+
+    /// @notice BACK-2: shares that nobody holds. With the first deposit at a price of one
+    /// thousandth, lifting the price by a gift costs a thousand times what it takes from others.
+    uint256 private constant VIRTUAL_SHARES = 1000;
+
+    constructor(address next) Desk(next) { }
+
+    /* BACKING */
+
+    /// @inheritdoc IInsuranceDesk
+    function fundInsurance(uint32 marketId, uint256 amountQuote) external nonReentrant {
+        _raiseFund(marketId, amountQuote);
+    }
+
+    /// @inheritdoc IInsuranceDesk
+    function backFund(uint32 marketId, uint256 amountQuote)
+        external
+        nonReentrant
+        returns (uint256 shares)
+    {
+        int256 equityQuote = _equityQuote(marketId);
+        if (equityQuote < 0) revert FundInsolvent(marketId, equityQuote);
+        shares =
+            amountQuote * (_fundShares[marketId] + VIRTUAL_SHARES) / (uint256(equityQuote) + 1);
+        if (shares == 0) revert AmountOutOfRange(amountQuote);
+        _raiseFund(marketId, amountQuote);
+        _fundShares[marketId] += shares;
+        _backers[marketId][msg.sender].shares += shares.toUint128();
+        emit FundBacked(marketId, msg.sender, amountQuote, shares);
+    }
+
+    /// @inheritdoc IInsuranceDesk
+    function requestUnbacking(uint32 marketId, uint256 shares) external inPhase(VenuePhase.OPEN) {
+        Backer storage b = _backers[marketId][msg.sender];
+        uint256 unlocked = b.shares - b.lockedShares;
+        if (shares == 0 || shares > unlocked) revert SharesTooFew(unlocked, shares);
+        uint40 dueTimeS = uint40(block.timestamp + _delays.insuranceLockS);
+        b.leavingShares = uint128(shares);
+        b.dueTimeS = dueTimeS;
+        emit UnbackingRequested(marketId, msg.sender, shares, dueTimeS);
+    }
+
+    /// @inheritdoc IInsuranceDesk
+    function finishUnbacking(uint32 marketId, address backer_)
+        external
+        inPhase(VenuePhase.OPEN)
+        returns (uint64 requestId)
+    {
+        Backer storage b = _backers[marketId][backer_];
+        uint128 shares = b.leavingShares;
+        if (shares == 0) revert UnbackingMissing(marketId, backer_);
+        if (block.timestamp < b.dueTimeS) revert SharesLocked(b.dueTimeS);
+        uint256 amountQuote = _valueQuote(marketId, shares);
+        if (amountQuote == 0) revert AmountOutOfRange(0);
+        b.leavingShares = 0;
+        b.lockedShares += shares;
+        requestId =
+            _request(backer_, RequestKind.UNBACK, marketId, amountQuote.toUint64(), address(0));
+        _escrowedShares[requestId] = shares;
+    }
+
+    /// @inheritdoc IInsuranceDesk
+    function claimBackingAtExit(uint32 marketId, address backer_)
+        external
+        nonReentrant
+        inPhase(VenuePhase.EXIT)
+    {
+        _settleMarket(marketId);
+        uint256 shares = _backers[marketId][backer_].shares;
+        if (shares == 0) revert UnbackingMissing(marketId, backer_);
+        delete _backers[marketId][backer_];
+        ExitMarket memory e = _exitMarkets[marketId];
+        uint256 restQuote = e.potQuote > e.gainsQuote ? e.potQuote - e.gainsQuote : 0;
+        uint256 amountQuote = restQuote * shares / (_fundShares[marketId] + VIRTUAL_SHARES);
+        _payFromFund(marketId, backer_, amountQuote);
+        emit UnbackingPaidAtExit(marketId, backer_, amountQuote);
+    }
+
+    /* INTERNAL */
+
+    function _equityQuote(uint32 marketId) private view returns (int256) {
+        (Position memory fund,) = _settled(marketId, INSURANCE);
+        int256 markTicks = int256(uint256(_markets[marketId].state.markTicks));
+        return MarginLib.equity(fund, markTicks, _terms(marketId));
+    }
+
+    function _valueQuote(uint32 marketId, uint256 shares) private view returns (uint256) {
+        int256 equityQuote = _equityQuote(marketId);
+        if (equityQuote <= 0) return 0;
+        return shares * (uint256(equityQuote) + 1) / (_fundShares[marketId] + VIRTUAL_SHARES);
+    }
+
+    /* VIEWS */
+
+    /// @inheritdoc IInsuranceDesk
+    function backer(uint32 marketId, address account_) external view returns (Backer memory) {
+        return _backers[marketId][account_];
+    }
+
+    /// @inheritdoc IInsuranceDesk
+    function fundShares(uint32 marketId) external view returns (uint256) {
+        return _fundShares[marketId];
+    }
+
+    /// @inheritdoc IInsuranceDesk
+    function fundEquityQuote(uint32 marketId) external view returns (int256) {
+        return _equityQuote(marketId);
+    }
+
+    /// @inheritdoc IInsuranceDesk
+    function sharesValueQuote(uint32 marketId, uint256 shares) external view returns (uint256) {
+        return _valueQuote(marketId, shares);
+    }
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import { IERC20 } from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import { SafeERC20 } from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import { SafeCast } from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+
+import { ICollateralVault } from "../interfaces/ICollateralVault.sol";
+import { VenuePhase } from "../interfaces/ISettlementTypes.sol";
+import { SlotLib } from "../libraries/SlotLib.sol";
+import { Desk } from "./Desk.sol";
+
+/// @title Money that comes in (MONEY-1)
+abstract contract Deposits is Desk {
+    using SafeERC20 for IERC20;
+    using SafeCast for uint256;
+
+    /// @return seq number of the deposit
+    function _deposit(address account_, uint256 amountQuote) internal returns (uint64 seq) {
+        if (account_ == address(0) || account_ == INSURANCE) revert AccountReserved(account_);
+        seq = _takeIn(amountQuote);
+        uint256 word = _accounts[account_];
+        uint256 free = SlotLib.freeQuote(word) + amountQuote;
+        if (free > QUOTE_MAX) revert AmountOutOfRange(amountQuote);
+        _accounts[account_] = SlotLib.packAccount(free, SlotLib.nonceFloor(word));
+        _totals.freeQuote += amountQuote.toUint80();
+        emit Deposited(account_, amountQuote, seq);
+    }
+
+    /// @notice Credits a deposit to the insurance fund's position in a market (LIQ-5).
+    function _raiseFund(uint32 marketId, uint256 amountQuote) internal {
+        if (_markets[marketId].params.quotePerTickLot == 0) revert MarketUnknown(marketId);
+        uint64 seq = _takeIn(amountQuote);
+        uint256 word = _positions[marketId][INSURANCE];
+        int256 raised = SlotLib.collateralQuote(word) + int256(amountQuote);
+        if (raised > int256(QUOTE_MAX)) revert AmountOutOfRange(amountQuote);
+        _positions[marketId][INSURANCE] = SlotLib.addCollateral(word, int256(amountQuote));
+        _markets[marketId].totals.positionsQuote += int88(int256(amountQuote));
+        emit InsuranceFunded(marketId, amountQuote, seq);
+    }
+
+    /// @dev Interaction before effects, on purpose: the credit is what arrived. Entry points are
+    /// guarded against reentrance, and views during the transfer show the state without it.
+    function _takeIn(uint256 amountQuote) private inPhase(VenuePhase.OPEN) returns (uint64) {
+        if (amountQuote == 0 || amountQuote > QUOTE_MAX) revert AmountOutOfRange(amountQuote);
+        ICollateralVault vault = ICollateralVault(_status.vault);
+        uint256 before = vault.balanceQuote();
+        vault.TOKEN().safeTransferFrom(msg.sender, address(vault), amountQuote);
+        uint256 received = vault.balanceQuote() - before;
+        if (received != amountQuote) revert TokenAmountMismatch(amountQuote, received);
+        _totals.custodyQuote += amountQuote.toUint80();
+        return ++_progress.depositSeq;
+    }
+}

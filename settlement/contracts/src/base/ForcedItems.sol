@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import { Address } from "@openzeppelin/contracts/utils/Address.sol";
+
+import { ForcedDone, ForcedModule, ForcedWork } from "../ForcedModule.sol";
+import { BatchLib } from "../libraries/BatchLib.sol";
+import { Position } from "../libraries/MarginLib.sol";
+import { RejectReason } from "../libraries/RejectReason.sol";
+import { SlotLib } from "../libraries/SlotLib.sol";
+import { AccountEntry, Batch, MarketEntry, PositionEntry } from "./BatchTables.sol";
+import { LiquidationItems } from "./LiquidationItems.sol";
+
+/// @title Item 0f: the head of the forced queue
+abstract contract ForcedItems is LiquidationItems {
+    /// @dev Run by delegatecall, and not reachable by the fallback.
+    address private immutable _forced;
+
+    constructor(address forced) {
+        if (forced.code.length == 0) revert DeskMissing(forced);
+        _forced = forced;
+    }
+
+    /// @notice FORCE-2: serves the head of the queue.
+    function _judgeForced(Batch memory b, uint256 word) internal returns (RejectReason) {
+        ForcedWork memory w;
+        uint256 accountIndex = uint16(word >> 168);
+        uint256 index = uint16(word >> 152);
+        if (accountIndex >= b.header.accounts) revert BatchLib.BatchMalformed(accountIndex);
+        AccountEntry memory a = b.accounts[accountIndex];
+        w.requestId = uint64(word >> 184);
+        w.account = a.account;
+        w.clockTimeS = b.clockTimeS;
+        w.freeQuote = a.freeQuote;
+        w.nonceFloor = a.nonceFloor;
+        bool hasPosition = index < b.header.positions;
+        PositionEntry memory e;
+        Position memory fund;
+        if (hasPosition) {
+            e = b.positions[index];
+            if (e.account != accountIndex) revert BatchLib.BatchMalformed(index);
+            MarketEntry memory m = b.markets[e.market];
+            fund = b.positions[m.fundIndex].position;
+            w.marketId = m.marketId;
+            w.position = SlotLib.packPosition(e.position);
+            w.fund = SlotLib.packPosition(fund);
+            w.state = m.state;
+        }
+        bytes memory result =
+            Address.functionDelegateCall(_forced, abi.encodeCall(ForcedModule.serve, (w)));
+        ForcedDone memory done = abi.decode(result, (ForcedDone));
+        if (done.reason != RejectReason.NONE) return done.reason;
+        a.freeQuote = done.freeQuote;
+        a.nonceFloor = done.nonceFloor;
+        b.withdrawnQuote += done.waitingQuote;
+        if (!hasPosition) return RejectReason.NONE;
+        SlotLib.unpackPosition(done.position, e.position);
+        SlotLib.unpackPosition(done.fund, fund);
+        b.markets[e.market].fundingQuote += done.fundingQuote;
+        return RejectReason.NONE;
+    }
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import { IExitDesk } from "../interfaces/IExitDesk.sol";
+import { ForcedRequest, RequestKind } from "../interfaces/ISettlementTypes.sol";
+import { SettlementStorage } from "./SettlementStorage.sol";
+
+/// @title The queue of requests that batches must serve in order (FORCE-1)
+abstract contract ForcedQueue is SettlementStorage {
+    function _request(
+        address account_,
+        RequestKind kind,
+        uint32 marketId,
+        uint64 amount,
+        address to
+    ) internal returns (uint64 id) {
+        id = ++_queue.made;
+        _requests[id] =
+            ForcedRequest(account_, uint40(block.timestamp), kind, marketId, to, amount);
+        emit IExitDesk.ForcedRequested(id, account_, kind, marketId, amount, to);
+    }
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import { FixedPointLib } from "./FixedPointLib.sol";
+import { MarginLib, Position, Terms } from "./MarginLib.sol";
+
+/// @title Leaving without a counterparty: the insurance fund takes the lots
+/// @dev Works on positions whose funding is settled.
+library ExitLib {
+    using FixedPointLib for int256;
+
+    /// @notice EXIT-3: the worse of entry and index for who leaves. Rounds against them.
+    function worsePrice(Position memory p, int256 indexTicks, Terms memory t)
+        internal
+        pure
+        returns (int256)
+    {
+        int256 perTick = p.positionLots.abs() * t.quotePerTickLot;
+        if (p.positionLots > 0) {
+            return FixedPointLib.floorDiv(p.entryValueQuote, perTick).min(indexTicks);
+        }
+        return FixedPointLib.ceilDiv(p.entryValueQuote, perTick).max(indexTicks);
+    }
+
+    /// @notice The fund takes `lots` of the side of a position at a price, without fee.
+    function takeOn(Position memory fund, bool isLong, int256 lots, int256 price, Terms memory t)
+        internal
+        pure
+    {
+        if (fund.positionLots != 0 && (fund.positionLots > 0) != isLong) {
+            int256 closing = lots.min(fund.positionLots.abs());
+            MarginLib.reduce(fund, closing, price, t);
+            lots -= closing;
+        }
+        MarginLib.increase(fund, isLong, lots, price, t);
+    }
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import { IExitDesk } from "../src/interfaces/IExitDesk.sol";
+import { ISettlement, ISettlementErrors } from "../src/interfaces/ISettlement.sol";
+import { VenuePhase } from "../src/interfaces/ISettlementTypes.sol";
+import { StubOracle } from "./mocks/StubOracle.sol";
+import { Plan, SettlementTest } from "./utils/SettlementTest.sol";
+import { vm } from "./utils/Vm.sol";
+
+/// @notice EXIT-1 … EXIT-5: everybody leaves without the operator.
+contract ExitTest is SettlementTest {
+    address private _alice;
+    address private _bob;
+
+    /// @dev Alice long 100 lots at 1000, Bob short; the last price is 950 (short gains 50,000).
+    function setUp() public override {
+        super.setUp();
+        (_alice, _bob) = (vm.addr(ALICE), vm.addr(BOB));
+        Plan memory p = plan();
+        addPrice(p, 1000, 1000);
+        uint16 taker = addOrder(p, ALICE, order(ALICE, BUY, 1000, 100, 200_000));
+        addFill(p, taker, addOrder(p, BOB, order(BOB, SELL, 1000, 100, 300_000)), 100);
+        settleAccepted(p);
+        p = plan();
+        addPrice(p, 950, 950);
+        settleAccepted(p);
+    }
+
+    /// @dev EXIT-3, EXIT-4: the loser pays its loss, the winner gets its collateral at once and
+    /// its profit when all had the time to leave. Nobody else gets anything.
+    function test_exit_everybodyLeavesWhole() public {
+        _enter();
+        settlement.exitPosition(MARKET, _alice);
+        settlement.exitPosition(MARKET, _bob);
+        assertEq(free(ALICE), 1_000_000_000 - 200_000 + 199_500 - 50_000, "loss");
+        assertEq(free(BOB), 1_000_000_000 - 300_000 + 299_800, "collateral");
+        assertEq(settlement.exitGainQuote(MARKET, _bob), 50_000, "owed");
+        assertSound();
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IExitDesk.ExitNotSettled.selector, MARKET, block.timestamp + 14 days
+            )
+        );
+        settlement.claimExitGain(MARKET, _bob);
+        vm.warp(block.timestamp + 14 days);
+        settlement.claimExitGain(MARKET, _bob);
+        assertEq(free(BOB), 1_000_000_000 - 300_000 + 299_800 + 50_000, "profit");
+        vm.expectRevert(abi.encodeWithSelector(IExitDesk.ExitGainMissing.selector, MARKET, _bob));
+        settlement.claimExitGain(MARKET, _bob);
+        assertSound();
+        _leave(ALICE, _alice);
+        _leave(BOB, _bob);
+        _leave(CAROL, vm.addr(CAROL));
+        vm.warp(block.timestamp + 2 days);
+        for (uint256 id = 1; id <= settlement.waitingWithdrawals(); ++id) {
+            settlement.claimWithdrawal(id);
+        }
+        assertEq(settlement.custodyQuote(), settlement.feesQuote(), "nothing but fees is left");
+        assertSound();
+    }
+
+    /// @dev The price is fixed once, so the order and the moment of leaving change nothing.
+    function testFuzz_exit_orderChangesNothing(bool bobFirst) public {
+        _enter();
+        settlement.exitPosition(MARKET, bobFirst ? _bob : _alice);
+        vm.warp(block.timestamp + 3 days);
+        settlement.exitPosition(MARKET, bobFirst ? _alice : _bob);
+        assertEq(free(ALICE), 1_000_000_000 - 200_000 + 199_500 - 50_000, "loss");
+        assertEq(settlement.exitGainQuote(MARKET, _bob), 50_000, "gain");
+        assertSound();
+    }
+
+    /// @dev EXIT-2: no index can make a position that leaves worth more at once than its own
+    /// collateral, nor take anything but that.
+    function testFuzz_exit_oracleCannotDrain(uint32 priceTicks) public {
+        priceTicks = uint32(bound(priceTicks, 1, 1_000_000));
+        _adapter(new StubOracle(priceTicks));
+        uint256 carol = free(CAROL);
+        _enter();
+        settlement.exitPosition(MARKET, _alice);
+        settlement.exitPosition(MARKET, _bob);
+        assertGe(1_000_000_000 - 200_000 + 199_500, int256(free(ALICE)), "no gain at once");
+        assertGe(1_000_000_000 - 300_000 + 299_800, int256(free(BOB)), "no gain at once");
+        assertGe(int256(free(ALICE)), 1_000_000_000 - 200_000, "the isolation floor");
+        assertGe(int256(free(BOB)), 1_000_000_000 - 300_000, "the isolation floor");
+        assertEq(free(CAROL), carol, "others are untouched");
+        vm.warp(block.timestamp + 14 days);
+        uint256 total = free(ALICE) + free(BOB);
+        if (settlement.exitGainQuote(MARKET, _alice) != 0) {
+            settlement.claimExitGain(MARKET, _alice);
+        }
+        if (settlement.exitGainQuote(MARKET, _bob) != 0) settlement.claimExitGain(MARKET, _bob);
+        assertGe(int256(499_300), int256(free(ALICE) + free(BOB)) - 1_999_500_000, "zero sum");
+        assertGe(int256(free(ALICE) + free(BOB)), int256(total), "paid");
+        assertSound();
+    }
+
+    /// @dev A broken adapter holds up its market for a day, then the last row counts.
+    function test_exit_brokenAdapterDoesNotTrap() public {
+        StubOracle oracle = new StubOracle(960);
+        _adapter(oracle);
+        _enter();
+        oracle.set(0);
+        uint256 end = block.timestamp + 1 days;
+        vm.expectRevert(abi.encodeWithSelector(IExitDesk.ExitOracleDown.selector, MARKET, end));
+        settlement.exitPosition(MARKET, _alice);
+        vm.warp(end);
+        settlement.exitPosition(MARKET, _alice);
+        assertEq(settlement.exitMarket(MARKET).indexTicks, 950, "last row");
+    }
+
+    /// @dev The exit of one market says nothing about another.
+    function test_exit_oneMarketFreezesNoOther() public {
+        _enter();
+        settlement.exitPosition(MARKET, _alice);
+        assertEq(settlement.exitMarket(2).indexTicks, 0, "the other has not begun");
+        _leave(CAROL, vm.addr(CAROL));
+    }
+
+    function test_RevertWhen_thereIsNothingToExit() public {
+        vm.expectRevert(
+            abi.encodeWithSelector(ISettlementErrors.PhaseMismatch.selector, VenuePhase.OPEN)
+        );
+        settlement.exitPosition(MARKET, _alice);
+        _enter();
+        vm.expectRevert(
+            abi.encodeWithSelector(IExitDesk.PositionMissing.selector, MARKET, vm.addr(CAROL))
+        );
+        settlement.exitPosition(MARKET, vm.addr(CAROL));
+        vm.expectRevert(abi.encodeWithSelector(ISettlementErrors.AccountReserved.selector, FUND));
+        settlement.exitPosition(MARKET, FUND);
+        vm.expectRevert(abi.encodeWithSelector(IExitDesk.FreeBalanceTooSmall.selector, 0, 1));
+        settlement.exitWithdraw(1, address(this));
+        vm.expectRevert(abi.encodeWithSelector(ISettlementErrors.AmountOutOfRange.selector, 0));
+        settlement.exitWithdraw(0, address(this));
+        vm.expectRevert(IExitDesk.MigrationNotDue.selector);
+        settlement.migrate(1);
+    }
+
+    /// @dev GOV-7: after the notice, straight into the successor.
+    function test_migration_movesTheFreeBalance() public {
+        ISettlement other = deployVenue(token);
+        address[] memory attestors = new address[](1);
+        attestors[0] = vm.addr(ATTESTOR);
+        other.setAttestors(1, attestors, 1);
+        other.setOracleRule(1, 10_000, 2000);
+        other.openVenue();
+        settlement.announceMigration(address(other));
+        uint256 due = block.timestamp + 21 days;
+        vm.expectRevert(abi.encodeWithSelector(IExitDesk.ExitNotDue.selector, due));
+        settlement.enterExitMode();
+        vm.warp(due);
+        settlement.enterExitMode();
+        vm.prank(vm.addr(CAROL));
+        settlement.migrate(1_000_000_000);
+        (uint256 moved,) = other.account(vm.addr(CAROL));
+        assertEq(moved, 1_000_000_000, "there");
+        assertEq(free(CAROL), 0, "not here");
+        assertSound();
+    }
+
+    function test_gas_exit() public {
+        _enter();
+        settlement.exitPosition(MARKET, _alice);
+        vm.snapshotGasLastCall("settlement", "exit");
+        vm.prank(_alice);
+        settlement.exitWithdraw(1000, _alice);
+        vm.snapshotGasLastCall("settlement", "exit_withdraw");
+    }
+
+    /* HELPERS */
+
+    function _enter() private {
+        vm.prank(_alice);
+        settlement.requestWithdrawal(1, _alice);
+        vm.warp(block.timestamp + 1 days);
+        settlement.enterExitMode();
+    }
+
+    function _leave(uint256 key, address owner) private {
+        uint256 amount = free(key);
+        vm.prank(owner);
+        settlement.exitWithdraw(amount, owner);
+        assertEq(free(key), 0, "left");
+    }
+
+    function _adapter(StubOracle oracle) private {
+        govern(abi.encodeCall(settlement.setIndexAdapter, (MARKET, address(oracle))));
+    }
+}

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import { IExitDesk } from "../src/interfaces/IExitDesk.sol";
+import { ISettlementErrors } from "../src/interfaces/ISettlement.sol";
+import { VenuePhase } from "../src/interfaces/ISettlementTypes.sol";
+import { RejectReason } from "../src/libraries/RejectReason.sol";
+import { Plan, SettlementTest } from "./utils/SettlementTest.sol";
+import { vm } from "./utils/Vm.sol";
+
+/// @notice FORCE-1 … FORCE-4: the queue, and what a batch does with its head.
+contract ForcedTest is SettlementTest {
+    address private _alice;
+    address private _bob;
+
+    event RequestServed(uint64 indexed id, RejectReason outcome);
+
+    /// @dev Alice is long 100 lots at 1000 with 200,000 of collateral, Bob short.
+    function setUp() public override {
+        super.setUp();
+        (_alice, _bob) = (vm.addr(ALICE), vm.addr(BOB));
+        Plan memory p = plan();
+        addPrice(p, 1000, 1000);
+        uint16 taker = addOrder(p, ALICE, order(ALICE, BUY, 1000, 100, 200_000));
+        addFill(p, taker, addOrder(p, BOB, order(BOB, SELL, 1000, 100, 300_000)), 100);
+        settleAccepted(p);
+    }
+
+    /* THE QUEUE */
+
+    /// @dev FORCE-2: only the head, only for its account, each once.
+    function test_forced_servesInOrderOnly() public {
+        _as(_alice);
+        settlement.requestWithdrawal(100, address(0xbeef));
+        _as(_bob);
+        settlement.requestWithdrawal(200, address(0xbeef));
+        _refused(2, _bob, RejectReason.ORDER_UNKNOWN);
+        _refused(1, _bob, RejectReason.ACCOUNT_UNKNOWN);
+        _refused(0, _alice, RejectReason.ORDER_UNKNOWN);
+        _serve(1, _alice);
+        _refused(1, _alice, RejectReason.ORDER_UNKNOWN);
+        _serve(2, _bob);
+        _refused(3, _bob, RejectReason.ORDER_UNKNOWN);
+        (uint64 served, uint64 made) = settlement.requestQueue();
+        assertEq(served * 10 + made, 22, "all served");
+        assertEq(settlement.queueAgeS(), 0, "nothing waits");
+    }
+
+    function test_RevertWhen_requestIsEmpty() public {
+        vm.startPrank(_alice);
+        vm.expectRevert(IExitDesk.RequestEmpty.selector);
+        settlement.requestReduce(MARKET, 0);
+        vm.expectRevert(IExitDesk.RequestEmpty.selector);
+        settlement.requestWithdrawal(0, _alice);
+        vm.expectRevert(
+            abi.encodeWithSelector(ISettlementErrors.AccountReserved.selector, address(0))
+        );
+        settlement.requestWithdrawal(1, address(0));
+        vm.expectRevert(
+            abi.encodeWithSelector(ISettlementErrors.NonceFloorNotRaised.selector, 0, 0)
+        );
+        settlement.requestCancelAll(0);
+        vm.stopPrank();
+        vm.expectRevert(
+            abi.encodeWithSelector(IExitDesk.PositionMissing.selector, MARKET, address(this))
+        );
+        settlement.requestReduce(MARKET, 1);
+        vm.expectRevert(abi.encodeWithSelector(ISettlementErrors.MarketUnknown.selector, 9));
+        settlement.depositToPosition(9, _alice, 1);
+    }
+
+    /* KINDS */
+
+    function test_forced_cancelAll() public {
+        _as(_alice);
+        settlement.requestCancelAll(5000);
+        _serve(1, _alice);
+        (, uint64 floor) = settlement.account(_alice);
+        assertEq(floor, 5000, "floor");
+    }
+
+    /// @dev MONEY-2: money comes out without a signature that the operator could withhold; more
+    /// than there is means all.
+    function test_forced_withdrawal() public {
+        uint256 all = free(ALICE);
+        _as(_alice);
+        settlement.requestWithdrawal(1000, address(0xbeef));
+        _as(_alice);
+        settlement.requestWithdrawal(type(uint64).max, address(0xcafe));
+        _serve(1, _alice);
+        settlement.claimWithdrawal(1);
+        assertEq(token.balanceOf(address(0xbeef)), 1000, "due at once");
+        _serve(2, _alice);
+        assertEq(free(ALICE), 0, "all of it");
+        assertEq(settlement.waitingQuote(), all - 1000, "waits: it is large");
+        assertSound();
+    }
+
+    /// @dev FORCE-3: the fund takes 40 lots at the index of 990 for 1 % of the notional.
+    function test_forced_reduce() public {
+        _as(_alice);
+        settlement.requestReduce(MARKET, 40);
+        Plan memory p = plan();
+        addPrice(p, 990, 990);
+        addForced(p, 1, _alice);
+        settleAccepted(p);
+        assertEqInt(position(ALICE).positionLots, 60, "reduced");
+        assertEqInt(settlement.position(MARKET, FUND).positionLots, 40, "the fund has them");
+        assertEq(settlement.position(MARKET, FUND).entryValueQuote, 396_000, "at the index");
+        assertEqInt(settlement.position(MARKET, FUND).collateralQuote, 3960, "and the fee");
+    }
+
+    /// @dev More lots than there are closes all; the collateral is free, less loss and fee.
+    function test_forced_reduceOfAll() public {
+        uint256 before = free(ALICE);
+        int256 held = position(ALICE).collateralQuote;
+        _as(_alice);
+        settlement.requestReduce(MARKET, 1000);
+        Plan memory p = plan();
+        addPrice(p, 990, 990);
+        addForced(p, 1, _alice);
+        settleAccepted(p);
+        assertEqInt(position(ALICE).positionLots, 0, "closed");
+        assertEqInt(int256(free(ALICE) - before), held - 10_000 - 9900, "paid");
+    }
+
+    /// @dev A stale price serves nothing: the request keeps its place, and its time runs.
+    function test_forced_reduceNeedsAFreshPrice() public {
+        _as(_alice);
+        settlement.requestReduce(MARKET, 40);
+        vm.warp(block.timestamp + 11);
+        _refused(1, _alice, RejectReason.PRICE_STALE);
+        (uint64 served,) = settlement.requestQueue();
+        assertEq(served, 0, "still there");
+    }
+
+    /// @dev What the account's own state leaves nothing to do of is served without effect.
+    function test_forced_nothingLeftToDo() public {
+        _as(_alice);
+        settlement.requestWithdrawal(1000, address(0xbeef));
+        _as(_alice);
+        settlement.requestWithdrawal(1000, address(0xbeef));
+        Plan memory p = plan();
+        addWithdrawal(p, ALICE, address(0xdead), uint64(free(ALICE)), 1);
+        settleAccepted(p);
+        p = plan();
+        addForced(p, 1, _alice);
+        bytes memory payload = encode(p);
+        bytes[] memory signatures = attest(p, payload);
+        vm.expectEmit(true, true, true, true, address(settlement));
+        emit RequestServed(1, RejectReason.INSUFFICIENT_FREE_COLLATERAL);
+        settlement.settle(payload, signatures);
+        assertSound();
+    }
+
+    /* TOP-UPS */
+
+    /// @dev FORCE-4: a deposit with a tag; the batch moves it into the position.
+    function test_depositToPosition_reachesThePosition() public {
+        int256 before = position(ALICE).collateralQuote;
+        uint256 freeBefore = free(ALICE);
+        _topUp(5000);
+        assertEq(free(ALICE), freeBefore + 5000, "credited");
+        _serve(1, _alice);
+        assertEq(free(ALICE), freeBefore, "moved");
+        assertEqInt(position(ALICE).collateralQuote, before + 5000, "into the position");
+    }
+
+    function test_depositToPosition_withoutPositionStaysFree() public {
+        token.mint(address(this), 700);
+        token.approve(address(settlement), 700);
+        settlement.depositToPosition(MARKET, vm.addr(CAROL), 700);
+        _serve(1, vm.addr(CAROL));
+        assertEq(free(CAROL), 1_000_000_700, "free");
+    }
+
+    /// @dev While a top-up waits too long its position is not liquidated; served, it counts.
+    function test_depositToPosition_overdueForbidsLiquidation() public {
+        _topUp(200_000);
+        vm.warp(block.timestamp + 901);
+        Plan memory p = plan();
+        addPrice(p, 830, 830);
+        addTakeover(p, addPosition(p, _alice), addPosition(p, FUND), 100);
+        settleRejected(p, RejectReason.FROZEN);
+        p = plan();
+        addPrice(p, 830, 830);
+        addForced(p, 1, _alice);
+        addTakeover(p, addPosition(p, _alice), addPosition(p, FUND), 100);
+        settleRejected(p, RejectReason.NOT_LIQUIDATABLE);
+    }
+
+    /// @dev Two in a row: the first served, the second still protects.
+    function test_depositToPosition_theLaterOneProtectsTooUntilServed() public {
+        _topUp(10);
+        vm.warp(block.timestamp + 500);
+        _topUp(10);
+        _serve(1, _alice);
+        vm.warp(block.timestamp + 901);
+        Plan memory p = plan();
+        addPrice(p, 830, 830);
+        addTakeover(p, addPosition(p, _alice), addPosition(p, FUND), 100);
+        settleRejected(p, RejectReason.FROZEN);
+        _serve(2, _alice);
+    }
+
+    /* EXIT MODE */
+
+    function test_exitMode_onlyWhenTheHeadIsTooOld() public {
+        _as(_alice);
+        settlement.requestReduce(MARKET, 40);
+        uint256 due = block.timestamp + 1 days;
+        vm.warp(due - 1);
+        vm.expectRevert(abi.encodeWithSelector(IExitDesk.ExitNotDue.selector, due));
+        settlement.enterExitMode();
+        vm.warp(due);
+        assertEq(settlement.queueAgeS(), 1 days, "age");
+        vm.prank(address(0xa17));
+        settlement.enterExitMode();
+        assertTrue(settlement.phase() == VenuePhase.EXIT, "exit");
+        Plan memory p = plan();
+        bytes memory payload = encode(p);
+        bytes[] memory signatures = attest(p, payload);
+        bytes memory refusal =
+            abi.encodeWithSelector(ISettlementErrors.PhaseMismatch.selector, VenuePhase.EXIT);
+        vm.expectRevert(refusal);
+        settlement.settle(payload, signatures);
+        vm.expectRevert(refusal);
+        settlement.requestWithdrawal(1, _alice);
+        vm.expectRevert(refusal);
+        settlement.deposit(1);
+        vm.expectRevert(refusal);
+        settlement.execute("");
+    }
+
+    function test_RevertWhen_nothingIsDue() public {
+        vm.expectRevert(abi.encodeWithSelector(IExitDesk.ExitNotDue.selector, type(uint256).max));
+        settlement.enterExitMode();
+    }
+
+    /* HELPERS */
+
+    function _as(address owner) private {
+        vm.prank(owner);
+    }
+
+    function _topUp(uint64 amountQuote) private {
+        token.mint(address(this), amountQuote);
+        token.approve(address(settlement), amountQuote);
+        settlement.depositToPosition(MARKET, _alice, amountQuote);
+    }
+
+    function _serve(uint64 id, address owner) private {
+        Plan memory p = plan();
+        addForced(p, id, owner);
+        settleAccepted(p);
+    }
+
+    function _refused(uint64 id, address owner, RejectReason reason) private {
+        Plan memory p = plan();
+        addForced(p, id, owner);
+        settleRejected(p, reason);
+    }
+}
