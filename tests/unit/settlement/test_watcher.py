@@ -7,7 +7,9 @@ from settlement.watcher import EVENT_NAMES, NOTICE_NAMES
 
 
 def test_the_contract_has_every_event_that_is_watched() -> None:
-    events = {entry["name"] for entry in load_artifact("Settlement").abi if entry["type"] == "event"}
+    events = {
+        entry["name"] for entry in load_artifact("Settlement").abi if entry["type"] == "event"
+    }
     assert set(EVENT_NAMES + NOTICE_NAMES) <= events
 
 
