@@ -1,9 +1,20 @@
 """What matcher, settlement and clients sign: EIP-712 digests and 64-byte signatures."""
 
+from bulkhead_signing.bulk import (
+    BULK_HEIGHT_MAX,
+    BULK_ORDERS_MAX,
+    BulkOrder,
+    bulk_height,
+    bulk_proof,
+    bulk_root,
+    bulk_root_of,
+    bulk_type,
+)
 from bulkhead_signing.keys import SIGNATURE_BYTES, SignatureError, SigningKey, keccak, recover
 from bulkhead_signing.typed_data import (
     INSTRUCTIONS_BYTES,
     NO_INSTRUCTIONS,
+    AutoTopUp,
     Batch,
     CollateralMove,
     Domain,
@@ -11,25 +22,36 @@ from bulkhead_signing.typed_data import (
     Login,
     Message,
     Order,
+    SessionKey,
     TypedDataError,
     Withdrawal,
 )
 
 __all__ = [
+    "BULK_HEIGHT_MAX",
+    "BULK_ORDERS_MAX",
     "INSTRUCTIONS_BYTES",
     "NO_INSTRUCTIONS",
     "SIGNATURE_BYTES",
+    "AutoTopUp",
     "Batch",
+    "BulkOrder",
     "CollateralMove",
     "Domain",
     "IndexPrice",
     "Login",
     "Message",
     "Order",
+    "SessionKey",
     "SignatureError",
     "SigningKey",
     "TypedDataError",
     "Withdrawal",
+    "bulk_height",
+    "bulk_proof",
+    "bulk_root",
+    "bulk_root_of",
+    "bulk_type",
     "keccak",
     "recover",
 ]

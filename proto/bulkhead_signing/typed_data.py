@@ -7,7 +7,7 @@ Numbers are those of the signed message: `side` 0 buy, 1 sell; `time_in_force` 0
 from __future__ import annotations
 
 import struct
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from bulkhead_signing.keys import DIGEST_BYTES, keccak
 
@@ -27,6 +27,13 @@ COLLATERAL_MOVE_TYPE: Final = (
 )
 WITHDRAWAL_TYPE: Final = (
     "Withdrawal(address account,address to,uint64 amountQuote,uint64 nonce,uint64 expiryTimeS)"
+)
+SESSION_KEY_TYPE: Final = (
+    "SessionKey(address account,address key,uint64 markets,uint8 leverageMax,bool reduceOnly,"
+    "uint64 dayNotionalMaxQuote,uint64 nonce,uint64 expiryTimeS)"
+)
+AUTO_TOP_UP_TYPE: Final = (
+    "AutoTopUp(address account,uint32 marketId,uint64 capQuote,uint64 nonce,uint64 expiryTimeS)"
 )
 INDEX_PRICE_TYPE: Final = "IndexPrice(uint32 marketId,uint64 priceTicks,uint64 timeMs)"
 BATCH_TYPE: Final = "Batch(uint64 sequence,uint32 epoch,bytes32 previousHash,bytes32 payloadHash)"
@@ -77,6 +84,13 @@ _COLLATERAL_MOVE: Final = _Schema(
 )
 _WITHDRAWAL: Final = _Schema(
     WITHDRAWAL_TYPE, _WORD_ADDRESS, _WORD_ADDRESS, _WORD_U64, _WORD_U64, _WORD_U64
+)
+_SESSION_KEY: Final = _Schema(
+    SESSION_KEY_TYPE,
+    _WORD_ADDRESS, _WORD_ADDRESS, _WORD_U64, _WORD_U8, _WORD_BOOL, _WORD_U64, _WORD_U64, _WORD_U64,
+)  # fmt: skip
+_AUTO_TOP_UP: Final = _Schema(
+    AUTO_TOP_UP_TYPE, _WORD_ADDRESS, _WORD_U32, _WORD_U64, _WORD_U64, _WORD_U64
 )
 _INDEX_PRICE: Final = _Schema(INDEX_PRICE_TYPE, _WORD_U32, _WORD_U64, _WORD_U64)
 _BATCH: Final = _Schema(BATCH_TYPE, _WORD_U64, _WORD_U32, _WORD_BYTES, _WORD_BYTES)
@@ -151,6 +165,43 @@ class Withdrawal(NamedTuple):
         return _WITHDRAWAL.hash(*self)
 
 
+class SessionKey(NamedTuple):
+    """The fields of a signed grant to a session key; `markets` 0 revokes it.
+
+    `markets` has one bit a market in the order of listing; the key expires with the message.
+    """
+
+    account: bytes
+    key: bytes
+    markets: int
+    leverage_max: int
+    is_reduce_only: bool
+    day_notional_max_quote: int
+    nonce: int
+    expiry_time_s: int
+
+    def hash_struct(self) -> bytes:
+        """Return the 32-byte `hashStruct`. Raises `TypedDataError`."""
+        _require_bytes("SessionKey.account", self.account, ADDRESS_BYTES)
+        _require_bytes("SessionKey.key", self.key, ADDRESS_BYTES)
+        return _SESSION_KEY.hash(*self)
+
+
+class AutoTopUp(NamedTuple):
+    """The fields of a signed order to top a position up when it is liquidatable."""
+
+    account: bytes
+    market_id: int
+    cap_quote: int
+    nonce: int
+    expiry_time_s: int
+
+    def hash_struct(self) -> bytes:
+        """Return the 32-byte `hashStruct`. Raises `TypedDataError`."""
+        _require_bytes("AutoTopUp.account", self.account, ADDRESS_BYTES)
+        return _AUTO_TOP_UP.hash(*self)
+
+
 class IndexPrice(NamedTuple):
     """The fields of a signed index price; `time_ms` is unix time."""
 
@@ -195,7 +246,11 @@ class Login(NamedTuple):
         return _LOGIN.hash(*self)
 
 
-Message = Order | CollateralMove | Withdrawal | IndexPrice | Batch | Login
+class Message(Protocol):
+    """Anything that is signed."""
+
+    def hash_struct(self) -> bytes:
+        """Return the 32-byte `hashStruct`. Raises `TypedDataError`."""
 
 
 class Domain:

@@ -187,7 +187,8 @@ class BatchBuilder:
         item_types += [] if time_s == self._clock_time_s else [ClockItem]
         item_types += [] if row is None else [PriceItem]
         growth = Growth(draft, needs)
-        cost = draft.cost_of(growth, item_types)
+        observation_count = 1 if row is None else max(1, len(row.observations))
+        cost = draft.cost_of(growth, item_types, observation_count)
         if not self._is_within_limits(draft, growth, cost, item_types):
             return False
         draft.grow(growth, cost)

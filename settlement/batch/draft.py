@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from settlement.batch.codec import HEADER_BYTES, fields_bytes, item_bytes, order_bytes
+from settlement.batch.codec import (
+    HEADER_BYTES,
+    fields_bytes,
+    item_bytes,
+    order_bytes,
+    root_bytes,
+)
 from settlement.batch.items import INSURANCE_ACCOUNT, NO_INSTRUCTIONS, SignedOrder
 from settlement.batch.payload import (
+    FLAG_BULK,
     FLAG_INSTRUCTIONS,
     FLAG_POST_ONLY,
     FLAG_REDUCE_ONLY,
     FLAG_SELL,
+    FLAG_SIGNER_SHIFT,
     FLAG_TIME_IN_FORCE_SHIFT,
     FLAG_TRIGGER,
     AccountRow,
@@ -19,6 +27,8 @@ from settlement.batch.payload import (
     OrderRow,
     Payload,
     PositionRow,
+    RootRow,
+    SignerKind,
 )
 
 if TYPE_CHECKING:
@@ -37,6 +47,13 @@ class Bucket(NamedTuple):
 
     account: bytes
     market_id: int
+
+
+class Tree(NamedTuple):
+    """The key of a tree of orders: whose, and its root."""
+
+    account: bytes
+    root: bytes
 
 
 class Needs(NamedTuple):
@@ -72,6 +89,11 @@ class Growth:
 
     def __init__(self, draft: Draft, needs: Needs) -> None:
         self.orders = [o for o in dict.fromkeys(needs.orders) if o.order_id not in draft.orders]
+        self.trees = {
+            tree: order
+            for order in self.orders
+            if (tree := _tree(order)) is not None and tree not in draft.trees
+        }
         buckets = [Bucket(o.account, o.market_id) for o in self.orders] + list(needs.buckets)
         self.buckets = [b for b in dict.fromkeys(buckets) if b not in draft.positions]
         accounts = [b.account for b in self.buckets] + list(needs.accounts)
@@ -93,24 +115,32 @@ class Draft:
         self.accounts: dict[bytes, int] = {}
         self.positions: dict[Bucket, int] = {}
         self.orders: dict[int, int] = {}
+        self.trees: dict[Tree, int] = {}
+        self._root_rows: list[RootRow] = []
         self.cost = Cost(HEADER_BYTES, gas_model.batch + HEADER_BYTES * gas_model.calldata_byte)
 
-    def cost_of(self, growth: Growth, item_types: list[type[Item]]) -> Cost:
-        """Return what these rows and items of these types would add."""
+    def cost_of(
+        self, growth: Growth, item_types: list[type[Item]], observation_count: int = 1
+    ) -> Cost:
+        """Return what these rows and items would add; a price row has so many observations."""
         model = self._gas_model
         size_bytes = (
             len(growth.market_ids) * MARKET_BYTES
             + len(growth.accounts) * ACCOUNT_BYTES
             + len(growth.buckets) * POSITION_BYTES
-            + sum(order_bytes(_order_row(order, 0)) for order in growth.orders)
-            + sum(item_bytes(item_type) for item_type in item_types)
+            + sum(order_bytes(_order_row(order, 0, 0)) for order in growth.orders)
+            + sum(root_bytes(_root_row(order, 0)) for order in growth.trees.values())
+            + sum(item_bytes(item_type, observation_count) for item_type in item_types)
         )
         gas = (
             len(growth.market_ids) * model.market
             + len(growth.accounts) * model.account
             + len(growth.buckets) * model.position
             + len(growth.orders) * model.order
+            + len(growth.trees) * model.root
+            + _wallets(growth) * model.wallet_signature
             + sum(model.items[item_type] for item_type in item_types)
+            + (observation_count - 1) * model.observation
             + size_bytes * model.calldata_byte
         )
         return Cost(size_bytes, gas)
@@ -122,6 +152,7 @@ class Draft:
             and len(self.accounts) + len(growth.accounts) <= TABLE_COUNT_MAX
             and len(self.positions) + len(growth.buckets) <= TABLE_COUNT_MAX
             and len(self.orders) + len(growth.orders) <= TABLE_COUNT_MAX
+            and len(self.trees) + len(growth.trees) <= TABLE_COUNT_MAX
             and len(self._items) + len(item_types) <= TABLE_COUNT_MAX
         )
 
@@ -133,10 +164,15 @@ class Draft:
             self.accounts[account] = len(self.accounts)
         for bucket in growth.buckets:
             self.positions[bucket] = len(self.positions)
+        for tree, order in growth.trees.items():
+            self.trees[tree] = len(self.trees)
+            self._root_rows.append(_root_row(order, self.accounts[order.account]))
         for order in growth.orders:
             self.orders[order.order_id] = len(self.orders)
             position = self.position(order.account, order.market_id)
-            self._order_rows.append(_order_row(order, position))
+            tree = _tree(order)
+            root = 0 if tree is None else self.trees[tree]
+            self._order_rows.append(_order_row(order, position, root))
         self.cost = self.cost.plus(cost)
 
     def append(self, item: Item, *, item_seq: int) -> None:
@@ -166,17 +202,42 @@ class Draft:
                 )
                 for bucket in self.positions
             ),
+            roots=tuple(self._root_rows),
             orders=tuple(self._order_rows),
             items=tuple(self._items),
         )
 
 
-def _order_row(order: SignedOrder, position: int) -> OrderRow:
+def _tree(order: SignedOrder) -> Tree | None:
+    return None if order.proof is None else Tree(order.account, order.proof.root)
+
+
+def _wallets(growth: Growth) -> int:
+    """Return how many signatures of contract wallets some rows bring: one a tree, one an order."""
+    orders = [order for order in growth.orders if order.proof is None]
+    signers = [order.signer for order in [*orders, *growth.trees.values()]]
+    return signers.count(SignerKind.WALLET)
+
+
+def _root_row(order: SignedOrder, account: int) -> RootRow:
+    assert order.proof is not None
+    return RootRow(
+        account=account,
+        signer=order.signer,
+        height=len(order.proof.siblings),
+        root=order.proof.root,
+        signature=order.signature,
+    )
+
+
+def _order_row(order: SignedOrder, position: int, root: int) -> OrderRow:
+    proof = order.proof
     flags = order.time_in_force << FLAG_TIME_IN_FORCE_SHIFT
     flags |= FLAG_SELL if order.side else 0
     flags |= FLAG_POST_ONLY if order.is_post_only else 0
     flags |= FLAG_REDUCE_ONLY if order.is_reduce_only else 0
     flags |= FLAG_TRIGGER if order.trigger_kind else 0
+    flags |= FLAG_BULK if proof else order.signer << FLAG_SIGNER_SHIFT
     flags |= FLAG_INSTRUCTIONS if order.instructions != NO_INSTRUCTIONS else 0
     return OrderRow(
         position=position,
@@ -190,5 +251,8 @@ def _order_row(order: SignedOrder, position: int) -> OrderRow:
         trigger_kind=order.trigger_kind,
         trigger_price_ticks=order.trigger_price_ticks,
         instructions=order.instructions,
-        signature=order.signature,
+        signature=b"" if proof else order.signature,
+        root=root,
+        leaf_index=proof.leaf_index if proof else 0,
+        siblings=b"".join(proof.siblings) if proof else b"",
     )

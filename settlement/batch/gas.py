@@ -8,15 +8,19 @@ import msgspec
 
 from settlement.batch.payload import (
     AdlItem,
+    AutoTopUpItem,
     ClockItem,
     CollateralItem,
+    FillAtItem,
     FillItem,
     ForcedItem,
     FundFillItem,
     FundingItem,
     Item,
     LiquidationFillItem,
+    ParametersItem,
     PriceItem,
+    SessionKeyItem,
     TakeoverItem,
     WithdrawalItem,
 )
@@ -31,6 +35,9 @@ class GasModel(msgspec.Struct, frozen=True, kw_only=True):
     account: int
     position: int
     order: int
+    root: int
+    wallet_signature: int
+    observation: int
     items: dict[type[Item], int]
 
 
@@ -44,6 +51,9 @@ GAS_MODEL: Final = GasModel(
     account=10_000,
     position=28_000,
     order=31_000,
+    root=8_000,
+    wallet_signature=110_000,
+    observation=8_000,
     items={
         PriceItem: 14_000,
         ClockItem: 1_000,
@@ -55,6 +65,10 @@ GAS_MODEL: Final = GasModel(
         FundingItem: 10_000,
         CollateralItem: 36_000,
         WithdrawalItem: 74_000,
+        SessionKeyItem: 56_000,
+        ParametersItem: 120_000,
+        AutoTopUpItem: 60_000,
+        FillAtItem: 32_000,
         ForcedItem: 120_000,
     },
 )

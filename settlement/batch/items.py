@@ -13,6 +13,14 @@ INSURANCE_ACCOUNT: Final = (1).to_bytes(20, "big")
 NO_INSTRUCTIONS: Final = bytes(32)
 
 
+class BulkProof(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Where an order stands in a tree of orders that its owner signed once (SIG-4)."""
+
+    root: bytes  # 32 bytes
+    leaf_index: int
+    siblings: tuple[bytes, ...]  # 32 bytes each, from the leaf upwards
+
+
 class SignedOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An order as its owner signed it. Not an item: items refer to it by `order_id`."""
 
@@ -31,8 +39,10 @@ class SignedOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     trigger_price_ticks: int
     nonce: int
     expiry_time_s: int
-    signature: bytes  # 64 bytes, EIP-2098
+    signature: bytes  # 64 bytes, EIP-2098; of the root when there is a proof; a wallet's own
     instructions: bytes = NO_INSTRUCTIONS  # 32 bytes
+    signer: int = 0  # 0 owner's key, 1 session key, 2 contract wallet
+    proof: BulkProof | None = None
 
 
 class FeedItem(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag=True):

@@ -43,6 +43,7 @@ class Header(Record, frozen=True, kw_only=True, gc=False):
         Field("market_count", 1),
         Field("account_count", 2),
         Field("position_count", 2),
+        Field("root_count", 2),
         Field("order_count", 2),
         Field("item_count", 2),
     )
@@ -53,6 +54,7 @@ class Header(Record, frozen=True, kw_only=True, gc=False):
     market_count: int
     account_count: int
     position_count: int
+    root_count: int
     order_count: int
     item_count: int
 
@@ -79,6 +81,30 @@ class PositionRow(Record, frozen=True, kw_only=True, gc=False):
     market: int
 
 
+class SignerKind(enum.IntEnum):
+    """Who has signed (SIG-3)."""
+
+    OWNER = 0
+    SESSION_KEY = 1
+    WALLET = 2
+
+
+class RootRow(Record, frozen=True, kw_only=True, gc=False):
+    """A row of the roots table: a tree of orders; its signature stands behind the fields."""
+
+    FIELDS: ClassVar = (
+        Field("account", 2),
+        Field("signer", 1),
+        Field("height", 1),
+        Field("root", 32, Kind.BYTES),
+    )
+    account: int
+    signer: int
+    height: int
+    root: bytes
+    signature: bytes
+
+
 class OrderRow(Record, frozen=True, kw_only=True, gc=False):
     """A row of the orders table. The codec adds what stands behind the fixed fields."""
 
@@ -94,7 +120,7 @@ class OrderRow(Record, frozen=True, kw_only=True, gc=False):
     )
     TRIGGER: ClassVar = (Field("trigger_kind", 1), Field("trigger_price_ticks", 4))
     INSTRUCTIONS: ClassVar = (Field("instructions", 32, Kind.BYTES),)
-    SIGNATURE: ClassVar = (Field("signature", 64, Kind.BYTES),)
+    LEAF: ClassVar = (Field("root", 2), Field("leaf_index", 2))
     position: int
     flags: int
     price_ticks: int
@@ -103,10 +129,13 @@ class OrderRow(Record, frozen=True, kw_only=True, gc=False):
     fee_ppm_max: int
     nonce: int
     expiry_time_s: int
-    signature: bytes
+    signature: bytes = b""
     trigger_kind: int = 0
     trigger_price_ticks: int = 0
     instructions: bytes = bytes(32)
+    root: int = 0
+    leaf_index: int = 0
+    siblings: bytes = b""
 
 
 FLAG_SELL: Final = 0x01
@@ -115,12 +144,21 @@ FLAG_POST_ONLY: Final = 0x08
 FLAG_REDUCE_ONLY: Final = 0x10
 FLAG_TRIGGER: Final = 0x20
 FLAG_INSTRUCTIONS: Final = 0x40
+FLAG_BULK: Final = 0x80
+FLAG_SIGNER_SHIFT: Final = 8
 
 
 class ItemRecord(Record, frozen=True, kw_only=True, gc=False):
     """An item of the payload; `OPCODE` is its first byte."""
 
     OPCODE: ClassVar[int] = 0
+
+
+class SignedItemRecord(ItemRecord, frozen=True, kw_only=True, gc=False):
+    """An item with its owner's signature behind the fields."""
+
+    signature: bytes
+    signer: int = 0
 
 
 class Observation(Record, frozen=True, kw_only=True, gc=False):
@@ -218,7 +256,7 @@ class FundingItem(ItemRecord, frozen=True, kw_only=True, gc=False):
     funding_index_e6: int
 
 
-class CollateralItem(ItemRecord, frozen=True, kw_only=True, gc=False):
+class CollateralItem(SignedItemRecord, frozen=True, kw_only=True, gc=False):
     """A signed move between free balance and position."""
 
     OPCODE: ClassVar = 0x09
@@ -227,16 +265,14 @@ class CollateralItem(ItemRecord, frozen=True, kw_only=True, gc=False):
         Field("amount_quote", 8, Kind.INT),
         Field("nonce", 8),
         Field("expiry_time_s", 5),
-        Field("signature", 64, Kind.BYTES),
     )
     position: int
     amount_quote: int
     nonce: int
     expiry_time_s: int
-    signature: bytes
 
 
-class WithdrawalItem(ItemRecord, frozen=True, kw_only=True, gc=False):
+class WithdrawalItem(SignedItemRecord, frozen=True, kw_only=True, gc=False):
     """A signed withdrawal."""
 
     OPCODE: ClassVar = 0x0A
@@ -246,14 +282,78 @@ class WithdrawalItem(ItemRecord, frozen=True, kw_only=True, gc=False):
         Field("to", 20, Kind.BYTES),
         Field("nonce", 8),
         Field("expiry_time_s", 5),
-        Field("signature", 64, Kind.BYTES),
     )
     account: int
     amount_quote: int
     to: bytes
     nonce: int
     expiry_time_s: int
-    signature: bytes
+
+
+class SessionKeyItem(SignedItemRecord, frozen=True, kw_only=True, gc=False):
+    """A signed grant to a session key, or its revocation."""
+
+    OPCODE: ClassVar = 0x0B
+    FIELDS: ClassVar = (
+        Field("account", 2),
+        Field("key", 20, Kind.BYTES),
+        Field("markets", 8),
+        Field("leverage_max", 1),
+        Field("is_reduce_only", 1),
+        Field("day_notional_max_quote", 8),
+        Field("nonce", 8),
+        Field("expiry_time_s", 5),
+    )
+    account: int
+    key: bytes
+    markets: int
+    leverage_max: int
+    is_reduce_only: int
+    day_notional_max_quote: int
+    nonce: int
+    expiry_time_s: int
+
+
+class ParametersItem(ItemRecord, frozen=True, kw_only=True, gc=False):
+    """The announced parameters of a market hold from here on."""
+
+    OPCODE: ClassVar = 0x0C
+    FIELDS: ClassVar = (Field("market", 1),)
+    market: int
+
+
+class AutoTopUpItem(SignedItemRecord, frozen=True, kw_only=True, gc=False):
+    """Collateral for a liquidatable position, ordered once."""
+
+    OPCODE: ClassVar = 0x0D
+    FIELDS: ClassVar = (
+        Field("position", 2),
+        Field("amount_quote", 8),
+        Field("cap_quote", 8),
+        Field("nonce", 8),
+        Field("expiry_time_s", 5),
+    )
+    position: int
+    amount_quote: int
+    cap_quote: int
+    nonce: int
+    expiry_time_s: int
+
+
+class FillAtItem(ItemRecord, frozen=True, kw_only=True, gc=False):
+    """A match of two orders at an auction's price."""
+
+    OPCODE: ClassVar = 0x10
+    FIELDS: ClassVar = (
+        Field("buy_order", 2),
+        Field("sell_order", 2),
+        Field("lots", 4),
+        Field("price_ticks", 4),
+    )
+    buy_order: int
+    sell_order: int
+    lots: int
+    price_ticks: int
 
 
 class ForcedItem(ItemRecord, frozen=True, kw_only=True, gc=False):
@@ -278,6 +378,10 @@ Item: TypeAlias = (
     | FundingItem
     | CollateralItem
     | WithdrawalItem
+    | SessionKeyItem
+    | ParametersItem
+    | AutoTopUpItem
+    | FillAtItem
     | ForcedItem
 )
 
@@ -294,6 +398,10 @@ ITEM_TYPES: Final[dict[int, type[Item]]] = {
         FundingItem,
         CollateralItem,
         WithdrawalItem,
+        SessionKeyItem,
+        ParametersItem,
+        AutoTopUpItem,
+        FillAtItem,
         ForcedItem,
     )
 }
@@ -310,3 +418,4 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
     positions: tuple[PositionRow, ...]
     orders: tuple[OrderRow, ...]
     items: tuple[Item, ...]
+    roots: tuple[RootRow, ...] = ()

@@ -24,7 +24,6 @@ EPOCH: Final = 1
 ZERO_ADDRESS: Final = "0x" + 40 * "0"
 # Each is told the one before it: a call walks up this list until a desk knows it.
 DESKS: Final = ("InsuranceDesk", "ExitDesk", "GovernanceDesk", "SettlementDesk")
-MODULES: Final = ("PaymentsModule", "ForcedModule")
 GAS_MAX: Final = 16_000_000
 FEE_WEI_MAX: Final = 100 * 10**9
 TIP_WEI: Final = 10**9
@@ -143,8 +142,9 @@ async def _modules(deployer: Deployer) -> tuple[str, ...]:
     address = ZERO_ADDRESS
     for name in DESKS:
         address = (await deployer.create(name, address)).address
-    modules = [(await deployer.create(name)).address for name in MODULES]
-    return (address, *modules)
+    forced = await deployer.create("ForcedModule")
+    annex = await deployer.create("SettlementAnnex", forced.address)
+    return address, annex.address, (await deployer.create("PaymentsModule")).address
 
 
 def venue_config(chain: ChainTable) -> tuple[object, ...]:

@@ -30,6 +30,9 @@ FIGURES: Final = {
     "fill_each": Figure("gas.fill", "gas", "100 fills, 2 an order, 20 accounts, positions open"),
     "fill_cold_each": Figure("gas.fill_cold", "gas", "100 fills, each trader once, slots cold"),
     "fill_open_each": Figure("gas.fill_open", "gas", "100 fills, each opens two positions"),
+    "fill_bulk_each": Figure(
+        "gas.fill_bulk", "gas", "100 takers once each, 20 makers, 25 bulk orders, 4 fills each"
+    ),
     "liquidation_each": Figure("gas.liquidation", "gas", "batch of ten, each against one order"),
     "price_each": Figure("gas.price", "gas", "a signed price row, batch of ten"),
     "deposit": Figure("gas.deposit", "gas", "a transaction"),

@@ -162,6 +162,8 @@ contract GovernanceDesk is Desk, IGovernanceDesk {
         _checkParams(params);
         listed.params = params;
         listed.tiers = TierLib.chain(tiers, params.feeTakerPpm);
+        uint256 number = _marketIds.length;
+        listed.state.number = uint8(number < 255 ? number : 255);
         _marketIds.push(marketId);
         emit MarketListed(marketId, params, tiers);
     }
@@ -230,6 +232,24 @@ contract GovernanceDesk is Desk, IGovernanceDesk {
         if (!isValid) revert LimitsInvalid();
         _limits = limits_;
         emit LimitsSet(limits_);
+    }
+
+    /// @inheritdoc IGovernanceDesk
+    function setRelayerFee(uint32 batchFeeQuote, uint32 itemFeeQuote, uint32 feeMaxQuote)
+        external
+        onlyGovernance
+    {
+        _relaying.batchFeeQuote = batchFeeQuote;
+        _relaying.itemFeeQuote = itemFeeQuote;
+        _relaying.feeMaxQuote = feeMaxQuote;
+        emit RelayerFeeSet(batchFeeQuote, itemFeeQuote, feeMaxQuote);
+    }
+
+    /// @inheritdoc IGovernanceDesk
+    function fillRelayerPot(uint80 amountQuote) external onlyGovernance {
+        _totals.feesQuote -= amountQuote;
+        _relaying.potQuote += amountQuote;
+        emit RelayerPotFilled(amountQuote);
     }
 
     /// @inheritdoc IGovernanceDesk

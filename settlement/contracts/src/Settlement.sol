@@ -8,12 +8,12 @@ import {
     ReentrancyGuardTransient
 } from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
-import { Batch } from "./base/BatchTables.sol";
-import { ForcedItems } from "./base/ForcedItems.sol";
+import { Batch } from "./base/BatchWork.sol";
 import { TradeItems } from "./base/TradeItems.sol";
 import { CollateralVault } from "./CollateralVault.sol";
 import { ISettlementBatch } from "./interfaces/ISettlement.sol";
 import { Modules, VenueConfig, VenuePhase } from "./interfaces/ISettlementTypes.sol";
+import { BatchImage } from "./libraries/BatchImage.sol";
 import { BatchLib } from "./libraries/BatchLib.sol";
 import { OrderLib } from "./libraries/OrderLib.sol";
 import { RejectReason } from "./libraries/RejectReason.sol";
@@ -22,11 +22,14 @@ import { PaymentsModule } from "./PaymentsModule.sol";
 /// @title Settlement
 /// @notice Entry points of a batch: quorum, order of items, payments. Everything else is the code
 /// of desks, reached by the fallback and run on this storage; see `ISettlement` for the whole.
-contract Settlement is ForcedItems, ReentrancyGuardTransient, Proxy {
+contract Settlement is TradeItems, ReentrancyGuardTransient, Proxy {
     uint256 private constant ATTESTOR_SIGNATURE_BYTES = 64;
 
     /// @inheritdoc ISettlementBatch
     address public immutable DESK;
+
+    /// @inheritdoc ISettlementBatch
+    address public immutable ANNEX;
 
     /// @inheritdoc ISettlementBatch
     uint256 public immutable CLOCK_LAG_MAX_S;
@@ -41,10 +44,10 @@ contract Settlement is ForcedItems, ReentrancyGuardTransient, Proxy {
     /// it is executed: a forced request and a withdrawal that waits take no longer.
     constructor(IERC20 token, address owner, Modules memory modules, VenueConfig memory config)
         TradeItems(config.clockAheadMaxS)
-        ForcedItems(modules.forced)
     {
         if (modules.desk.code.length == 0) revert DeskMissing(modules.desk);
         if (modules.payments.code.length == 0) revert DeskMissing(modules.payments);
+        if (modules.annex.code.length == 0) revert DeskMissing(modules.annex);
         uint256 leavingS = uint256(config.delays.forcedS) + config.delays.withdrawalS;
         bool isLongEnough = config.delays.governanceS >= leavingS
             && config.delays.parametersS >= leavingS && config.delays.migrationS >= leavingS;
@@ -52,6 +55,7 @@ contract Settlement is ForcedItems, ReentrancyGuardTransient, Proxy {
         if (config.limits.outflowLimitPpm > 1_000_000) revert DelaysInvalid();
         CLOCK_LAG_MAX_S = config.clockLagMaxS;
         DESK = modules.desk;
+        ANNEX = modules.annex;
         _payments = modules.payments;
         _owner = owner;
         _delays = config.delays;
@@ -78,6 +82,7 @@ contract Settlement is ForcedItems, ReentrancyGuardTransient, Proxy {
         returns (bytes memory)
     {
         if (_status.phase == VenuePhase.EXIT) revert PhaseMismatch(VenuePhase.EXIT);
+        BatchImage.open();
         Batch memory b = _load(payload);
         bytes32 digest = _checkBatch(b, payload);
         if (asksQuorum) _checkQuorum(b.header.epoch, digest, signatures);
@@ -90,6 +95,7 @@ contract Settlement is ForcedItems, ReentrancyGuardTransient, Proxy {
         emit BatchSettled(
             uint64(b.header.sequence), digest, uint32(b.header.items), uint32(b.rejected)
         );
+        _creditRelayer(b);
         if (b.withdrawnQuote != 0) _payWithdrawals(b, payload);
         return b.reasons;
     }
@@ -144,19 +150,36 @@ contract Settlement is ForcedItems, ReentrancyGuardTransient, Proxy {
     function _judgeItems(Batch memory b, bytes calldata payload) private {
         uint256 offset = b.itemsOffset;
         uint256 items = b.header.items;
-        for (uint256 i = 0; i < items; ++i) {
+        uint256 i = 0;
+        while (i < items) {
             uint256 word = BatchLib.wordAt(payload, offset);
-            uint256 end = offset + BatchLib.itemBytes(word, offset);
-            if (end > payload.length) revert BatchLib.BatchMalformed(offset);
-            RejectReason reason = _judge(b, payload, offset, word);
-            if (reason != RejectReason.NONE) {
-                b.reasons[i] = bytes1(uint8(reason));
-                ++b.rejected;
-                emit ItemRejected(uint64(b.header.sequence), uint32(i), reason);
+            if (BatchLib.isAnnex(word >> 248)) {
+                (i, offset) = _runAnnex(b, payload, i, offset);
+                continue;
             }
+            uint256 end = BatchLib.itemEnd(payload, offset);
+            RejectReason reason = _judge(b, payload, offset, word);
+            if (reason != RejectReason.NONE) _refuse(b, i, reason);
             offset = end;
+            ++i;
         }
         if (offset != payload.length) revert BatchLib.BatchMalformed(offset);
+    }
+
+    /// @notice Lets the annex judge a run of its items.
+    /// @return i number of the first item behind the run
+    /// @return end where that item starts
+    function _runAnnex(Batch memory b, bytes calldata payload, uint256 first, uint256 offset)
+        private
+        returns (uint256 i, uint256 end)
+    {
+        i = first;
+        end = offset;
+        do {
+            end = BatchLib.itemEnd(payload, end);
+            ++i;
+        } while (i < b.header.items && BatchLib.isAnnex(BatchLib.wordAt(payload, end) >> 248));
+        BatchImage.run(ANNEX, payload, offset, end, first);
     }
 
     function _judge(Batch memory b, bytes calldata payload, uint256 offset, uint256 word)
@@ -167,17 +190,27 @@ contract Settlement is ForcedItems, ReentrancyGuardTransient, Proxy {
         if (opcode == BatchLib.FILL) return _judgeFill(b, word);
         if (opcode == BatchLib.PRICE) return _judgePrice(b, payload, offset, word);
         if (opcode == BatchLib.CLOCK) return _judgeClock(b, word);
-        if (opcode == BatchLib.LIQUIDATION_FILL) return _judgeLiquidationFill(b, word);
-        if (opcode == BatchLib.TAKEOVER) return _judgeTakeover(b, word);
-        if (opcode == BatchLib.ADL) return _judgeAdl(b, word);
-        if (opcode == BatchLib.FUND_FILL) return _judgeFundFill(b, word);
         if (opcode == BatchLib.FUNDING) return _judgeFunding(b, word);
         if (opcode == BatchLib.COLLATERAL) return _judgeCollateral(b, payload, offset, word);
-        if (opcode == BatchLib.FORCED) return _judgeForced(b, word);
-        return _judgeWithdrawal(b, payload, offset, word);
+        if (opcode == BatchLib.WITHDRAWAL) return _judgeWithdrawal(b, payload, offset, word);
+        return _judgeFillAt(b, word);
     }
 
     /* PAYMENTS */
+
+    /// @notice RELAY-1: whoever submits a batch earns a fee, out of the pot and never from users.
+    function _creditRelayer(Batch memory b) private {
+        Relaying memory r = _relaying;
+        uint256 accepted = b.header.items - b.rejected;
+        uint256 feeQuote = uint256(r.batchFeeQuote) + uint256(r.itemFeeQuote) * accepted;
+        if (feeQuote > r.feeMaxQuote) feeQuote = r.feeMaxQuote;
+        if (feeQuote > r.potQuote) feeQuote = r.potQuote;
+        if (feeQuote == 0) return;
+        _relaying.potQuote = r.potQuote - uint80(feeQuote);
+        _relaying.owedQuote = r.owedQuote + uint80(feeQuote);
+        _relayerOwedQuote[msg.sender] += feeQuote;
+        emit RelayerCredited(msg.sender, uint64(b.header.sequence), feeQuote);
+    }
 
     /// @notice Pays the accepted withdrawals, after all effects of the batch.
     function _payWithdrawals(Batch memory b, bytes calldata payload) private {
@@ -198,7 +231,7 @@ contract Settlement is ForcedItems, ReentrancyGuardTransient, Proxy {
                 );
                 paidQuote += abi.decode(result, (uint256));
             }
-            offset += BatchLib.itemBytes(word, offset);
+            offset = BatchLib.itemEnd(payload, offset);
         }
         _totals.custodyQuote -= uint80(paidQuote);
     }

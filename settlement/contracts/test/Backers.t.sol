@@ -63,7 +63,7 @@ contract BackersTest is SettlementTest {
         vm.warp(block.timestamp + 7 days);
         settlement.finishUnbacking(MARKET, _alice);
         uint256 before = free(ALICE);
-        _serve(1, _alice);
+        _serve(2, _alice);
         uint256 paid = free(ALICE) - before;
         assertGe(50_000, int256(paid) + 1, "not all");
         assertGe(int256(uint256(settlement.backer(MARKET, _alice).shares)), 1, "the rest stays");

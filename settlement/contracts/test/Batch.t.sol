@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import { ISettlementErrors } from "../src/interfaces/ISettlement.sol";
 import { BatchLib } from "../src/libraries/BatchLib.sol";
-import { Order } from "../src/libraries/OrderLib.sol";
+import { Order } from "./utils/OrderTwin.sol";
 import { RejectReason } from "../src/libraries/RejectReason.sol";
 import { Plan, SettlementTest } from "./utils/SettlementTest.sol";
 import { vm } from "./utils/Vm.sol";
@@ -153,14 +153,14 @@ contract BatchTest is SettlementTest {
         p.accounts = new address[](2);
         p.accounts[0] = vm.addr(ALICE);
         p.accounts[1] = vm.addr(ALICE);
-        _expectMalformed(p, 27 + 4 + 20);
+        _expectMalformed(p, 29 + 4 + 20);
     }
 
     function test_RevertWhen_positionIsRepeated() public {
         Plan memory p = plan();
         addPosition(p, vm.addr(ALICE));
         p.positions = bytes.concat(p.positions, p.positions);
-        _expectMalformed(p, 27 + 4 + 20 + 3);
+        _expectMalformed(p, 29 + 4 + 20 + 3);
     }
 
     function test_RevertWhen_marketIsRepeated() public {
@@ -168,7 +168,7 @@ contract BatchTest is SettlementTest {
         p.marketIds = new uint32[](2);
         p.marketIds[0] = MARKET;
         p.marketIds[1] = MARKET;
-        _expectMalformed(p, 27 + 4);
+        _expectMalformed(p, 29 + 4);
     }
 
     function test_RevertWhen_indexIsOutOfItsTable() public {
@@ -209,9 +209,9 @@ contract BatchTest is SettlementTest {
     function test_RevertWhen_opcodeIsUnknown() public {
         Plan memory p = plan();
         addItem(p, hex"0b0000000000000000");
-        _expectMalformed(p, 27 + 4);
+        _expectMalformed(p, 29 + 4);
         p.items = hex"000000000000000000";
-        _expectMalformed(p, 27 + 4);
+        _expectMalformed(p, 29 + 4);
     }
 
     function test_RevertWhen_versionIsUnknown() public {

@@ -2,7 +2,8 @@
 pragma solidity 0.8.37;
 
 import { PositionView } from "../src/interfaces/ISettlementTypes.sol";
-import { Order, OrderLib } from "../src/libraries/OrderLib.sol";
+import { OrderLib } from "../src/libraries/OrderLib.sol";
+import { Order, OrderTwin } from "./utils/OrderTwin.sol";
 import { RejectReason } from "../src/libraries/RejectReason.sol";
 import { Plan, SettlementTest } from "./utils/SettlementTest.sol";
 import { vm } from "./utils/Vm.sol";
@@ -242,7 +243,7 @@ contract FillTest is SettlementTest {
         uint16 taker = addOrder(p, ALICE, order(ALICE, BUY, 1000, 10, 100_000));
         Order memory o = order(BOB, SELL, 1000, 10, 100_000);
         o.marketId = 2;
-        bytes32 digest = OrderLib.orderDigest(settlement.domainSeparator(), o);
+        bytes32 digest = OrderTwin.orderDigest(settlement.domainSeparator(), o);
         addFill(p, taker, addOrderAt(p, 1, o, compact(BOB, digest)), 1);
         settleRejected(p, RejectReason.SIDE_MISMATCH);
     }
@@ -391,7 +392,7 @@ contract FillTest is SettlementTest {
         uint256 n = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141;
         Order memory o = order(ALICE, BUY, 1000, 10, 100_000);
         (uint8 v, bytes32 r, bytes32 s) =
-            vm.sign(ALICE, OrderLib.orderDigest(settlement.domainSeparator(), o));
+            vm.sign(ALICE, OrderTwin.orderDigest(settlement.domainSeparator(), o));
         uint256 highS = n - uint256(s);
         if (highS >> 255 != 0) highS = highS << 1 >> 1;
         bytes32 vs = bytes32(highS | (v == 27 ? uint256(1) << 255 : 0));
@@ -419,7 +420,7 @@ contract FillTest is SettlementTest {
         Plan memory p = plan();
         o.nonce = nextNonce++;
         bytes memory signature =
-            compact(ALICE, OrderLib.orderDigest(settlement.domainSeparator(), o));
+            compact(ALICE, OrderTwin.orderDigest(settlement.domainSeparator(), o));
         o.instructions = bytes32(uint256(2) << 248);
         uint16 taker = addOrderAt(p, 0, o, signature);
         addFill(p, taker, addOrder(p, BOB, order(BOB, SELL, 1000, 10, 100_000)), 5);
@@ -430,7 +431,7 @@ contract FillTest is SettlementTest {
     function testFuzz_everyFieldOfAnOrderIsSigned(uint256 field, uint256 value) public {
         Order memory o = order(ALICE, BUY, 1000, 10, 100_000);
         bytes32 domain = settlement.domainSeparator();
-        bytes32 digest = OrderLib.orderDigest(domain, o);
+        bytes32 digest = OrderTwin.orderDigest(domain, o);
         field = bound(field, 0, 14);
         if (field == 0) o.account = address(uint160(value));
         if (field == 1) o.marketId = uint32(value);
@@ -450,7 +451,7 @@ contract FillTest is SettlementTest {
         Order memory same = order(ALICE, BUY, 1000, 10, 100_000);
         same.nonce = nextNonce - 2;
         bool changed = keccak256(abi.encode(o)) != keccak256(abi.encode(same));
-        assertTrue((OrderLib.orderDigest(domain, o) != digest) == changed, "digest follows");
+        assertTrue((OrderTwin.orderDigest(domain, o) != digest) == changed, "digest follows");
     }
 
     /* HELPERS */

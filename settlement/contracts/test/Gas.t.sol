@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import { Order } from "../src/libraries/OrderLib.sol";
+import { Order, OrderTwin } from "./utils/OrderTwin.sol";
 import { Plan, SettlementTest } from "./utils/SettlementTest.sol";
 import { vm } from "./utils/Vm.sol";
 
@@ -11,6 +11,9 @@ import { vm } from "./utils/Vm.sol";
 contract GasTest is SettlementTest {
     uint256 private constant TRADER = 0x7ade0000;
     uint64 private constant MARGIN = 10_000_000;
+    uint16 private constant BULK = 1 << 7;
+
+    uint64 private openedNonce;
 
     function test_gas_deposit() public {
         address owner = vm.addr(ALICE);
@@ -47,6 +50,51 @@ contract GasTest is SettlementTest {
         Plan memory p = plan();
         _addFills(p, 200, 200, 1);
         _measure(p, "fill_open", 100);
+    }
+
+    /// @dev 100 takers, each with a position open, one order and one fill; 20 makers quote 25 orders
+    /// in trees of 16 that each has signed once, and each order is filled four times. Nonces count
+    /// upwards: one taker in eight comes to a fresh slot.
+    function test_gas_fill_bulk() public {
+        _openAll(200);
+        Plan memory p = plan();
+        uint16[] memory makers = new uint16[](25);
+        for (uint256 i = 0; i < 20; ++i) {
+            (uint16 first, uint16 second) = _addLadder(p, TRADER + 2 * i + 1, i < 5);
+            makers[i] = first;
+            if (i < 5) makers[20 + i] = second;
+        }
+        for (uint256 i = 0; i < 100; ++i) {
+            Order memory o = order(TRADER + 2 * i, BUY, 1000, 5, MARGIN);
+            o.nonce = i % 8 == 0 ? 80_000 : openedNonce + 1;
+            addFill(p, addOrder(p, TRADER + 2 * i, o), makers[i / 4], 5);
+        }
+        _measure(p, "fill_bulk", 100);
+    }
+
+    /// @dev Two orders at places 4 and 5 of a tree of 16, the second in the table on request.
+    function _addLadder(Plan memory p, uint256 key, bool both)
+        private
+        returns (uint16 first, uint16 second)
+    {
+        Order memory a = order(key, SELL, 1000, 20, 4 * MARGIN);
+        Order memory b = order(key, SELL, 1000, 20, 4 * MARGIN);
+        (a.nonce, b.nonce) = (openedNonce + 1, openedNonce + 2);
+        bytes32 node = keccak256(abi.encode(OrderTwin.orderHash(a), OrderTwin.orderHash(b)));
+        bytes memory above;
+        for (uint256 level = 1; level < 4; ++level) {
+            bytes32 sibling = keccak256(abi.encode(key, level));
+            above = bytes.concat(above, sibling);
+            node = level == 2
+                ? keccak256(abi.encode(sibling, node))
+                : keccak256(abi.encode(node, sibling));
+        }
+        uint16 root = addRoot(p, key, 4, node);
+        bytes memory leaf = abi.encodePacked(root, uint16(4), OrderTwin.orderHash(b), above);
+        first = addOrderOf(p, a, BULK, leaf);
+        if (!both) return (first, 0);
+        leaf = abi.encodePacked(root, uint16(5), OrderTwin.orderHash(a), above);
+        second = addOrderOf(p, b, BULK, leaf);
     }
 
     function test_gas_empty_batch() public {
@@ -116,6 +164,7 @@ contract GasTest is SettlementTest {
         private
     {
         uint64 firstNonce = 1600 + nextNonce / 8 * 8;
+        openedNonce = firstNonce;
         for (uint256 i = 0; i < orders; ++i) {
             uint256 key = TRADER + i % traders;
             Order memory o = order(key, i % 2 == 0 ? BUY : SELL, 1000, 10, MARGIN);

@@ -408,7 +408,7 @@ contract GovernanceTest is SettlementTest {
             Modules memory modules = deployModules();
             if (i == 0) modules.desk = address(0xde5c);
             if (i == 1) modules.payments = address(0xde5c);
-            if (i == 2) modules.forced = address(0xde5c);
+            if (i == 2) modules.annex = address(0xde5c);
             _expectNoVenue(modules, venueConfig(), refusal);
         }
         bytes memory code = vm.getCode("GovernanceDesk.sol:GovernanceDesk");

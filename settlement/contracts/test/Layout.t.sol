@@ -20,6 +20,10 @@ contract LayoutTest is SettlementTest {
         0x0023f7a0c62aaa1289d81e8ed4921ac1cd7400a7a0dd9b0c21ec119986d9fa2c;
     bytes32 private constant BATCH_HASH =
         0x8e22deadc338c813108897050395e0918d02550abe441a15ea3b58e1242300e9;
+    bytes32 private constant SESSION_KEY_HASH =
+        0x5ca2a092291f9b5b78264c52bafc4eac417d30d6f9f7be4c7889ec78992ab42d;
+    bytes32 private constant AUTO_TOP_UP_HASH =
+        0xedb8d4bdf2dc2c2c749ae66a022a34b9870f8b0a235daefe15b82ab9a845fc20;
     uint256 private constant PROGRESS_SLOT = 0;
     uint256 private constant TOTALS_SLOT = 2;
     uint256 private constant ACCOUNTS_SLOT = 3;
@@ -33,12 +37,15 @@ contract LayoutTest is SettlementTest {
         _same(OrderLib.WITHDRAWAL_TYPEHASH, WITHDRAWAL_HASH);
         _same(OrderLib.INDEX_PRICE_TYPEHASH, INDEX_PRICE_HASH);
         _same(OrderLib.BATCH_TYPEHASH, BATCH_HASH);
+        _same(OrderLib.SESSION_KEY_TYPEHASH, SESSION_KEY_HASH);
+        _same(OrderLib.AUTO_TOP_UP_TYPEHASH, AUTO_TOP_UP_HASH);
     }
 
     /// @dev EIP-170 and EIP-3860.
     function test_layout_codeFitsOnEveryChain() public view {
         assertTrue(address(settlement).code.length <= 24_576, "settlement");
         assertTrue(settlement.DESK().code.length <= 24_576, "desk");
+        assertTrue(settlement.ANNEX().code.length <= 24_576, "annex");
         assertTrue(vm.getCode("Settlement.sol:Settlement").length <= 49_152 - 128, "creation");
     }
 
@@ -101,10 +108,10 @@ contract LayoutTest is SettlementTest {
         assertEq(uint160(_word(record)), uint160(vm.addr(ALICE)), "account of the waiting one");
         vm.prank(vm.addr(ALICE));
         settlement.requestCancelAll(77);
-        assertEq(_word(22) >> 64, 1, "requests made");
-        record = uint256(keccak256(abi.encode(uint256(1), uint256(23))));
+        assertEq(_word(26) >> 64, 1, "requests made");
+        record = uint256(keccak256(abi.encode(uint256(1), uint256(27))));
         assertEq(uint160(_word(record)), uint160(vm.addr(ALICE)), "account of the request");
-        assertEq(_word(31), uint256(2000) << 32 | uint256(10_000) << 8 | 1, "oracle rule");
+        assertEq(_word(35), uint256(2000) << 32 | uint256(10_000) << 8 | 1, "oracle rule");
     }
 
     function _slot(address owner, uint256 slot) private pure returns (bytes32) {

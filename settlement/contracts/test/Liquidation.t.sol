@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import { PositionView } from "../src/interfaces/ISettlementTypes.sol";
-import { Order } from "../src/libraries/OrderLib.sol";
+import { Order } from "./utils/OrderTwin.sol";
 import { RejectReason } from "../src/libraries/RejectReason.sol";
 import { Plan, SettlementTest } from "./utils/SettlementTest.sol";
 import { vm } from "./utils/Vm.sol";

@@ -29,6 +29,7 @@ ARTIFACTS = {
         "Settlement",
         [
             ("src/SettlementDesk.sol", "SettlementDesk"),
+            ("src/SettlementAnnex.sol", "SettlementAnnex"),
             ("src/GovernanceDesk.sol", "GovernanceDesk"),
             ("src/ExitDesk.sol", "ExitDesk"),
             ("src/InsuranceDesk.sol", "InsuranceDesk"),
@@ -37,6 +38,7 @@ ARTIFACTS = {
         ],
     ),
     "SettlementDesk": ("src/SettlementDesk.sol", "SettlementDesk", []),
+    "SettlementAnnex": ("src/SettlementAnnex.sol", "SettlementAnnex", []),
     "GovernanceDesk": ("src/GovernanceDesk.sol", "GovernanceDesk", []),
     "ExitDesk": ("src/ExitDesk.sol", "ExitDesk", []),
     "ForcedModule": ("src/ForcedModule.sol", "ForcedModule", []),

@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from settlement.batch import PayloadError, decode_payload, encode_payload
-from settlement.batch.codec import order_bytes
+from settlement.batch.codec import order_bytes, root_bytes
 from settlement.batch.payload import (
+    FLAG_BULK,
     FLAG_INSTRUCTIONS,
+    FLAG_SIGNER_SHIFT,
     FLAG_TRIGGER,
     ITEM_TYPES,
     AccountRow,
@@ -27,6 +29,9 @@ from settlement.batch.payload import (
     PositionRow,
     PriceItem,
     Record,
+    RootRow,
+    SignedItemRecord,
+    SignerKind,
 )
 
 
@@ -46,15 +51,45 @@ def records(record_type: type[Record], fields: tuple[Field, ...]) -> st.SearchSt
 
 
 @st.composite
-def orders(draw: st.DrawFn) -> OrderRow:
+def signatures(draw: st.DrawFn) -> dict[str, Any]:
+    """Return a signer and its signature."""
+    signer = draw(st.integers(0, 3))
+    is_wallet = signer == SignerKind.WALLET
+    size = st.binary(max_size=80) if is_wallet else st.binary(min_size=64, max_size=64)
+    return {"signer": signer, "signature": draw(size)}
+
+
+@st.composite
+def roots(draw: st.DrawFn) -> RootRow:
+    """Return any root of a tree."""
+    values = {field.name: draw(field_values(field)) for field in RootRow.FIELDS}
+    values |= {"height": draw(st.integers(1, 10))} | draw(signatures())
+    return RootRow(**values)  # type: ignore[arg-type]
+
+
+@st.composite
+def orders(draw: st.DrawFn, heights: tuple[int, ...] = ()) -> OrderRow:
     """Return any order; parts that its flags do not name are absent."""
-    fields = OrderRow.FIELDS + OrderRow.TRIGGER + OrderRow.INSTRUCTIONS + OrderRow.SIGNATURE
-    values = {field.name: draw(field_values(field)) for field in fields}
-    if not values["flags"] & FLAG_TRIGGER:  # type: ignore[operator]
+    fields = OrderRow.FIELDS + OrderRow.TRIGGER + OrderRow.INSTRUCTIONS
+    values: dict[str, Any] = {field.name: draw(field_values(field)) for field in fields}
+    flags = values["flags"] & (0xFFFF if heights else 0xFFFF ^ FLAG_BULK)
+    if not flags & FLAG_TRIGGER:
         values |= {"trigger_kind": 0, "trigger_price_ticks": 0}
-    if not values["flags"] & FLAG_INSTRUCTIONS:  # type: ignore[operator]
+    if not flags & FLAG_INSTRUCTIONS:
         values |= {"instructions": bytes(32)}
-    return OrderRow(**values)  # type: ignore[arg-type]
+    if flags & FLAG_BULK:
+        root = draw(st.integers(0, len(heights) - 1))
+        size = 32 * heights[root]
+        values |= {
+            "root": root,
+            "leaf_index": draw(st.integers(0, 1023)),
+            "siblings": draw(st.binary(min_size=size, max_size=size)),
+        }
+    else:
+        signed = draw(signatures())
+        flags = flags & ~(3 << FLAG_SIGNER_SHIFT) | signed["signer"] << FLAG_SIGNER_SHIFT
+        values["signature"] = signed["signature"]
+    return OrderRow(**values | {"flags": flags})
 
 
 # A price row's count is that of its observations, which follow the other fields.
@@ -65,24 +100,38 @@ prices = st.builds(
     observations=st.lists(records(Observation, Observation.FIELDS), max_size=4).map(tuple),
 )
 
-items: st.SearchStrategy[Item] = st.one_of(
-    [
-        prices if item_type is PriceItem else records(item_type, item_type.FIELDS)
-        for item_type in ITEM_TYPES.values()
-    ]
-)
 
-payloads = st.builds(
-    Payload,
-    sequence=st.integers(1, 2**64 - 1),
-    epoch=st.integers(0, 2**32 - 1),
-    clock_time_s=st.integers(0, 2**40 - 1),
-    markets=st.lists(records(MarketRow, MarketRow.FIELDS), max_size=3).map(tuple),
-    accounts=st.lists(records(AccountRow, AccountRow.FIELDS), max_size=3).map(tuple),
-    positions=st.lists(records(PositionRow, PositionRow.FIELDS), max_size=3).map(tuple),
-    orders=st.lists(orders(), max_size=3).map(tuple),
-    items=st.lists(items, max_size=6).map(tuple),
-)
+@st.composite
+def records_of_items(draw: st.DrawFn) -> Item:
+    """Return any item."""
+    item_type = draw(st.sampled_from(list(ITEM_TYPES.values())))
+    if item_type is PriceItem:
+        return draw(prices)
+    values: dict[str, Any] = {field.name: draw(field_values(field)) for field in item_type.FIELDS}
+    if issubclass(item_type, SignedItemRecord):
+        values |= draw(signatures())
+    return item_type(**values)
+
+
+@st.composite
+def payloads_of(draw: st.DrawFn) -> Payload:
+    """Return any payload."""
+    trees = tuple(draw(st.lists(roots(), max_size=2)))
+    heights = tuple(tree.height for tree in trees)
+    return Payload(
+        sequence=draw(st.integers(1, 2**64 - 1)),
+        epoch=draw(st.integers(0, 2**32 - 1)),
+        clock_time_s=draw(st.integers(0, 2**40 - 1)),
+        markets=tuple(draw(st.lists(records(MarketRow, MarketRow.FIELDS), max_size=3))),
+        accounts=tuple(draw(st.lists(records(AccountRow, AccountRow.FIELDS), max_size=3))),
+        positions=tuple(draw(st.lists(records(PositionRow, PositionRow.FIELDS), max_size=3))),
+        roots=trees,
+        orders=tuple(draw(st.lists(orders(heights), max_size=3))),
+        items=tuple(draw(st.lists(records_of_items(), max_size=6))),
+    )
+
+
+payloads = payloads_of()
 
 
 @given(payloads)
@@ -102,10 +151,23 @@ def test_no_prefix_and_no_extension_of_a_payload_is_one(
         decode_payload(encoded + b"\x00")
 
 
-@given(orders())
+@given(orders((3,)))
 def test_the_stated_size_of_an_order_is_its_size(order: OrderRow) -> None:
-    trigger = 5 if order.flags & FLAG_TRIGGER else 0
-    assert order_bytes(order) == 100 + trigger + (32 if order.flags & FLAG_INSTRUCTIONS else 0)
+    size = 36 + (5 if order.flags & FLAG_TRIGGER else 0)
+    size += 32 if order.flags & FLAG_INSTRUCTIONS else 0
+    if order.flags & FLAG_BULK:
+        size += 4 + 3 * 32
+    elif order.flags >> FLAG_SIGNER_SHIFT & 3 == SignerKind.WALLET:
+        size += 2 + len(order.signature)
+    else:
+        size += 64
+    assert order_bytes(order) == size
+
+
+@given(roots())
+def test_the_stated_size_of_a_root_is_its_size(root: RootRow) -> None:
+    wallet = root.signer == SignerKind.WALLET
+    assert root_bytes(root) == 36 + (2 + len(root.signature) if wallet else 64)
 
 
 def test_layout_of_a_small_payload() -> None:
@@ -127,6 +189,7 @@ def test_layout_of_a_small_payload() -> None:
         "01"
         "0001"
         "0001"
+        "0000"
         "0000"
         "0002"
         "00000009" + "aa" * 20 + "0000"

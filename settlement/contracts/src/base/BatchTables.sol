@@ -1,86 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import { Memory } from "@openzeppelin/contracts/utils/Memory.sol";
+import { SlotDerivation } from "@openzeppelin/contracts/utils/SlotDerivation.sol";
+import { StorageSlot } from "@openzeppelin/contracts/utils/StorageSlot.sol";
 import { TransientSlot } from "@openzeppelin/contracts/utils/TransientSlot.sol";
 
-import { MarketParams, MarketState } from "../interfaces/ISettlementTypes.sol";
 import { BatchLib, Header } from "../libraries/BatchLib.sol";
-import { Draft, Fill } from "../libraries/FillLib.sol";
-import { MarginLib, Position, Terms } from "../libraries/MarginLib.sol";
-import { Order, OrderLib } from "../libraries/OrderLib.sol";
-import { RejectReason } from "../libraries/RejectReason.sol";
+import { OrderLib } from "../libraries/OrderLib.sol";
+import { OrderWord } from "../libraries/OrderWord.sol";
 import { SlotLib } from "../libraries/SlotLib.sol";
-import { SettlementStorage } from "./SettlementStorage.sol";
-
-/// @notice A market of the batch.
-/// @param fundingQuote what its pool received in the batch
-/// @param fundIndex the insurance fund's position in it, within the batch's positions
-/// @param adlPosition bankrupt position of the present ADL run, plus one; 0 when there is no run
-/// @param adlRank rank of the run's last counterparty
-struct MarketEntry {
-    uint256 marketId;
-    bool isListed;
-    bool isChanged;
-    MarketParams params;
-    Terms terms;
-    MarketState state;
-    int256 fundingQuote;
-    uint256 fundIndex;
-    uint256 adlPosition;
-    int256 adlRank;
-}
-
-/// @notice An account of the batch; `word` is what storage holds.
-struct AccountEntry {
-    address account;
-    int256 freeQuote;
-    uint256 nonceFloor;
-    uint256 word;
-}
-
-/// @notice A position of the batch; `word` is what storage holds.
-struct PositionEntry {
-    uint256 account;
-    uint256 market;
-    Position position;
-    uint256 word;
-}
-
-/// @notice A signed order of the batch. Filled lots stay in storage, where every item sees them;
-/// `filledLots` is what the item at work has read.
-struct OrderEntry {
-    uint256 position;
-    uint256 filledLots;
-    bool isSigned;
-    Order order;
-}
-
-/// @notice Everything a batch works on. Storage is read before the items and written after them,
-/// except filled lots, which are written through.
-struct Batch {
-    Header header;
-    uint256 clockTimeS;
-    uint256 itemsOffset;
-    bytes32 domain;
-    MarketEntry[] markets;
-    AccountEntry[] accounts;
-    PositionEntry[] positions;
-    OrderEntry[] orders;
-    bytes reasons;
-    uint256 rejected;
-    int256 feesQuote;
-    int256 withdrawnQuote;
-    Draft draftA;
-    Draft draftB;
-    Fill fill;
-    Position probeA;
-    Position probeB;
-}
+import {
+    AccountEntry,
+    Batch,
+    MarketEntry,
+    OrderEntry,
+    PositionEntry,
+    RootEntry
+} from "./BatchWork.sol";
+import { Signatures } from "./Signatures.sol";
 
 /// @title Reads the tables of a batch and writes them back
-abstract contract BatchTables is SettlementStorage {
+abstract contract BatchTables is Signatures {
+    using OrderWord for uint256;
+    using SlotDerivation for bytes32;
+    using StorageSlot for bytes32;
     using TransientSlot for *;
+
+    uint256 private constant BULK_HEIGHT_MAX = 10;
 
     uint256 private immutable _domainChainId = block.chainid;
     bytes32 private immutable _domainCached = OrderLib.domainSeparator(address(this));
@@ -96,6 +42,7 @@ abstract contract BatchTables is SettlementStorage {
         uint256 offset = _loadMarkets(b, payload, BatchLib.HEADER_BYTES);
         offset = _loadAccounts(b, payload, offset);
         offset = _loadPositions(b, payload, offset);
+        offset = _loadRoots(b, payload, offset);
         b.itemsOffset = _loadOrders(b, payload, offset);
         if (b.itemsOffset > payload.length) revert BatchLib.BatchMalformed(payload.length);
     }
@@ -107,24 +54,20 @@ abstract contract BatchTables is SettlementStorage {
     {
         uint256 count = b.header.markets;
         b.markets = new MarketEntry[](count);
+        bytes32 positionsSlot;
+        assembly ("memory-safe") {
+            positionsSlot := _positions.slot
+        }
         for (uint256 i = 0; i < count; ++i) {
             MarketEntry memory m = b.markets[i];
             uint256 marketId = BatchLib.wordAt(payload, offset) >> 224;
             for (uint256 j = 0; j < i; ++j) {
                 if (b.markets[j].marketId == marketId) revert BatchLib.BatchMalformed(offset);
             }
-            Market storage stored = _markets[marketId];
             m.marketId = marketId;
-            m.params = stored.params;
-            m.isListed = m.params.quotePerTickLot != 0;
-            m.terms.quotePerTickLot = int256(uint256(m.params.quotePerTickLot));
-            m.terms.positionLotsMax = int256(uint256(m.params.positionLotsMax));
-            m.terms.feeTakerPpm = int256(uint256(m.params.feeTakerPpm));
-            m.terms.feeLiquidationPpm = int256(uint256(m.params.feeLiquidationPpm));
-            m.terms.liquidationBufferPpm = int256(uint256(m.params.liquidationBufferPpm));
-            m.terms.markBandPpm = int256(uint256(m.params.markBandPpm));
-            m.terms.tiers = stored.tiers;
-            m.state = stored.state;
+            m.positionsSlot = positionsSlot.deriveMapping(marketId);
+            m.state = _markets[marketId].state;
+            _loadTerms(m);
             m.fundIndex = b.header.positions + i;
             offset += BatchLib.MARKET_BYTES;
         }
@@ -139,6 +82,12 @@ abstract contract BatchTables is SettlementStorage {
     {
         uint256 count = b.header.accounts;
         b.accounts = new AccountEntry[](count + 1);
+        bytes32 accountsSlot;
+        bytes32 lanesSlot;
+        assembly ("memory-safe") {
+            accountsSlot := _accounts.slot
+            lanesSlot := _filledLanes.slot
+        }
         for (uint256 i = 0; i < count; ++i) {
             AccountEntry memory a = b.accounts[i];
             uint256 id = BatchLib.wordAt(payload, offset) >> 96;
@@ -148,7 +97,9 @@ abstract contract BatchTables is SettlementStorage {
             if (seen.tload() != 0) revert BatchLib.BatchMalformed(offset);
             seen.tstore(1);
             a.account = address(uint160(id));
-            a.word = _accounts[a.account];
+            a.slot = accountsSlot.deriveMapping(a.account);
+            a.lanesSlot = lanesSlot.deriveMapping(a.account);
+            a.word = a.slot.getUint256Slot().value;
             a.freeQuote = int256(SlotLib.freeQuote(a.word));
             a.nonceFloor = SlotLib.nonceFloor(a.word);
             offset += BatchLib.ACCOUNT_BYTES;
@@ -201,19 +152,48 @@ abstract contract BatchTables is SettlementStorage {
         PositionEntry memory e = b.positions[index];
         e.account = accountIndex;
         e.market = marketIndex;
-        e.word = _positions[b.markets[marketIndex].marketId][b.accounts[accountIndex].account];
+        e.slot =
+            b.markets[marketIndex].positionsSlot.deriveMapping(b.accounts[accountIndex].account);
+        e.word = e.slot.getUint256Slot().value;
         SlotLib.unpackPosition(e.word, e.position);
+    }
+
+    function _loadRoots(Batch memory b, bytes calldata payload, uint256 offset)
+        private
+        view
+        returns (uint256)
+    {
+        uint256 count = b.header.roots;
+        b.roots = new RootEntry[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            RootEntry memory r = b.roots[i];
+            uint256 word = BatchLib.wordAt(payload, offset);
+            r.account = _accountIndex(b, word >> 240);
+            r.height = uint8(word >> 224);
+            r.root = bytes32(BatchLib.wordAt(payload, offset + 4));
+            if (r.height == 0 || r.height > BULK_HEIGHT_MAX) {
+                revert BatchLib.BatchMalformed(offset);
+            }
+            offset += BatchLib.ROOT_BYTES;
+            bytes32 digest = OrderLib.bulkDigest(b.domain, r.height, r.root);
+            uint256 kind = uint8(word >> 232);
+            r.authority = _authority(b.accounts[r.account].account, digest, kind, payload, offset);
+            offset = BatchLib.signatureEnd(payload, kind, offset);
+        }
+        return offset;
     }
 
     function _loadOrders(Batch memory b, bytes calldata payload, uint256 offset)
         private
-        pure
+        view
         returns (uint256)
     {
         uint256 count = b.header.orders;
         b.orders = new OrderEntry[](count);
+        bytes32[16] memory words;
+        words[0] = OrderLib.ORDER_TYPEHASH;
         for (uint256 i = 0; i < count; ++i) {
-            offset = _loadOrder(b, b.orders[i], payload, offset);
+            offset = _loadOrder(b, b.orders[i], words, payload, offset);
         }
         return offset;
     }
@@ -221,101 +201,60 @@ abstract contract BatchTables is SettlementStorage {
     function _loadOrder(
         Batch memory b,
         OrderEntry memory e,
+        bytes32[16] memory words,
         bytes calldata payload,
         uint256 offset
-    ) private pure returns (uint256) {
-        uint256 word = BatchLib.wordAt(payload, offset);
-        uint256 flags = uint16(word >> 224);
-        Order memory o = e.order;
-        e.position = word >> 240;
-        if (e.position >= b.header.positions) revert BatchLib.BatchMalformed(offset);
-        PositionEntry memory p = b.positions[e.position];
-        o.account = b.accounts[p.account].account;
-        o.marketId = uint32(b.markets[p.market].marketId);
-        o.side = uint8(flags & 1);
-        o.timeInForce = uint8(flags >> 1 & 3);
-        o.postOnly = flags & 8 != 0;
-        o.reduceOnly = flags & 16 != 0;
-        o.priceTicks = uint32(word >> 192);
-        o.qtyLots = uint32(word >> 160);
-        o.marginQuote = uint64(word >> 96);
-        o.feePpmMax = uint24(word >> 72);
-        o.nonce = uint64(word >> 8);
-        word = BatchLib.wordAt(payload, offset + 31);
-        o.expiryTimeS = uint40(word >> 216);
+    ) private view returns (uint256) {
+        uint256 head = BatchLib.wordAt(payload, offset);
+        uint256 tail = BatchLib.wordAt(payload, offset + BatchLib.ORDER_BYTES - 5);
+        uint256 index = head.position();
+        if (index >= b.header.positions) revert BatchLib.BatchMalformed(offset);
+        PositionEntry memory p = b.positions[index];
+        AccountEntry memory a = b.accounts[p.account];
         offset += BatchLib.ORDER_BYTES;
-        if (flags & BatchLib.FLAG_TRIGGER != 0) {
-            o.triggerKind = uint8(word >> 208);
-            o.triggerPriceTicks = uint32(word >> 176);
-            offset += BatchLib.TRIGGER_BYTES;
-        }
-        if (flags & BatchLib.FLAG_INSTRUCTIONS != 0) {
-            o.instructions = bytes32(BatchLib.wordAt(payload, offset));
+        if (head.flags() & OrderWord.FLAG_TRIGGER == 0) tail = tail.withoutTrigger();
+        else offset += BatchLib.TRIGGER_BYTES;
+        bytes32 instructions = 0;
+        if (head.flags() & OrderWord.FLAG_INSTRUCTIONS != 0) {
+            instructions = bytes32(BatchLib.wordAt(payload, offset));
             offset += BatchLib.INSTRUCTIONS_BYTES;
         }
-        if (flags & BatchLib.FLAGS_SIGNER == 0) {
-            Memory.Pointer scratch = Memory.getFreeMemoryPointer();
-            e.isSigned = _isSignedBy(o.account, OrderLib.orderDigest(b.domain, o), payload, offset);
-            Memory.unsafeSetFreeMemoryPointer(scratch);
+        e.head = head;
+        e.tail = tail;
+        e.lanesSlot = a.lanesSlot.deriveMapping(head.nonce() >> 3);
+        uint256 marketId = b.markets[p.market].marketId;
+        bytes32 hash = OrderLib.hashOrder(words, a.account, marketId, head, tail, instructions);
+        if (head.flags() & OrderWord.FLAG_BULK != 0) {
+            return _loadLeaf(b, e, hash, p.account, payload, offset);
         }
-        return offset + BatchLib.SIGNATURE_BYTES;
+        uint256 kind = head.signer();
+        e.authority = _authority(a.account, OrderLib.digest(b.domain, hash), kind, payload, offset);
+        return BatchLib.signatureEnd(payload, kind, offset);
     }
 
-    /// @dev The zero address signs nothing: a failed recovery yields it.
-    function _isSignedBy(address signer, bytes32 digest, bytes calldata payload, uint256 offset)
-        internal
-        pure
-        returns (bool)
-    {
-        address recovered = OrderLib.signer(
-            digest, BatchLib.wordAt(payload, offset), BatchLib.wordAt(payload, offset + 32)
-        );
-        return recovered == signer && signer != address(0);
+    /// @notice SIG-4: an order of a tree has the authority of the tree's signature.
+    function _loadLeaf(
+        Batch memory b,
+        OrderEntry memory e,
+        bytes32 hash,
+        uint256 account,
+        bytes calldata payload,
+        uint256 offset
+    ) private pure returns (uint256 end) {
+        uint256 word = BatchLib.wordAt(payload, offset);
+        uint256 leafIndex = uint16(word >> 224);
+        if (word >> 240 >= b.header.roots) revert BatchLib.BatchMalformed(offset);
+        RootEntry memory r = b.roots[word >> 240];
+        offset += BatchLib.LEAF_BYTES;
+        end = offset + (r.height << 5);
+        bool isLeaf = r.account == account && leafIndex >> r.height == 0
+            && OrderLib.bulkRoot(hash, leafIndex, r.height, payload, offset) == r.root;
+        if (isLeaf) e.authority = r.authority;
     }
 
     function _domain() private view returns (bytes32) {
         if (block.chainid == _domainChainId) return _domainCached;
         return OrderLib.domainSeparator(address(this));
-    }
-
-    /* WORKING */
-
-    // Checked indices, not checked entries: a function that returns a struct in memory pays for
-    // an empty one first.
-
-    function _marketIndex(Batch memory b, uint256 index) internal pure returns (uint256) {
-        if (index >= b.header.markets) revert BatchLib.BatchMalformed(index);
-        return index;
-    }
-
-    function _positionIndex(Batch memory b, uint256 index) internal pure returns (uint256) {
-        if (index >= b.header.positions) revert BatchLib.BatchMalformed(index);
-        return index;
-    }
-
-    function _orderIndex(Batch memory b, uint256 index) internal pure returns (uint256) {
-        if (index >= b.header.orders) revert BatchLib.BatchMalformed(index);
-        return index;
-    }
-
-    /// @notice Opens a draft of a position: a copy with its funding settled.
-    function _begin(Batch memory b, Draft memory d, uint256 positionIndex) internal pure {
-        PositionEntry memory e = b.positions[positionIndex];
-        d.positionIndex = positionIndex;
-        MarginLib.copy(e.position, d.position);
-        d.freeQuote = b.accounts[e.account].freeQuote;
-        d.feeQuote = 0;
-        d.fundingQuote =
-            MarginLib.settleFunding(d.position, b.markets[e.market].state.fundingIndexE6);
-    }
-
-    /// @notice Takes an accepted draft over into the tables.
-    function _accept(Batch memory b, Draft memory d) internal pure {
-        PositionEntry memory e = b.positions[d.positionIndex];
-        MarginLib.copy(d.position, e.position);
-        b.accounts[e.account].freeQuote = d.freeQuote;
-        b.feesQuote += d.feeQuote;
-        b.markets[e.market].fundingQuote += d.fundingQuote;
     }
 
     /* WRITING */
@@ -335,7 +274,7 @@ abstract contract BatchTables is SettlementStorage {
             uint256 word = SlotLib.packAccount(uint256(a.freeQuote), a.nonceFloor);
             if (word == a.word) continue;
             freedQuote += a.freeQuote - int256(SlotLib.freeQuote(a.word));
-            _accounts[a.account] = word;
+            a.slot.getUint256Slot().value = word;
         }
     }
 
@@ -349,7 +288,7 @@ abstract contract BatchTables is SettlementStorage {
             if (word == e.word) continue;
             heldQuote[e.market] += SlotLib.heldQuote(word) - SlotLib.heldQuote(e.word);
             lots[e.market] += SlotLib.lots(word) - SlotLib.lots(e.word);
-            _positions[b.markets[e.market].marketId][b.accounts[e.account].account] = word;
+            e.slot.getUint256Slot().value = word;
         }
         for (uint256 i = 0; i < b.markets.length; ++i) {
             MarketEntry memory m = b.markets[i];

@@ -5,6 +5,7 @@ import { IERC20Permit } from "@openzeppelin/contracts/token/ERC20/extensions/IER
 
 import { ICollateralVault } from "../interfaces/ICollateralVault.sol";
 import { ISettlementDesk } from "../interfaces/ISettlement.sol";
+import { SessionKeyScope } from "../libraries/SessionKeyLib.sol";
 import { SlotLib } from "../libraries/SlotLib.sol";
 import { Deposits } from "./Deposits.sol";
 
@@ -89,6 +90,27 @@ abstract contract Custody is Deposits, ISettlementDesk {
         _accounts[msg.sender] = SlotLib.packAccount(SlotLib.freeQuote(word), nonceFloor);
         emit NonceFloorRaised(msg.sender, nonceFloor);
     }
+
+    /* RELAYERS */
+
+    /// @inheritdoc ISettlementDesk
+    function claimRelayerFees(address to) external nonReentrant {
+        uint256 amountQuote = _relayerOwedQuote[msg.sender];
+        _relayerOwedQuote[msg.sender] = 0;
+        _relaying.owedQuote -= uint80(amountQuote);
+        _totals.custodyQuote -= uint80(amountQuote);
+        emit RelayerPaid(msg.sender, to, amountQuote);
+        ICollateralVault(_status.vault).transferOut(to, amountQuote);
+    }
+
+    /* SESSION KEYS */
+
+    /// @inheritdoc ISettlementDesk
+    function setSessionKey(address key, SessionKeyScope calldata scope) external {
+        _setSessionKey(msg.sender, key, scope);
+    }
+
+    /* INTERNAL */
 
     function _known(uint256 id) private view returns (WaitingWithdrawal memory w) {
         w = _waiting[id];

@@ -8,11 +8,11 @@ import { BatchLib } from "../libraries/BatchLib.sol";
 import { Position } from "../libraries/MarginLib.sol";
 import { RejectReason } from "../libraries/RejectReason.sol";
 import { SlotLib } from "../libraries/SlotLib.sol";
-import { AccountEntry, Batch, MarketEntry, PositionEntry } from "./BatchTables.sol";
-import { LiquidationItems } from "./LiquidationItems.sol";
+import { AccountEntry, Batch, MarketEntry, PositionEntry } from "./BatchWork.sol";
+import { MarketItems } from "./MarketItems.sol";
 
 /// @title Item 0f: the head of the forced queue
-abstract contract ForcedItems is LiquidationItems {
+abstract contract ForcedItems is MarketItems {
     /// @dev Run by delegatecall, and not reachable by the fallback.
     address private immutable _forced;
 

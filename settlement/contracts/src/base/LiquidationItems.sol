@@ -5,14 +5,15 @@ import { FixedPointLib } from "../libraries/FixedPointLib.sol";
 import { Draft, FillLib } from "../libraries/FillLib.sol";
 import { LiquidationLib } from "../libraries/LiquidationLib.sol";
 import { MarginLib, Position } from "../libraries/MarginLib.sol";
-import { Order } from "../libraries/OrderLib.sol";
+import { OrderWord } from "../libraries/OrderWord.sol";
 import { RejectReason, firstReason } from "../libraries/RejectReason.sol";
-import { Batch, MarketEntry, OrderEntry, PositionEntry } from "./BatchTables.sol";
-import { TradeItems } from "./TradeItems.sol";
+import { Batch, MarketEntry, OrderEntry, PositionEntry } from "./BatchWork.sol";
+import { OrderItems } from "./OrderItems.sol";
 
 /// @title Items of the liquidation waterfall, LIQ-2 … LIQ-7
-abstract contract LiquidationItems is TradeItems {
+abstract contract LiquidationItems is OrderItems {
     using FixedPointLib for int256;
+    using OrderWord for uint256;
 
     /* CLOSING ON THE BOOK */
 
@@ -26,12 +27,13 @@ abstract contract LiquidationItems is TradeItems {
         uint256 lots = uint32(word >> 184);
         PositionEntry memory e = b.positions[_positionIndex(b, index)];
         MarketEntry memory m = b.markets[e.market];
-        reason = firstReason(_victimReason(b, e), _makerReason(b, maker, lots));
+        reason =
+            firstReason(_victimReason(b, e), _makerReason(b, maker, lots, m.params.feeMakerPpm));
         reason = firstReason(reason, _againstReason(b, e, maker));
         reason = firstReason(reason, _priceReason(b, m));
         if (reason != RejectReason.NONE) return reason;
 
-        uint256 priceTicks = maker.order.priceTicks;
+        uint256 priceTicks = maker.head.priceTicks();
         Draft memory d = b.draftA;
         _begin(b, d, index);
         reason = _draftOrder(b, b.draftB, maker, lots, priceTicks, m.params.feeMakerPpm);
@@ -41,7 +43,8 @@ abstract contract LiquidationItems is TradeItems {
             d, int256(lots), int256(priceTicks), _markOf(m), m.terms, b.probeA
         );
         if (reason != RejectReason.NONE) return reason;
-        if (!maker.isSigned) return RejectReason.SIGNATURE_INVALID;
+        reason = _signerReason(b, maker, lots, priceTicks);
+        if (reason != RejectReason.NONE) return reason;
         Position memory fund = b.positions[m.fundIndex].position;
         bool fits = FillLib.fits(d) && FillLib.fits(b.draftB)
             && fund.collateralQuote + feeQuote <= int256(QUOTE_MAX);
@@ -61,28 +64,31 @@ abstract contract LiquidationItems is TradeItems {
         MarketEntry memory m = b.markets[e.market];
         if (!m.isListed) return RejectReason.MARKET_UNKNOWN;
         if (index != m.fundIndex) return RejectReason.ACCOUNT_UNKNOWN;
-        reason = firstReason(_makerReason(b, maker, lots), _againstReason(b, e, maker));
+        reason = firstReason(
+            _makerReason(b, maker, lots, m.params.feeMakerPpm), _againstReason(b, e, maker)
+        );
         if (int256(lots) > e.position.positionLots.abs()) {
             reason = firstReason(reason, RejectReason.REDUCE_ONLY);
         }
         reason = firstReason(reason, _priceReason(b, m));
         if (reason != RejectReason.NONE) return reason;
 
-        uint256 priceTicks = maker.order.priceTicks;
+        uint256 priceTicks = maker.head.priceTicks();
         Draft memory d = b.draftA;
         _begin(b, d, index);
         reason = _draftOrder(b, b.draftB, maker, lots, priceTicks, m.params.feeMakerPpm);
         if (reason != RejectReason.NONE) return reason;
         reason = LiquidationLib.fundFill(
             d.position,
-            maker.order.side != 0,
+            maker.head.side() != 0,
             int256(lots),
             int256(priceTicks),
             _markOf(m),
             m.terms
         );
         if (reason != RejectReason.NONE) return reason;
-        if (!maker.isSigned) return RejectReason.SIGNATURE_INVALID;
+        reason = _signerReason(b, maker, lots, priceTicks);
+        if (reason != RejectReason.NONE) return reason;
         if (!FillLib.fits(d) || !FillLib.fits(b.draftB)) return RejectReason.AMOUNT_OUT_OF_RANGE;
 
         _accept(b, d);
@@ -194,19 +200,18 @@ abstract contract LiquidationItems is TradeItems {
         pure
         returns (RejectReason)
     {
-        Order memory o = maker.order;
-        if (o.account == b.accounts[e.account].account) return RejectReason.SELF_TRADE;
+        uint256 head = maker.head;
+        PositionEntry memory makes = b.positions[head.position()];
+        if (makes.account == e.account) return RejectReason.SELF_TRADE;
         uint256 makerSide = e.position.positionLots > 0 ? 0 : 1;
-        bool isMismatch = e.position.positionLots != 0 && o.side != makerSide;
-        if (isMismatch || o.marketId != b.markets[e.market].marketId) {
-            return RejectReason.SIDE_MISMATCH;
-        }
+        bool isMismatch = e.position.positionLots != 0 && head.side() != makerSide;
+        if (isMismatch || makes.market != e.market) return RejectReason.SIDE_MISMATCH;
         return RejectReason.NONE;
     }
 
     /// @notice BATCH-3: there is a price and it is fresh.
     function _priceReason(Batch memory b, MarketEntry memory m)
-        private
+        internal
         pure
         returns (RejectReason)
     {
@@ -215,7 +220,7 @@ abstract contract LiquidationItems is TradeItems {
         return isStale ? RejectReason.PRICE_STALE : RejectReason.NONE;
     }
 
-    function _markOf(MarketEntry memory m) private pure returns (int256) {
+    function _markOf(MarketEntry memory m) internal pure returns (int256) {
         return int256(uint256(m.state.markTicks));
     }
 }

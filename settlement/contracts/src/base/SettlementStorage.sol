@@ -13,6 +13,7 @@ import {
     MarketTotals,
     VenuePhase
 } from "../interfaces/ISettlementTypes.sol";
+import { SessionKeyLib, SessionKeyScope } from "../libraries/SessionKeyLib.sol";
 
 /// @title State of the settlement contract
 /// @dev Settlement and its desks share it: their code runs on Settlement's storage.
@@ -78,6 +79,15 @@ abstract contract SettlementStorage is ISettlementEvents, ISettlementErrors {
         uint40 effectiveTimeS;
     }
 
+    /// @dev One slot. What relayers are paid (RELAY-1), and what waits for them to take it.
+    struct Relaying {
+        uint80 potQuote;
+        uint80 owedQuote;
+        uint32 batchFeeQuote;
+        uint32 itemFeeQuote;
+        uint32 feeMaxQuote;
+    }
+
     /// @dev One slot. What the observations of a price row must satisfy (IDX-2).
     struct OracleRule {
         uint8 quorum;
@@ -128,6 +138,10 @@ abstract contract SettlementStorage is ISettlementEvents, ISettlementErrors {
     mapping(uint256 marketId => Announcement) internal _announced;
     Migration internal _migration;
     mapping(uint256 id => WaitingWithdrawal) internal _waiting;
+    mapping(address account => mapping(address key => uint256 word)) internal _sessionKeys;
+    mapping(address account => mapping(uint256 nonce => uint256 quote)) internal _topUpUsedQuote;
+    Relaying internal _relaying;
+    mapping(address relayer => uint256 quote) internal _relayerOwedQuote;
     Queue internal _queue;
     mapping(uint256 id => ForcedRequest) internal _requests;
     mapping(uint256 marketId => mapping(address account => TopUps)) internal _topUps;
@@ -140,6 +154,12 @@ abstract contract SettlementStorage is ISettlementEvents, ISettlementErrors {
     OracleRule internal _oracleRule;
 
     /* INTERNAL */
+
+    /// @notice KEY-2: sets what a key of an account may do; a scope without a market revokes it.
+    function _setSessionKey(address account_, address key, SessionKeyScope memory scope) internal {
+        _sessionKeys[account_][key] = scope.markets == 0 ? 0 : SessionKeyLib.pack(scope);
+        emit SessionKeySet(account_, key, scope);
+    }
 
     /// @notice FORCE-4: whether a top-up waits for longer than the operator may let it.
     function _isTopUpOverdue(uint256 marketId, address account_, uint256 timeS)

@@ -13,6 +13,7 @@ import {
 } from "../interfaces/ISettlementTypes.sol";
 import { Position } from "../libraries/MarginLib.sol";
 import { OrderLib } from "../libraries/OrderLib.sol";
+import { SessionKeyLib, SessionKeyScope } from "../libraries/SessionKeyLib.sol";
 import { SlotLib } from "../libraries/SlotLib.sol";
 import { Payments } from "./Payments.sol";
 
@@ -112,6 +113,25 @@ abstract contract SettlementViews is Payments, ISettlementDesk {
     }
 
     /// @inheritdoc ISettlementDesk
+    function relayerOwedQuote(address relayer) external view returns (uint256) {
+        return _relayerOwedQuote[relayer];
+    }
+
+    /// @inheritdoc ISettlementDesk
+    function relayerPotQuote() external view returns (uint256, uint256) {
+        return (_relaying.potQuote, _relaying.owedQuote);
+    }
+
+    /// @inheritdoc ISettlementDesk
+    function sessionKey(address account_, address key)
+        external
+        view
+        returns (SessionKeyScope memory, uint64, uint16)
+    {
+        return SessionKeyLib.unpack(_sessionKeys[account_][key]);
+    }
+
+    /// @inheritdoc ISettlementDesk
     function sequence() external view returns (uint64) {
         return _progress.sequence;
     }
@@ -180,7 +200,8 @@ abstract contract SettlementViews is Payments, ISettlementDesk {
     /// @inheritdoc ISettlementDesk
     function liabilitiesQuote() external view returns (int256 quote) {
         quote = int256(uint256(_totals.freeQuote)) + int256(uint256(_totals.feesQuote))
-            + int256(uint256(_outflow.waitingQuote));
+            + int256(uint256(_outflow.waitingQuote)) + int256(uint256(_relaying.potQuote))
+            + int256(uint256(_relaying.owedQuote));
         for (uint256 i = 0; i < _marketIds.length; ++i) {
             MarketTotals storage totals = _markets[_marketIds[i]].totals;
             quote += int256(totals.fundingPoolQuote) + int256(totals.positionsQuote);

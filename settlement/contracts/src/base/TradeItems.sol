@@ -2,30 +2,26 @@
 pragma solidity 0.8.37;
 
 import { ISettlementBatch } from "../interfaces/ISettlement.sol";
-import { FixedPointLib } from "../libraries/FixedPointLib.sol";
-import { Draft, Fill, FillLib } from "../libraries/FillLib.sol";
 import { BatchLib } from "../libraries/BatchLib.sol";
+import { Draft, FillLib } from "../libraries/FillLib.sol";
+import { FixedPointLib } from "../libraries/FixedPointLib.sol";
 import { IndexPriceLib } from "../libraries/IndexPriceLib.sol";
-import { Order, OrderLib } from "../libraries/OrderLib.sol";
+import { OrderLib } from "../libraries/OrderLib.sol";
+import { OrderWord } from "../libraries/OrderWord.sol";
 import { RejectReason, firstReason } from "../libraries/RejectReason.sol";
-import {
-    AccountEntry,
-    Batch,
-    BatchTables,
-    MarketEntry,
-    OrderEntry,
-    PositionEntry
-} from "./BatchTables.sol";
+import { BatchTables } from "./BatchTables.sol";
+import { AccountEntry, Batch, MarketEntry, OrderEntry, PositionEntry } from "./BatchWork.sol";
+import { OrderItems } from "./OrderItems.sol";
 
 /// @title Items that concern willing parties: prices, clock, fills, funding, collateral
 /// @dev Every judge decides on drafts and copies and changes the tables only when it accepts.
-abstract contract TradeItems is BatchTables, ISettlementBatch {
+abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
     using FixedPointLib for int256;
+    using OrderWord for uint256;
 
     /// @inheritdoc ISettlementBatch
     uint256 public immutable CLOCK_AHEAD_MAX_S;
 
-    uint256 internal constant GOOD_TILL_CANCEL = 0;
     uint256 private constant TIME_IN_FORCE_COUNT = 3;
     uint256 private constant TRIGGER_AT_OR_ABOVE = 1;
     uint256 private constant TRIGGER_AT_OR_BELOW = 2;
@@ -37,23 +33,58 @@ abstract contract TradeItems is BatchTables, ISettlementBatch {
     /* FILLS */
 
     /// @notice BATCH-5: one fill between two signed orders at the maker's price.
-    function _judgeFill(Batch memory b, uint256 word) internal returns (RejectReason reason) {
+    function _judgeFill(Batch memory b, uint256 word) internal returns (RejectReason) {
         OrderEntry memory taker = b.orders[_orderIndex(b, uint16(word >> 232))];
         OrderEntry memory maker = b.orders[_orderIndex(b, uint16(word >> 216))];
         uint256 lots = uint32(word >> 184);
-        MarketEntry memory m = b.markets[b.positions[taker.position].market];
-        reason = _orderReason(b, taker, lots, m.params.feeTakerPpm);
-        reason = firstReason(reason, _makerReason(b, maker, lots));
-        reason = firstReason(reason, _pairReason(b, taker, maker));
+        uint256 feePpm = b.markets[b.positions[taker.head.position()].market].params.feeTakerPpm;
+        RejectReason reason = _ordersReason(b, taker, maker, lots, feePpm);
+        reason = firstReason(reason, _takerReason(b, taker, maker));
         if (reason != RejectReason.NONE) return reason;
-        if (m.state.markTicks == 0) return RejectReason.NO_PRICE;
+        return _trade(b, taker, maker, lots, maker.head.priceTicks(), feePpm);
+    }
 
-        uint256 priceTicks = maker.order.priceTicks;
-        reason = _draftOrder(b, b.draftA, taker, lots, priceTicks, m.params.feeTakerPpm);
+    /// @notice BATCH-6: one fill at the price of an auction, which both limits admit and which
+    /// stands within the band around the mark. Neither side has taken: both pay the maker's fee.
+    function _judgeFillAt(Batch memory b, uint256 word) internal returns (RejectReason) {
+        OrderEntry memory buy = b.orders[_orderIndex(b, uint16(word >> 232))];
+        OrderEntry memory sell = b.orders[_orderIndex(b, uint16(word >> 216))];
+        uint256 lots = uint32(word >> 184);
+        uint256 priceTicks = uint32(word >> 152);
+        MarketEntry memory m = b.markets[b.positions[buy.head.position()].market];
+        uint256 feePpm = m.params.feeMakerPpm;
+        RejectReason reason = _ordersReason(b, buy, sell, lots, feePpm);
+        if (buy.head.side() != 0) reason = firstReason(reason, RejectReason.SIDE_MISMATCH);
+        if (priceTicks > buy.head.priceTicks() || priceTicks < sell.head.priceTicks()) {
+            reason = firstReason(reason, RejectReason.PRICE_NOT_CROSSED);
+        }
+        if (m.state.markTicks == 0) {
+            reason = firstReason(reason, RejectReason.NO_PRICE);
+        } else if (!_isInBand(priceTicks, m.state.markTicks, m.params.markBandPpm)) {
+            reason = firstReason(reason, RejectReason.PRICE_BAND);
+        }
+        if (reason != RejectReason.NONE) return reason;
+        return _trade(b, buy, sell, lots, priceTicks, feePpm);
+    }
+
+    /// @notice Moves both sides of a fill that their orders admit.
+    function _trade(
+        Batch memory b,
+        OrderEntry memory taker,
+        OrderEntry memory maker,
+        uint256 lots,
+        uint256 priceTicks,
+        uint256 feePpm
+    ) private returns (RejectReason reason) {
+        MarketEntry memory m = b.markets[b.positions[taker.head.position()].market];
+        if (m.state.markTicks == 0) return RejectReason.NO_PRICE;
+        reason = _draftOrder(b, b.draftA, taker, lots, priceTicks, feePpm);
         if (reason != RejectReason.NONE) return reason;
         reason = _draftOrder(b, b.draftB, maker, lots, priceTicks, m.params.feeMakerPpm);
         if (reason != RejectReason.NONE) return reason;
-        if (!taker.isSigned || !maker.isSigned) return RejectReason.SIGNATURE_INVALID;
+        reason = _signerReason(b, taker, lots, priceTicks);
+        if (reason == RejectReason.NONE) reason = _signerReason(b, maker, lots, priceTicks);
+        if (reason != RejectReason.NONE) return reason;
         if (!FillLib.fits(b.draftA) || !FillLib.fits(b.draftB)) {
             return RejectReason.AMOUNT_OUT_OF_RANGE;
         }
@@ -62,112 +93,55 @@ abstract contract TradeItems is BatchTables, ISettlementBatch {
         _acceptOrder(b, b.draftB, maker, lots);
     }
 
-    /// @notice Works a fill of a signed order into a draft of its position.
-    function _draftOrder(
+    /// @notice What two orders refuse that are to trade with each other.
+    function _ordersReason(
         Batch memory b,
-        Draft memory d,
-        OrderEntry memory e,
+        OrderEntry memory taker,
+        OrderEntry memory maker,
         uint256 lots,
-        uint256 priceTicks,
         uint256 feePpm
-    ) internal pure returns (RejectReason) {
-        Order memory o = e.order;
-        Fill memory f = b.fill;
-        MarketEntry memory m = b.markets[b.positions[e.position].market];
-        f.isBuy = o.side == 0;
-        f.lots = int256(lots);
-        f.priceTicks = int256(priceTicks);
-        f.feePpm = int256(feePpm);
-        f.marginQuote = int256(uint256(o.marginQuote));
-        f.qtyLots = int256(uint256(o.qtyLots));
-        f.filledLots = int256(e.filledLots);
-        _begin(b, d, e.position);
-        return FillLib.applyFill(d, f, int256(uint256(m.state.markTicks)), m.terms);
+    ) private view returns (RejectReason reason) {
+        PositionEntry memory takes = b.positions[taker.head.position()];
+        PositionEntry memory makes = b.positions[maker.head.position()];
+        reason = _orderReason(b, taker, lots, feePpm);
+        feePpm = b.markets[makes.market].params.feeMakerPpm;
+        reason = firstReason(reason, _makerReason(b, maker, lots, feePpm));
+        if (takes.account == makes.account) {
+            reason = firstReason(reason, RejectReason.SELF_TRADE);
+        }
+        if (taker.head.side() == maker.head.side() || takes.market != makes.market) {
+            reason = firstReason(reason, RejectReason.SIDE_MISMATCH);
+        }
     }
 
-    function _acceptOrder(Batch memory b, Draft memory d, OrderEntry memory e, uint256 lots)
-        internal
-    {
-        Order memory o = e.order;
-        _setFilled(o.account, o.nonce, e.filledLots + lots);
-        _accept(b, d);
-    }
-
-    /// @notice What one order by itself refuses.
-    function _orderReason(Batch memory b, OrderEntry memory e, uint256 lots, uint256 feePpm)
-        internal
-        view
+    /// @notice What an order refuses that takes another.
+    function _takerReason(Batch memory b, OrderEntry memory taker, OrderEntry memory maker)
+        private
+        pure
         returns (RejectReason)
     {
-        Order memory o = e.order;
-        MarketEntry memory m = b.markets[b.positions[e.position].market];
-        if (!m.isListed) return RejectReason.MARKET_UNKNOWN;
-        if (o.account == INSURANCE) return RejectReason.ACCOUNT_UNKNOWN;
-        if (o.expiryTimeS <= b.clockTimeS) return RejectReason.EXPIRED;
-        uint256 filled = _filled(o.account, o.nonce);
-        e.filledLots = filled;
-        if (
-            filled == NONCE_DEAD
-                || o.nonce < b.accounts[b.positions[e.position].account].nonceFloor
-        ) {
-            return RejectReason.NONCE_USED;
-        }
-        if (lots == 0 || o.qtyLots == 0 || o.qtyLots >= NONCE_DEAD) {
-            return RejectReason.QTY_OUT_OF_RANGE;
-        }
-        if (o.priceTicks == 0 || o.priceTicks > m.params.priceTicksMax) {
-            return RejectReason.PRICE_OUT_OF_RANGE;
-        }
-        if (feePpm > o.feePpmMax) return RejectReason.FEE_ABOVE_LIMIT;
-        if (filled + lots > o.qtyLots) return RejectReason.OVERFILL;
-        if (o.reduceOnly) {
-            int256 held = b.positions[e.position].position.positionLots;
-            if (o.side == 0) held = -held;
-            if (int256(lots) > held) return RejectReason.REDUCE_ONLY;
-        }
-        return RejectReason.NONE;
-    }
-
-    /// @notice What a resting order refuses.
-    function _makerReason(Batch memory b, OrderEntry memory maker, uint256 lots)
-        internal
-        view
-        returns (RejectReason)
-    {
-        uint256 feePpm = b.markets[b.positions[maker.position].market].params.feeMakerPpm;
-        RejectReason reason = _orderReason(b, maker, lots, feePpm);
-        if (maker.order.timeInForce == GOOD_TILL_CANCEL) return reason;
-        return firstReason(reason, RejectReason.TIME_IN_FORCE);
-    }
-
-    function _pairReason(
-        Batch memory b,
-        OrderEntry memory takerEntry,
-        OrderEntry memory makerEntry
-    ) private pure returns (RejectReason) {
-        Order memory taker = takerEntry.order;
-        Order memory maker = makerEntry.order;
-        if (taker.account == maker.account) return RejectReason.SELF_TRADE;
-        if (taker.side == maker.side || taker.marketId != maker.marketId) {
-            return RejectReason.SIDE_MISMATCH;
-        }
-        bool crosses = taker.side == 0
-            ? taker.priceTicks >= maker.priceTicks
-            : taker.priceTicks <= maker.priceTicks;
+        uint256 head = taker.head;
+        uint256 priceTicks = head.priceTicks();
+        bool crosses = head.side() == 0
+            ? priceTicks >= maker.head.priceTicks()
+            : priceTicks <= maker.head.priceTicks();
         if (!crosses) return RejectReason.PRICE_NOT_CROSSED;
-        if (taker.timeInForce >= TIME_IN_FORCE_COUNT) return RejectReason.TIME_IN_FORCE;
-        if (taker.postOnly) return RejectReason.POST_ONLY_WOULD_TAKE;
-        if (taker.timeInForce != GOOD_TILL_CANCEL && taker.triggerKind != 0) {
-            uint256 markTicks = b.markets[b.positions[takerEntry.position].market].state.markTicks;
-            if (!_isTriggered(taker, markTicks)) return RejectReason.TRIGGER_NOT_MET;
+        uint256 timeInForce = head.timeInForce();
+        if (timeInForce >= TIME_IN_FORCE_COUNT) return RejectReason.TIME_IN_FORCE;
+        if (head.isPostOnly()) return RejectReason.POST_ONLY_WOULD_TAKE;
+        if (timeInForce != GOOD_TILL_CANCEL && taker.tail.triggerKind() != 0) {
+            uint256 markTicks = b.markets[b.positions[head.position()].market].state.markTicks;
+            if (!_isTriggered(taker.tail, markTicks)) return RejectReason.TRIGGER_NOT_MET;
         }
         return RejectReason.NONE;
     }
 
-    function _isTriggered(Order memory o, uint256 markTicks) private pure returns (bool) {
+    function _isTriggered(uint256 tail, uint256 markTicks) private pure returns (bool) {
         if (markTicks == 0) return false;
-        if (o.triggerKind == TRIGGER_AT_OR_ABOVE) return markTicks >= o.triggerPriceTicks;
-        return o.triggerKind == TRIGGER_AT_OR_BELOW && markTicks <= o.triggerPriceTicks;
+        uint256 priceTicks = tail.triggerPriceTicks();
+        if (tail.triggerKind() == TRIGGER_AT_OR_ABOVE) return markTicks >= priceTicks;
+        if (tail.triggerKind() == TRIGGER_AT_OR_BELOW) return markTicks <= priceTicks;
+        return true; // last price and trails: the engine alone judges them
     }
 
     /* PRICES, CLOCK, FUNDING */
@@ -270,7 +244,8 @@ abstract contract TradeItems is BatchTables, ISettlementBatch {
 
     /* COLLATERAL */
 
-    /// @notice COLL-1: moves collateral between the free balance and a position.
+    /// @notice COLL-1: moves collateral between the free balance and a position. A session key may
+    /// move it in, never out (KEY-1).
     function _judgeCollateral(Batch memory b, bytes calldata payload, uint256 offset, uint256 word)
         internal
         returns (RejectReason reason)
@@ -291,14 +266,13 @@ abstract contract TradeItems is BatchTables, ISettlementBatch {
         reason =
             FillLib.moveCollateral(d, amountQuote, int256(uint256(m.state.markTicks)), m.terms);
         if (reason != RejectReason.NONE) return reason;
-        bytes32 digest = OrderLib.collateralMoveDigest(
-            b.domain, a.account, m.marketId, amountQuote, nonce, expiryTimeS
-        );
-        if (!_isSignedBy(a.account, digest, payload, offset + 24)) {
-            return RejectReason.SIGNATURE_INVALID;
-        }
+        bytes32 hash =
+            OrderLib.collateralMoveHash(a.account, m.marketId, amountQuote, nonce, expiryTimeS);
+        bytes32 authority = _authorityOf(b, a.account, hash, payload, offset + 24);
+        reason = _topUpReason(b, authority, m.state.number, amountQuote);
+        if (reason != RejectReason.NONE) return reason;
         if (amountQuote == 0 || !FillLib.fits(d)) return RejectReason.AMOUNT_OUT_OF_RANGE;
-        _setFilled(a.account, nonce, NONCE_DEAD);
+        _setLane(_lanesOf(a, nonce), nonce, NONCE_DEAD);
         _accept(b, d);
     }
 
@@ -307,9 +281,7 @@ abstract contract TradeItems is BatchTables, ISettlementBatch {
         internal
         returns (RejectReason reason)
     {
-        uint256 index = uint16(word >> 232);
-        if (index >= b.header.accounts) revert BatchLib.BatchMalformed(offset);
-        AccountEntry memory a = b.accounts[index];
+        AccountEntry memory a = b.accounts[_accountIndex(b, uint16(word >> 232))];
         uint256 amountQuote = uint64(word >> 168);
         address to = address(uint160(word >> 8));
         word = BatchLib.wordAt(payload, offset + 31);
@@ -318,29 +290,14 @@ abstract contract TradeItems is BatchTables, ISettlementBatch {
         reason = _moveReason(b, a, nonce, expiryTimeS);
         if (reason != RejectReason.NONE) return reason;
         if (int256(amountQuote) > a.freeQuote) return RejectReason.INSUFFICIENT_FREE_COLLATERAL;
-        bytes32 digest =
-            OrderLib.withdrawalDigest(b.domain, a.account, to, amountQuote, nonce, expiryTimeS);
-        if (!_isSignedBy(a.account, digest, payload, offset + 44)) {
+        bytes32 hash = OrderLib.withdrawalHash(a.account, to, amountQuote, nonce, expiryTimeS);
+        if (_authorityOf(b, a.account, hash, payload, offset + 44) != SIGNED_BY_OWNER) {
             return RejectReason.SIGNATURE_INVALID;
         }
         if (amountQuote == 0) return RejectReason.AMOUNT_OUT_OF_RANGE;
-        _setFilled(a.account, nonce, NONCE_DEAD);
+        _setLane(_lanesOf(a, nonce), nonce, NONCE_DEAD);
         a.freeQuote -= int256(amountQuote);
         b.withdrawnQuote += int256(amountQuote);
-    }
-
-    /// @notice What refuses a signed move of money by itself. Its nonce must be untouched.
-    function _moveReason(Batch memory b, AccountEntry memory a, uint256 nonce, uint256 expiryTimeS)
-        private
-        view
-        returns (RejectReason)
-    {
-        if (a.account == INSURANCE) return RejectReason.ACCOUNT_UNKNOWN;
-        if (expiryTimeS <= b.clockTimeS) return RejectReason.EXPIRED;
-        if (nonce < a.nonceFloor || _filled(a.account, nonce) != 0) {
-            return RejectReason.NONCE_USED;
-        }
-        return RejectReason.NONE;
     }
 
     /* HELPERS */

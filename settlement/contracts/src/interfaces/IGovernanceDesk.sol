@@ -23,6 +23,8 @@ interface IGovernanceDesk {
     event OracleRuleSet(uint8 quorum, uint24 deviationPpm, uint32 spreadMaxMs);
     event IndexAdapterSet(uint32 indexed marketId, address adapter);
     event GuardianSet(address indexed guardian);
+    event RelayerFeeSet(uint32 batchFeeQuote, uint32 itemFeeQuote, uint32 feeMaxQuote);
+    event RelayerPotFilled(uint256 amountQuote);
     event FeeRecipientSet(address indexed recipient);
     event LimitsSet(Limits limits);
     event MigrationAnnounced(address indexed successor, uint40 effectiveTimeS);
@@ -112,6 +114,13 @@ interface IGovernanceDesk {
 
     /// @notice Governed.
     function setLimits(Limits calldata limits) external;
+
+    /// @notice Sets what a relayer earns (RELAY-1): a sum a batch and a sum an accepted item, at most
+    /// `feeMaxQuote` a batch.
+    function setRelayerFee(uint32 batchFeeQuote, uint32 itemFeeQuote, uint32 feeMaxQuote) external;
+
+    /// @notice Moves venue fees into the pot that relayers are paid out of (RELAY-1).
+    function fillRelayerPot(uint80 amountQuote) external;
 
     /// @notice Governed.
     function setFeeRecipient(address recipient) external;

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import { RejectReason } from "../libraries/RejectReason.sol";
+import { SessionKeyScope } from "../libraries/SessionKeyLib.sol";
 import { ICollateralVault } from "./ICollateralVault.sol";
 import { IExitDesk } from "./IExitDesk.sol";
 import { IGovernanceDesk } from "./IGovernanceDesk.sol";
@@ -65,6 +66,15 @@ interface ISettlementEvents {
     /// @notice Announced parameters hold from now on.
     event MarketParamsChanged(uint32 indexed marketId);
 
+    /// @notice An owner has set what a session key may do; without a market it is revoked.
+    event SessionKeySet(address indexed account, address indexed key, SessionKeyScope scope);
+
+    /// @notice Whoever submitted a batch has a claim on a fee out of the relayers' pot.
+    event RelayerCredited(address indexed relayer, uint64 indexed sequence, uint256 feeQuote);
+
+    /// @notice A relayer's fees were paid.
+    event RelayerPaid(address indexed relayer, address indexed to, uint256 amountQuote);
+
     event NoncesCancelled(address indexed account, uint64[] nonces);
     event NonceFloorRaised(address indexed account, uint64 nonceFloor);
     event MarketListed(uint32 indexed marketId, MarketParams params, Tier[] tiers);
@@ -84,6 +94,7 @@ interface ISettlementErrors {
     error AttestorUnknown(address signer);
     error AttestorRepeated(address signer);
     error SignatureLength(uint256 length);
+    error WalletGasMissing(uint256 gasLeft);
     error ConservationBroken(int256 createdQuote);
     error LotsSumBroken(uint256 marketId, int256 createdLots);
     error DryRunResult(uint256 gasUsed, bytes reasons);
@@ -127,6 +138,9 @@ interface ISettlementBatch is ISettlementEvents, ISettlementErrors {
 
     /// @notice The first of the desks: the code behind every function that is not about batches.
     function DESK() external view returns (address);
+
+    /// @notice The code that judges the items that are seldom.
+    function ANNEX() external view returns (address);
 
     /// @notice How far a batch's clock may be ahead of the block.
     function CLOCK_AHEAD_MAX_S() external view returns (uint256);
@@ -175,6 +189,29 @@ interface ISettlementDesk is ISettlementEvents, ISettlementErrors {
 
     /// @notice Kills all nonces of the caller below `nonceFloor`.
     function raiseNonceFloor(uint64 nonceFloor) external;
+
+    /* RELAYERS */
+
+    /// @notice Pays the caller's fees for submitting batches to `to` (RELAY-1).
+    function claimRelayerFees(address to) external;
+
+    /// @notice What a relayer may claim.
+    function relayerOwedQuote(address relayer) external view returns (uint256);
+
+    /// @notice What is left for fees of batches to come, and what all relayers may claim.
+    function relayerPotQuote() external view returns (uint256 potQuote, uint256 owedQuote);
+
+    /* SESSION KEYS */
+
+    /// @notice KEY-2: sets what a session key of the caller may do, for all later batches; a scope
+    /// without a market revokes the key.
+    function setSessionKey(address key, SessionKeyScope calldata scope) external;
+
+    /// @notice The scope of a session key, the notional that it has traded, and on which day.
+    function sessionKey(address account_, address key)
+        external
+        view
+        returns (SessionKeyScope memory scope, uint64 usedQuote, uint16 day);
 
     /* VIEWS */
 

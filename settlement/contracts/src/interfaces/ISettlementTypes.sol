@@ -91,12 +91,12 @@ struct Limits {
 
 /// @notice Code that runs on the settlement contract's storage, named at deployment for ever.
 /// @param desk first of the desks, which calls from outside reach
+/// @param annex judges the items of a batch that are seldom; only a batch reaches it
 /// @param payments pays withdrawals; only the settlement contract reaches it
-/// @param forced serves the forced queue; only the settlement contract reaches it
 struct Modules {
     address desk;
+    address annex;
     address payments;
-    address forced;
 }
 
 /// @notice What a deployment chooses.
@@ -151,12 +151,14 @@ struct Tier {
 /// @param priceTimeMs time of that price row
 /// @param fundingIndexE6 funding index
 /// @param fundingTimeS batch clock of the last funding settlement, 0 before the first
+/// @param number how many markets were listed before, at most 255: the bit of a session key's scope
 struct MarketState {
     uint32 indexTicks;
     uint32 markTicks;
     uint48 priceTimeMs;
     int64 fundingIndexE6;
     uint40 fundingTimeS;
+    uint8 number;
 }
 
 /// @notice Running totals of a market, for the conservation laws. One storage slot.

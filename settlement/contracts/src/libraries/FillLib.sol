@@ -91,9 +91,17 @@ library FillLib {
     /// @notice Whether the result can be stored: section 1 of the specification.
     function fits(Draft memory d) internal pure returns (bool) {
         Position memory p = d.position;
-        return p.collateralQuote.abs() <= QUOTE_MAX && p.entryValueQuote <= QUOTE_MAX
-            && p.positionLots.abs() <= LOTS_MAX && d.freeQuote <= QUOTE_MAX
-            && d.fundingQuote.abs() <= QUOTE_MAX && p.fundingIndexE6.abs() <= FUNDING_INDEX_MAX;
+        return _isWithin(p.collateralQuote, QUOTE_MAX) && p.entryValueQuote <= QUOTE_MAX
+            && _isWithin(p.positionLots, LOTS_MAX) && d.freeQuote <= QUOTE_MAX
+            && _isWithin(d.fundingQuote, QUOTE_MAX)
+            && _isWithin(p.fundingIndexE6, FUNDING_INDEX_MAX);
+    }
+
+    /// @dev |x| ≤ bound, with one comparison.
+    function _isWithin(int256 x, int256 bound) private pure returns (bool) {
+        unchecked {
+            return uint256(x + bound) <= uint256(2 * bound);
+        }
     }
 
     /// @notice FILL-4 … FILL-6: closes at most all lots; a part must leave the rest no worse.

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import { MarketState, PositionView } from "../../src/interfaces/ISettlementTypes.sol";
-import { Order } from "../../src/libraries/OrderLib.sol";
+import { Order } from "./OrderTwin.sol";
 import { Plan, SettlementTest } from "./SettlementTest.sol";
 import { vm } from "./Vm.sol";
 
@@ -275,8 +275,8 @@ contract Operator is SettlementTest {
 
     function _length(uint8 opcode) private pure returns (uint256) {
         if (opcode == 1) return 81;
-        if (opcode == 9) return 88;
-        if (opcode == 10) return 108;
+        if (opcode == 9) return 89;
+        if (opcode == 10) return 109;
         return opcode == 3 || opcode == 4 || opcode == 7 ? 9 : 10;
     }
 }

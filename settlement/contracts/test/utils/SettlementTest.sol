@@ -13,9 +13,10 @@ import {
     Tier,
     VenueConfig
 } from "../../src/interfaces/ISettlementTypes.sol";
-import { Order, OrderLib } from "../../src/libraries/OrderLib.sol";
+import { OrderLib } from "../../src/libraries/OrderLib.sol";
 import { RejectReason } from "../../src/libraries/RejectReason.sol";
 import { ITestToken } from "./ITestToken.sol";
+import { Order, OrderTwin } from "./OrderTwin.sol";
 import { Test, vm } from "./Vm.sol";
 
 /// @notice A batch in the making.
@@ -26,6 +27,8 @@ struct Plan {
     uint32[] marketIds;
     address[] accounts;
     bytes positions;
+    bytes roots;
+    uint16 rootCount;
     bytes orders;
     uint16 orderCount;
     bytes items;
@@ -87,8 +90,9 @@ abstract contract SettlementTest is Test {
         desk = vm.deployCode("ExitDesk.sol:ExitDesk", abi.encode(desk));
         desk = vm.deployCode("GovernanceDesk.sol:GovernanceDesk", abi.encode(desk));
         modules.desk = vm.deployCode("SettlementDesk.sol:SettlementDesk", abi.encode(desk));
+        address forced = vm.deployCode("ForcedModule.sol:ForcedModule", "");
+        modules.annex = vm.deployCode("SettlementAnnex.sol:SettlementAnnex", abi.encode(forced));
         modules.payments = vm.deployCode("PaymentsModule.sol:PaymentsModule", "");
-        modules.forced = vm.deployCode("ForcedModule.sol:ForcedModule", "");
     }
 
     function venueConfig() internal pure returns (VenueConfig memory config) {
@@ -223,7 +227,7 @@ abstract contract SettlementTest is Test {
     }
 
     function addOrder(Plan memory p, uint256 key, Order memory o) internal view returns (uint16) {
-        bytes32 digest = OrderLib.orderDigest(settlement.domainSeparator(), o);
+        bytes32 digest = OrderTwin.orderDigest(settlement.domainSeparator(), o);
         return addOrderAt(p, 0, o, compact(key, digest));
     }
 
@@ -232,12 +236,29 @@ abstract contract SettlementTest is Test {
         pure
         returns (uint16)
     {
-        bool triggers = o.triggerKind != 0;
-        bool instructs = o.instructions != 0;
-        uint16 flags = o.side | o.timeInForce << 1 | (o.postOnly ? 8 : 0) | (o.reduceOnly ? 16 : 0)
-            | (triggers ? 32 : 0) | (instructs ? 64 : 0);
+        return addRecord(p, addPositionAt(p, o.account, marketIndex), o, 0, signature);
+    }
+
+    /// @param flags of whoever signs, `authority` is what stands behind the record
+    function addOrderOf(Plan memory p, Order memory o, uint16 flags, bytes memory authority)
+        internal
+        pure
+        returns (uint16)
+    {
+        return addRecord(p, addPosition(p, o.account), o, flags, authority);
+    }
+
+    function addRecord(
+        Plan memory p,
+        uint16 position_,
+        Order memory o,
+        uint16 flags,
+        bytes memory authority
+    ) private pure returns (uint16) {
+        flags |= o.side | o.timeInForce << 1 | (o.postOnly ? 8 : 0) | (o.reduceOnly ? 16 : 0);
+        flags |= (o.triggerKind != 0 ? 32 : 0) | (o.instructions != 0 ? 64 : 0);
         bytes memory core = abi.encodePacked(
-            addPositionAt(p, o.account, marketIndex),
+            position_,
             flags,
             uint32(o.priceTicks),
             uint32(o.qtyLots),
@@ -246,11 +267,34 @@ abstract contract SettlementTest is Test {
             o.nonce,
             uint40(o.expiryTimeS)
         );
-        bytes memory trigger =
-            triggers ? abi.encodePacked(o.triggerKind, uint32(o.triggerPriceTicks)) : bytes("");
-        bytes memory instructions = instructs ? abi.encodePacked(o.instructions) : bytes("");
-        p.orders = bytes.concat(p.orders, core, trigger, instructions, signature);
+        if (o.triggerKind != 0) {
+            core = abi.encodePacked(core, o.triggerKind, uint32(o.triggerPriceTicks));
+        }
+        if (o.instructions != 0) core = abi.encodePacked(core, o.instructions);
+        p.orders = bytes.concat(p.orders, core, authority);
         return p.orderCount++;
+    }
+
+    function addRoot(Plan memory p, uint256 key, uint256 height, bytes32 root)
+        internal
+        view
+        returns (uint16)
+    {
+        bytes32 digest = OrderLib.bulkDigest(settlement.domainSeparator(), height, root);
+        return addRootSigned(p, vm.addr(key), uint8(height), root, compact(key, digest));
+    }
+
+    function addRootSigned(
+        Plan memory p,
+        address owner,
+        uint8 height,
+        bytes32 root,
+        bytes memory signature
+    ) internal pure returns (uint16) {
+        bytes memory row =
+            abi.encodePacked(addAccount(p, owner), uint8(0), height, root, signature);
+        p.roots = bytes.concat(p.roots, row);
+        return p.rootCount++;
     }
 
     function addItem(Plan memory p, bytes memory item) internal pure {
@@ -331,12 +375,16 @@ abstract contract SettlementTest is Test {
         uint64 nonce,
         uint40 expiryTimeS
     ) internal view {
-        bytes32 digest = OrderLib.collateralMoveDigest(
-            settlement.domainSeparator(), owner, p.marketIds[0], amountQuote, nonce, expiryTimeS
+        bytes32 digest = OrderLib.digest(
+            settlement.domainSeparator(),
+            OrderLib.collateralMoveHash(owner, p.marketIds[0], amountQuote, nonce, expiryTimeS)
         );
         bytes memory signature = compact(key, digest);
         uint16 index = addPosition(p, owner);
-        addItem(p, abi.encodePacked(uint8(9), index, amountQuote, nonce, expiryTimeS, signature));
+        addItem(
+            p,
+            abi.encodePacked(uint8(9), index, amountQuote, nonce, expiryTimeS, uint8(0), signature)
+        );
     }
 
     function addWithdrawal(
@@ -358,13 +406,17 @@ abstract contract SettlementTest is Test {
         uint64 nonce
     ) internal view {
         uint40 expiryTimeS = p.clockTimeS + 1;
-        bytes32 digest = OrderLib.withdrawalDigest(
-            settlement.domainSeparator(), owner, to, amountQuote, nonce, expiryTimeS
+        bytes32 digest = OrderLib.digest(
+            settlement.domainSeparator(),
+            OrderLib.withdrawalHash(owner, to, amountQuote, nonce, expiryTimeS)
         );
         bytes memory signature = compact(key, digest);
         uint16 index = addAccount(p, owner);
         addItem(
-            p, abi.encodePacked(uint8(10), index, amountQuote, to, nonce, expiryTimeS, signature)
+            p,
+            abi.encodePacked(
+                uint8(10), index, amountQuote, to, nonce, expiryTimeS, uint8(0), signature
+            )
         );
     }
 
@@ -389,6 +441,7 @@ abstract contract SettlementTest is Test {
             uint8(p.marketIds.length),
             uint16(p.accounts.length),
             uint16(p.positions.length / 3),
+            p.rootCount,
             p.orderCount,
             p.itemCount
         );
@@ -399,7 +452,7 @@ abstract contract SettlementTest is Test {
         for (uint256 i = 0; i < p.accounts.length; ++i) {
             tables = bytes.concat(tables, bytes20(p.accounts[i]));
         }
-        return bytes.concat(head, tables, p.positions, p.orders, p.items);
+        return bytes.concat(head, tables, p.positions, p.roots, p.orders, p.items);
     }
 
     function attest(Plan memory p, bytes memory payload)

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import { SlotDerivation } from "@openzeppelin/contracts/utils/SlotDerivation.sol";
+import { StorageSlot } from "@openzeppelin/contracts/utils/StorageSlot.sol";
+
+import { MarketParams, MarketState } from "../interfaces/ISettlementTypes.sol";
+import { BatchLib, Header } from "../libraries/BatchLib.sol";
+import { Draft, Fill } from "../libraries/FillLib.sol";
+import { MarginLib, Position, Terms } from "../libraries/MarginLib.sol";
+import { OrderWord } from "../libraries/OrderWord.sol";
+import { RejectReason } from "../libraries/RejectReason.sol";
+import { SettlementStorage } from "./SettlementStorage.sol";
+
+/// @notice A market of the batch.
+/// @param positionsSlot where its positions are stored
+/// @param fundingQuote what its pool received in the batch
+/// @param fundIndex the insurance fund's position in it, within the batch's positions
+/// @param adlPosition bankrupt position of the present ADL run, plus one; 0 when there is no run
+/// @param adlRank rank of the run's last counterparty
+struct MarketEntry {
+    uint256 marketId;
+    bytes32 positionsSlot;
+    bool isListed;
+    bool isChanged;
+    MarketParams params;
+    Terms terms;
+    MarketState state;
+    int256 fundingQuote;
+    uint256 fundIndex;
+    uint256 adlPosition;
+    int256 adlRank;
+}
+
+/// @notice An account of the batch; `word` is what storage holds at `slot`.
+/// @param lanesSlot where its filled lots are stored
+struct AccountEntry {
+    address account;
+    int256 freeQuote;
+    uint256 nonceFloor;
+    uint256 word;
+    bytes32 slot;
+    bytes32 lanesSlot;
+}
+
+/// @notice A position of the batch; `word` is what storage holds at `slot`.
+struct PositionEntry {
+    uint256 account;
+    uint256 market;
+    Position position;
+    uint256 word;
+    bytes32 slot;
+}
+
+/// @notice The root of a tree of orders that one signature covers.
+struct RootEntry {
+    uint256 account;
+    uint256 height;
+    bytes32 root;
+    bytes32 authority;
+}
+
+/// @notice A signed order of the batch, as in `OrderWord`.
+/// @param authority 0: nobody who may sign it has; 1: its owner has; else a session key, whose
+/// word is stored there
+/// @param lanesSlot where its filled lots are stored, which every item reads and writes through
+/// @param lanes what the item at work has read there, `filledLots` its part
+/// @param keyWord what the item at work will write at `authority`
+struct OrderEntry {
+    uint256 head;
+    uint256 tail;
+    bytes32 authority;
+    bytes32 lanesSlot;
+    uint256 lanes;
+    uint256 filledLots;
+    uint256 keyWord;
+}
+
+/// @notice Everything a batch works on. Storage is read before the items and written after them,
+/// except filled lots and what session keys have used, which are written through.
+struct Batch {
+    Header header;
+    uint256 clockTimeS;
+    uint256 itemsOffset;
+    bytes32 domain;
+    MarketEntry[] markets;
+    AccountEntry[] accounts;
+    PositionEntry[] positions;
+    RootEntry[] roots;
+    OrderEntry[] orders;
+    bytes reasons;
+    uint256 rejected;
+    int256 feesQuote;
+    int256 withdrawnQuote;
+    Draft draftA;
+    Draft draftB;
+    Fill fill;
+    Position probeA;
+    Position probeB;
+}
+
+/// @title What every judge of items does with the tables of a batch
+abstract contract BatchWork is SettlementStorage {
+    using OrderWord for uint256;
+    using SlotDerivation for bytes32;
+    using StorageSlot for bytes32;
+
+    bytes32 internal constant UNSIGNED = 0;
+    bytes32 internal constant SIGNED_BY_OWNER = bytes32(uint256(1));
+
+    // Checked indices, not checked entries: a function that returns a struct in memory pays for
+    // an empty one first.
+
+    function _marketIndex(Batch memory b, uint256 index) internal pure returns (uint256) {
+        if (index >= b.header.markets) revert BatchLib.BatchMalformed(index);
+        return index;
+    }
+
+    function _accountIndex(Batch memory b, uint256 index) internal pure returns (uint256) {
+        if (index >= b.header.accounts) revert BatchLib.BatchMalformed(index);
+        return index;
+    }
+
+    function _positionIndex(Batch memory b, uint256 index) internal pure returns (uint256) {
+        if (index >= b.header.positions) revert BatchLib.BatchMalformed(index);
+        return index;
+    }
+
+    function _orderIndex(Batch memory b, uint256 index) internal pure returns (uint256) {
+        if (index >= b.header.orders) revert BatchLib.BatchMalformed(index);
+        return index;
+    }
+
+    /// @notice What the rules need to know of a market, out of its stored parameters.
+    function _loadTerms(MarketEntry memory m) internal view {
+        Market storage stored = _markets[m.marketId];
+        m.params = stored.params;
+        m.isListed = m.params.quotePerTickLot != 0;
+        m.terms.quotePerTickLot = int256(uint256(m.params.quotePerTickLot));
+        m.terms.positionLotsMax = int256(uint256(m.params.positionLotsMax));
+        m.terms.feeTakerPpm = int256(uint256(m.params.feeTakerPpm));
+        m.terms.feeLiquidationPpm = int256(uint256(m.params.feeLiquidationPpm));
+        m.terms.liquidationBufferPpm = int256(uint256(m.params.liquidationBufferPpm));
+        m.terms.markBandPpm = int256(uint256(m.params.markBandPpm));
+        m.terms.tiers = stored.tiers;
+    }
+
+    /// @notice Notes that an item is refused.
+    function _refuse(Batch memory b, uint256 index, RejectReason reason) internal {
+        b.reasons[index] = bytes1(uint8(reason));
+        ++b.rejected;
+        emit ItemRejected(uint64(b.header.sequence), uint32(index), reason);
+    }
+
+    /// @notice Opens a draft of a position: a copy with its funding settled.
+    function _begin(Batch memory b, Draft memory d, uint256 positionIndex) internal pure {
+        PositionEntry memory e = b.positions[positionIndex];
+        d.positionIndex = positionIndex;
+        MarginLib.copy(e.position, d.position);
+        d.freeQuote = b.accounts[e.account].freeQuote;
+        d.feeQuote = 0;
+        d.fundingQuote =
+            MarginLib.settleFunding(d.position, b.markets[e.market].state.fundingIndexE6);
+    }
+
+    /// @notice Takes an accepted draft over into the tables.
+    function _accept(Batch memory b, Draft memory d) internal pure {
+        PositionEntry memory e = b.positions[d.positionIndex];
+        MarginLib.copy(d.position, e.position);
+        b.accounts[e.account].freeQuote = d.freeQuote;
+        unchecked {
+            b.feesQuote += d.feeQuote;
+            b.markets[e.market].fundingQuote += d.fundingQuote;
+        }
+    }
+
+    /// @notice Reads the lots that an order has filled.
+    function _readFilled(OrderEntry memory e) internal view returns (uint256 filledLots) {
+        uint256 lanes = e.lanesSlot.getUint256Slot().value;
+        e.lanes = lanes;
+        filledLots = uint32(lanes >> _laneShift(e.head.nonce()));
+        e.filledLots = filledLots;
+    }
+
+    /// @notice Adds lots to what `_readFilled` has read: no item moves an account's lanes twice.
+    function _fill(OrderEntry memory e, uint256 lots) internal {
+        unchecked {
+            // OVERFILL has been judged: the sum stays within the lane.
+            e.lanesSlot.getUint256Slot().value = e.lanes + (lots << _laneShift(e.head.nonce()));
+        }
+    }
+
+    /// @notice Where the lanes of an account's nonce are stored.
+    function _lanesOf(AccountEntry memory a, uint256 nonce) internal pure returns (bytes32) {
+        return a.lanesSlot.deriveMapping(nonce >> 3);
+    }
+
+    function _setLane(bytes32 slot, uint256 nonce, uint256 lots) internal {
+        uint256 shift = _laneShift(nonce);
+        uint256 lanes = slot.getUint256Slot().value;
+        slot.getUint256Slot().value = lanes & ~(NONCE_DEAD << shift) | lots << shift;
+    }
+
+    function _laneShift(uint256 nonce) private pure returns (uint256) {
+        return (nonce & 7) << 5;
+    }
+}

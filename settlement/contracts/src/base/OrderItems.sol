@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import { StorageSlot } from "@openzeppelin/contracts/utils/StorageSlot.sol";
+
+import { Draft, Fill, FillLib } from "../libraries/FillLib.sol";
+import { OrderWord } from "../libraries/OrderWord.sol";
+import { RejectReason, firstReason } from "../libraries/RejectReason.sol";
+import { SessionKeyLib } from "../libraries/SessionKeyLib.sol";
+import { AccountEntry, Batch, MarketEntry, OrderEntry, PositionEntry } from "./BatchWork.sol";
+import { Signatures } from "./Signatures.sol";
+
+/// @title What one signed order refuses, and what a fill of it changes
+abstract contract OrderItems is Signatures {
+    using OrderWord for uint256;
+    using StorageSlot for bytes32;
+
+    uint256 internal constant GOOD_TILL_CANCEL = 0;
+
+    /// @notice Works a fill of a signed order into a draft of its position.
+    function _draftOrder(
+        Batch memory b,
+        Draft memory d,
+        OrderEntry memory e,
+        uint256 lots,
+        uint256 priceTicks,
+        uint256 feePpm
+    ) internal pure returns (RejectReason) {
+        uint256 head = e.head;
+        Fill memory f = b.fill;
+        uint256 index = head.position();
+        MarketEntry memory m = b.markets[b.positions[index].market];
+        f.isBuy = head.side() == 0;
+        f.lots = int256(lots);
+        f.priceTicks = int256(priceTicks);
+        f.feePpm = int256(feePpm);
+        f.marginQuote = int256(head.marginQuote());
+        f.qtyLots = int256(head.qtyLots());
+        f.filledLots = int256(e.filledLots);
+        _begin(b, d, index);
+        return FillLib.applyFill(d, f, int256(uint256(m.state.markTicks)), m.terms);
+    }
+
+    function _acceptOrder(Batch memory b, Draft memory d, OrderEntry memory e, uint256 lots)
+        internal
+    {
+        _fill(e, lots);
+        if (e.authority != SIGNED_BY_OWNER) e.authority.getUint256Slot().value = e.keyWord;
+        _accept(b, d);
+    }
+
+    /// @notice What one order by itself refuses.
+    function _orderReason(Batch memory b, OrderEntry memory e, uint256 lots, uint256 feePpm)
+        internal
+        view
+        returns (RejectReason)
+    {
+        uint256 head = e.head;
+        PositionEntry memory p = b.positions[head.position()];
+        MarketEntry memory m = b.markets[p.market];
+        if (!m.isListed) return RejectReason.MARKET_UNKNOWN;
+        if (b.accounts[p.account].account == INSURANCE) return RejectReason.ACCOUNT_UNKNOWN;
+        if (e.tail.expiryTimeS() <= b.clockTimeS) return RejectReason.EXPIRED;
+        uint256 filled = _readFilled(e);
+        if (filled == NONCE_DEAD || head.nonce() < b.accounts[p.account].nonceFloor) {
+            return RejectReason.NONCE_USED;
+        }
+        uint256 qtyLots = head.qtyLots();
+        if (lots == 0 || qtyLots == 0 || qtyLots >= NONCE_DEAD) {
+            return RejectReason.QTY_OUT_OF_RANGE;
+        }
+        uint256 priceTicks = head.priceTicks();
+        if (priceTicks == 0 || priceTicks > m.params.priceTicksMax) {
+            return RejectReason.PRICE_OUT_OF_RANGE;
+        }
+        if (feePpm > head.feePpmMax()) return RejectReason.FEE_ABOVE_LIMIT;
+        unchecked {
+            if (filled + lots > qtyLots) return RejectReason.OVERFILL;
+        }
+        if (head.isReduceOnly() && !_reduces(p, head, lots)) return RejectReason.REDUCE_ONLY;
+        return RejectReason.NONE;
+    }
+
+    /// @notice What a resting order refuses.
+    function _makerReason(Batch memory b, OrderEntry memory maker, uint256 lots, uint256 feePpm)
+        internal
+        view
+        returns (RejectReason)
+    {
+        RejectReason reason = _orderReason(b, maker, lots, feePpm);
+        if (maker.head.timeInForce() == GOOD_TILL_CANCEL) return reason;
+        return firstReason(reason, RejectReason.TIME_IN_FORCE);
+    }
+
+    /// @notice Whether somebody has signed who may (SIG-3), and within what scope (KEY-1).
+    function _signerReason(Batch memory b, OrderEntry memory e, uint256 lots, uint256 priceTicks)
+        internal
+        view
+        returns (RejectReason)
+    {
+        if (e.authority == SIGNED_BY_OWNER) return RejectReason.NONE;
+        if (e.authority == UNSIGNED) return RejectReason.SIGNATURE_INVALID;
+        return _keyReason(b, e, lots, priceTicks);
+    }
+
+    /// @dev The key's word is read anew for each fill: revoked or used up by an item before, it
+    /// counts.
+    function _keyReason(Batch memory b, OrderEntry memory e, uint256 lots, uint256 priceTicks)
+        private
+        view
+        returns (RejectReason)
+    {
+        uint256 head = e.head;
+        uint256 word = e.authority.getUint256Slot().value;
+        PositionEntry memory p = b.positions[head.position()];
+        MarketEntry memory m = b.markets[p.market];
+        if (SessionKeyLib.expiryTimeS(word) <= b.clockTimeS) {
+            return RejectReason.SIGNATURE_INVALID;
+        }
+        if (!SessionKeyLib.admitsMarket(word, m.state.number)) {
+            return RejectReason.SESSION_KEY_SCOPE;
+        }
+        uint256 perLotQuote = priceTicks * m.params.quotePerTickLot;
+        uint256 leveragedQuote = SessionKeyLib.leverageMax(word) * head.marginQuote();
+        if (!_reduces(p, head, lots) && head.qtyLots() * perLotQuote > leveragedQuote) {
+            return RejectReason.SESSION_KEY_SCOPE;
+        }
+        e.keyWord = SessionKeyLib.use(word, lots * perLotQuote, b.clockTimeS);
+        return e.keyWord == 0 ? RejectReason.SESSION_KEY_SCOPE : RejectReason.NONE;
+    }
+
+    /// @notice What refuses a collateral move because of who has signed it.
+    function _topUpReason(Batch memory b, bytes32 authority, uint256 number, int256 amountQuote)
+        internal
+        view
+        returns (RejectReason)
+    {
+        if (authority == SIGNED_BY_OWNER) return RejectReason.NONE;
+        if (authority == UNSIGNED) return RejectReason.SIGNATURE_INVALID;
+        uint256 word = authority.getUint256Slot().value;
+        if (SessionKeyLib.expiryTimeS(word) <= b.clockTimeS) {
+            return RejectReason.SIGNATURE_INVALID;
+        }
+        bool isInScope = amountQuote > 0 && SessionKeyLib.admitsMarket(word, number);
+        return isInScope ? RejectReason.NONE : RejectReason.SESSION_KEY_SCOPE;
+    }
+
+    /// @notice What refuses a signed message by itself that is not an order. Its nonce must be
+    /// untouched.
+    function _moveReason(Batch memory b, AccountEntry memory a, uint256 nonce, uint256 expiryTimeS)
+        internal
+        view
+        returns (RejectReason)
+    {
+        if (a.account == INSURANCE) return RejectReason.ACCOUNT_UNKNOWN;
+        if (expiryTimeS <= b.clockTimeS) return RejectReason.EXPIRED;
+        if (nonce < a.nonceFloor || _filled(a.account, nonce) != 0) {
+            return RejectReason.NONCE_USED;
+        }
+        return RejectReason.NONE;
+    }
+
+    /// @notice Whether a fill closes lots of the position and opens none.
+    function _reduces(PositionEntry memory p, uint256 head, uint256 lots)
+        private
+        pure
+        returns (bool)
+    {
+        int256 held = p.position.positionLots;
+        return int256(lots) <= (head.side() == 0 ? -held : held);
+    }
+}
