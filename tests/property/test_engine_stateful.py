@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from margin_core import MarketSpec, Tier
 from matcher.engine.commands import Command, CommandKind, MarketState
+from matcher.engine.instructions import FLAG_ON_LAST, Instructions
 from tests.model.pair import NS, START_NS, Pair
 
 SPEC = MarketSpec(
@@ -88,6 +89,78 @@ class Venue(RuleBasedStateMachine):
             amount_quote=0 if flags == 2 else qty * price // leverage,
         )  # fmt: skip
 
+    @rule(
+        account=accounts, side=st.integers(0, 1), qty=lots, price=prices,
+        self_trade=st.integers(0, 3), display=st.sampled_from((0, 0, 1, 2)),
+        least=st.sampled_from((0, 0, 1, 3)), flags=st.sampled_from((0, 0, 1, 2)),
+        word_flags=st.sampled_from((0, 0, 1, 4)), sibling=st.sampled_from((0, -1, 1)),
+        trail=st.sampled_from((0, 0, 15)), on_last=st.booleans(), trigger_price=prices,
+    )  # fmt: skip
+    def place_instructed(
+        self, account: int, side: int, qty: int, price: int, self_trade: int, display: int,
+        least: int, flags: int, word_flags: int, sibling: int, trail: int, on_last: bool,
+        trigger_price: int,
+    ) -> None:  # fmt: skip
+        """An order with instructions; one that does not fit is refused alike."""
+        waits = trail > 0 or on_last
+        word = Instructions(
+            self_trade=self_trade, flags=word_flags | FLAG_ON_LAST * on_last, display_lots=display,
+            min_lots=least, trailing_ticks=trail,
+            oco_nonce=self.nonce + 1 + sibling if sibling else 0,
+        )  # fmt: skip
+        self.send(
+            CommandKind.PLACE, account=account, side=side, qty_lots=qty, price_ticks=price,
+            flags=flags, amount_quote=0 if flags == 2 else qty * price // 5, instructions=word,
+            trigger_kind=3 + side if waits else 0, trigger_price_ticks=trigger_price,
+        )  # fmt: skip
+
+    @precondition(lambda self: self.pair.model.orders)
+    @rule(data=st.data(), total=st.integers(0, 20))
+    def amend(self, data: st.DataObject, total: int) -> None:
+        order = data.draw(st.sampled_from(self.pair.model.orders))
+        named = {"account": order.key[0], "nonce": order.c.nonce}
+        self.send(CommandKind.AMEND, qty_lots=total, **named)
+
+    @precondition(lambda self: self.pair.model.orders)
+    @rule(data=st.data(), qty=lots, price=prices, guard=st.sampled_from((0, 0, 1, None)))
+    def replace(self, data: st.DataObject, qty: int, price: int, guard: int | None) -> None:
+        old = data.draw(st.sampled_from(self.pair.model.orders))
+        self.send(
+            CommandKind.REPLACE, account=old.key[0], side=old.c.side, qty_lots=qty,
+            price_ticks=price, amount_quote=qty * price // 5, old_nonce=old.c.nonce,
+            unfilled_lots=old.left if guard is None else guard,
+        )  # fmt: skip
+
+    @rule(
+        account=accounts, sides=st.lists(st.integers(0, 1), min_size=1, max_size=3), price=prices,
+        qty=lots, data=st.data(),
+    )  # fmt: skip
+    def group(
+        self, account: int, sides: list[int], price: int, qty: int, data: st.DataObject
+    ) -> None:
+        """Places of one account, behind the cancel of one of its orders when it has any."""
+        own = [o for o in self.pair.model.orders if o.key[0] == account]
+        items = []
+        if own:
+            old = data.draw(st.sampled_from(own))
+            items.append(Command(CommandKind.CANCEL, account=account, nonce=old.c.nonce))
+        for at, side in enumerate(sides):
+            self.nonce += 1
+            items.append(
+                Command(
+                    CommandKind.PLACE,
+                    account=account,
+                    market_id=1,
+                    side=side,
+                    nonce=self.nonce,
+                    price_ticks=price + at,
+                    qty_lots=qty,
+                    amount_quote=qty * price // 5,
+                    expiry_time_s=2**32 - 1,
+                )
+            )
+        self.pair.apply_group(items, self.time_ns)
+
     @precondition(lambda self: self.pair.model.orders)
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
@@ -101,6 +174,17 @@ class Venue(RuleBasedStateMachine):
     @rule(account=accounts, amount=st.integers(1, 4_000))
     def withdraw(self, account: int, amount: int) -> None:
         self.send(CommandKind.WITHDRAW, account=account, amount_quote=amount)
+
+    @rule(orders=st.lists(st.tuples(accounts, st.integers(0, 1), lots, prices), max_size=8))
+    def auction(self, orders: list[tuple[int, int, int, int]]) -> None:
+        """Collect, then clear at one price (AUC-1, AUC-2)."""
+        self.send(CommandKind.SET_MARKET_STATE, aux=MarketState.AUCTION)
+        for account, side, qty, price in orders:
+            self.send(
+                CommandKind.PLACE, account=account, side=side, qty_lots=qty, price_ticks=price,
+                amount_quote=qty * price // 4,
+            )  # fmt: skip
+        self.send(CommandKind.SET_MARKET_STATE, aux=MarketState.OPEN)
 
     @rule(state=st.sampled_from((*MarketState, *[MarketState.OPEN] * 5)))
     def set_state(self, state: MarketState) -> None:
