@@ -13,7 +13,16 @@ from matcher.accounts import Accounts, LiveOrders
 from matcher.engine import commands, events
 from matcher.engine.commands import Command, CommandKind
 from matcher.engine.engine import Engine
-from matcher.envelope import BatchReceipt, Capacities, Listing, ReplaceExtra, ShellKind
+from matcher.engine.instructions import Instructions
+from matcher.envelope import (
+    NO_INSTRUCTIONS,
+    BatchReceipt,
+    Capacities,
+    Listing,
+    PlaceExtra,
+    ReplaceExtra,
+    ShellKind,
+)
 from matcher.feed.accounts import AccountFeed
 from matcher.feed.dispatch import Dispatcher
 from matcher.feed.market_data import MarketDataFeed
@@ -135,7 +144,9 @@ class Venue:
     def _apply_to_engine(
         self, command: Command, extra: bytes, *, has_result: bool = True
     ) -> list[Event]:
-        made = list(events.unpack(self.engine.apply(command.pack())))
+        if command.kind == CommandKind.PLACE:
+            command = _instructed(command, PlaceExtra.unpack(extra))
+        made = list(events.unpack(self.engine.apply_one(command)))
         self._dispatcher.dispatch(
             command, extra, made, self.cursor.command_seq, has_result=has_result
         )
@@ -183,6 +194,7 @@ class Venue:
             old_nonce=replace.cancel_nonce,
             unfilled_lots=replace.unfilled_lots,
         )
+        engine_command = _instructed(engine_command, replace.place)
         made = list(events.unpack(self.engine.apply_one(engine_command)))
         place = command._replace(kind=CommandKind.PLACE, order_id=0)
         self._dispatcher.dispatch(place, replace.place.pack(), made, self.cursor.command_seq)
@@ -204,3 +216,10 @@ class Venue:
             )
             made += self._apply_to_engine(freeze, b"", has_result=False)
         return made
+
+
+def _instructed(command: Command, signed: PlaceExtra) -> Command:
+    """Return the engine's command with the instructions that its owner has signed."""
+    if signed.instructions == NO_INSTRUCTIONS:
+        return command
+    return command._replace(instructions=Instructions.unpack(signed.instructions))

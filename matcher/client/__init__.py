@@ -85,6 +85,7 @@ from matcher.client._types import (
     WithdrawalResult,
 )
 from matcher.engine.commands import MarketState
+from matcher.engine.instructions import Instructions, SelfTradePrevention
 from matcher.engine.reject_reason import RejectReason
 from matcher.errors import BulkheadError
 
@@ -110,6 +111,7 @@ __all__ = [
     "FundingSettled",
     "HeartbeatAcknowledged",
     "IndexPrice",
+    "Instructions",
     "InvalidRequestError",
     "ItemState",
     "LimitError",
@@ -152,6 +154,7 @@ __all__ = [
     "PublicClient",
     "RejectReason",
     "RejectedError",
+    "SelfTradePrevention",
     "Session",
     "SessionOptions",
     "SettlementState",

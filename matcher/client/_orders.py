@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from bulkhead_signing import Order
 from matcher.client._types import PPM, Market, Side, TimeInForce, TriggerKind
+from matcher.engine.instructions import Instructions
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -146,7 +147,7 @@ class OrderBuilder:
         is_reduce_only: bool = False,
         lifetime_s: int | None = None,
     ) -> Order:
-        """Return an IOC order whose price is the mark, worsened by the slippage.
+        """Return a market order with a protection price: IOC at the mark worsened by the slippage.
 
         Margin from leverage is counted at the mark or the protection price, whichever is higher.
         """
@@ -198,6 +199,21 @@ class OrderBuilder:
         kind = TriggerKind.MARK_AT_OR_ABOVE if side is Side.SELL else TriggerKind.MARK_AT_OR_BELOW
         return self._triggered(
             market, side, kind, qty_lots, trigger_price_ticks, slippage_ppm, lifetime_s
+        )
+
+    @staticmethod
+    def instruct(order: Order, instructions: Instructions) -> Order:
+        """Return the order, not yet signed, with instructions (SPEC ORD-4)."""
+        return order._replace(instructions=instructions.pack())
+
+    @staticmethod
+    def siblings(first: Order, second: Order) -> tuple[Order, Order]:
+        """Return two orders of one market, not yet signed: the end of either ends the other."""
+        words = (Instructions.unpack(order.instructions) for order in (first, second))
+        one, other = words
+        return (
+            OrderBuilder.instruct(first, one._replace(oco_nonce=second.nonce)),
+            OrderBuilder.instruct(second, other._replace(oco_nonce=first.nonce)),
         )
 
     def expiry_time_s(self, lifetime_s: int | None = None) -> int:

@@ -27,6 +27,7 @@ from matcher.engine.commands import (
     CommandKind,
     MarketState,
 )
+from matcher.engine.instructions import FLAG_SLIDES, Instructions
 from matcher.envelope import (
     ADDRESS_BYTES,
     SIGNATURE_BYTES,
@@ -113,7 +114,20 @@ def order_of(
 
 
 def _instructions_of(field: str, value: bytes) -> bytes:
-    return of_length(field, value, INSTRUCTIONS_BYTES) if value else NO_INSTRUCTIONS
+    """Return the signed word, whose reserved bytes are zero (ORD-4; the engine judges the rest).
+
+    A post-only order that slides fills at another price than it has signed, which settlement does
+    not know yet (BATCH-6): it is refused here.
+    """
+    if not value:
+        return NO_INSTRUCTIONS
+    try:
+        word = Instructions.unpack(of_length(field, value, INSTRUCTIONS_BYTES))
+    except ValueError:
+        raise field_error(field, "reserved bytes that are zero", value.hex()) from None
+    if word.flags & FLAG_SLIDES:
+        raise field_error(field, "an order that does not slide", f"flags {word.flags}")
+    return value
 
 
 def place_command(order: Order, signature: bytes, account: int) -> tuple[Command, bytes]:

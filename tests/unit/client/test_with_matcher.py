@@ -19,6 +19,7 @@ from matcher.client import (
     Client,
     CommandRejected,
     ConnectError,
+    Instructions,
     InvalidRequestError,
     LimitError,
     Market,
@@ -119,6 +120,19 @@ async def test_a_trade_from_order_to_withdrawal(process: MatcherProcess, btc: Ma
         (refused,) = await alice.replace([(ids[3], guarded)], unfilled_lots=[9])
         assert isinstance(refused, OrderRejected)
         assert refused.reason is RejectReason.UNFILLED_MISMATCH
+        instruct = alice.orders.instruct
+        form = {"price_ticks": 599_000, "qty_lots": 6, "leverage": 10}
+        iceberg = instruct(alice.orders.limit(btc, Side.BUY, **form), Instructions(display_lots=2))
+        await alice.place_one(iceberg)
+        pair = alice.orders.siblings(
+            alice.orders.limit(btc, Side.BUY, **form), alice.orders.limit(btc, Side.BUY, **form)
+        )
+        first, second = await alice.place(pair)
+        assert isinstance(first, OrderAccepted)
+        assert isinstance(second, OrderAccepted)
+        await alice.cancel([first.order_id])
+        await alice.cancel_nonces([iceberg.nonce])
+        assert second.order_id not in {order.order_id for order in await alice.open_orders()}
         (amended,) = await alice.amend([(ids[3], 4)])
         assert isinstance(amended, OrderAmended)
         assert (amended.qty_lots, amended.remaining_lots) == (4, 4)
