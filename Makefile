@@ -12,7 +12,7 @@ BIN := $(CURDIR)/$(VENV)/bin
 CONTRACTS := settlement/contracts
 export PATH := $(BIN):$(CURDIR)/$(CONTRACTS)/node_modules/.bin:$(PATH)
 
-MODE := $(if $(filter 1,$(BULKHEAD_DEBUG)),debug,release)
+MODE := $(if $(filter 1,$(BULKHEAD_DEBUG)),debug,release)$(if $(BULKHEAD_SANITIZE),-sanitized)
 BUILT := build/.built-$(MODE)
 KERNELS := $(shell find margin_core matcher/engine -name '*.pyx' -o -name '*.pxd' 2>/dev/null)
 

@@ -7,6 +7,7 @@ import struct
 from typing import Final, NamedTuple
 
 from margin_core import MarketSpec
+from matcher.journal.codec import EXTRA_BYTES_MAX
 
 ADDRESS_BYTES: Final = 20
 SIGNATURE_BYTES: Final = 64
@@ -24,6 +25,7 @@ _LISTING: Final = struct.Struct("<qqBB")
 _CAPACITIES: Final = struct.Struct("<QQQ")
 _RECEIPT: Final = struct.Struct("<QQQQ32sH")
 _REJECTED_ITEM: Final = struct.Struct("<QH")
+REJECTED_ITEMS_MAX: Final = (EXTRA_BYTES_MAX - _RECEIPT.size) // _REJECTED_ITEM.size
 
 
 class ShellKind(enum.IntEnum):

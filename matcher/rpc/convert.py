@@ -30,6 +30,7 @@ from matcher.engine.commands import (
 from matcher.engine.instructions import FLAG_SLIDES, Instructions
 from matcher.envelope import (
     ADDRESS_BYTES,
+    REJECTED_ITEMS_MAX,
     SIGNATURE_BYTES,
     BatchReceipt,
     Listing,
@@ -292,6 +293,7 @@ def deposit_command(wire: chain_event_pb2.ChainDeposit, path: str) -> tuple[Comm
 
 def receipt_of(wire: chain_event_pb2.BatchReceipt, path: str) -> BatchReceipt:
     """Return a batch's receipt."""
+    in_range(f"{path}.rejected_items", len(wire.rejected_items), 0, REJECTED_ITEMS_MAX)
     rejected = tuple(
         (
             in_range(
