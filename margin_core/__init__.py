@@ -1,5 +1,6 @@
 """Isolated-margin arithmetic: exact integers, no clock, no I/O, no floats."""
 
+from margin_core.adl import AdlError, AdlItem, adl_run, check_adl
 from margin_core.index import IndexRow, NoIndex, Observation, index_price
 from margin_core.market_spec import ContractKind, MarketSpec, Tier
 from margin_core.rules import (
@@ -25,6 +26,8 @@ from margin_core.rules import (
 )
 
 __all__ = [
+    "AdlError",
+    "AdlItem",
     "ContractKind",
     "FillOutcome",
     "IndexRow",
@@ -35,6 +38,7 @@ __all__ = [
     "Tier",
     "Verdict",
     "adl_rank",
+    "adl_run",
     "apply_adl",
     "apply_fill",
     "apply_fund_fill",
@@ -43,6 +47,7 @@ __all__ = [
     "apply_takeover",
     "apply_top_up",
     "bankruptcy_price_ticks",
+    "check_adl",
     "equity_quote",
     "funding_owed_quote",
     "index_price",

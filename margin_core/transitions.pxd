@@ -318,20 +318,32 @@ cdef inline int fund_fill(
     return VERDICT_OK
 
 
+cdef inline bh_int128 profit_ppm_of(
+    const SpecC* s, const PositionC* p, int64_t mark
+) noexcept nogil:
+    """LIQ-4: unrealised profit at the mark, without funding, on the entry value; rounded down."""
+    cdef int64_t notional = notional_of(s, p.lots, mark)
+    cdef int64_t profit = notional - p.entry_value if p.lots > 0 else p.entry_value - notional
+    return floor_div(<bh_int128> profit * PPM, max(p.entry_value, 1))
+
+
+cdef inline bh_int128 leverage_ppm_of(
+    const SpecC* s, const PositionC* p, int64_t index, int64_t mark
+) noexcept nogil:
+    """LIQ-4: notional at the mark on the equity, of which at least 1 counts; rounded down."""
+    cdef int64_t worth = equity_settled(p, mark, s.quote_per_tick_lot) - funding_owed(p, index)
+    return floor_div(<bh_int128> notional_of(s, p.lots, mark) * PPM, max(worth, 1))
+
+
 cdef inline bh_int128 adl_rank_of(
     const SpecC* s, const PositionC* p, int64_t index, int64_t mark
 ) noexcept nogil:
     """LIQ-4: profit times leverage, highest first; both factors end at 2^60."""
-    cdef int64_t unit = s.quote_per_tick_lot
-    cdef int64_t notional = notional_of(s, p.lots, mark)
-    cdef int64_t profit = notional - p.entry_value if p.lots > 0 else p.entry_value - notional
-    cdef int64_t worth = equity_settled(p, mark, unit) - funding_owed(p, index)
-    cdef bh_int128 profit_ppm, leverage_ppm
-    profit_ppm = floor_div(<bh_int128> profit * PPM, max(p.entry_value, 1))
+    cdef bh_int128 profit_ppm = profit_ppm_of(s, p, mark)
     if profit_ppm <= 0:
         return profit_ppm * PPM
-    leverage_ppm = floor_div(<bh_int128> notional * PPM, max(worth, 1))
-    return min(profit_ppm, RANK_FACTOR_MAX) * min(leverage_ppm, RANK_FACTOR_MAX)
+    return min(profit_ppm, RANK_FACTOR_MAX) * min(
+        leverage_ppm_of(s, p, index, mark), RANK_FACTOR_MAX)
 
 
 cdef inline int adl(

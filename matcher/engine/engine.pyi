@@ -78,9 +78,9 @@ class Engine:
             MemoryError: The system refused memory in the middle: restart from the journal.
 
         Complexity: A place, cancel or fill is O(1) in the number of orders and positions. A price
-        is O(triggers + liquidated · log positions), and O(positions) at a funding settlement and
-        in each step of ADL. A cancel by nonce is O(the account's orders). A fill-or-kill order
-            walks the orders that it would meet twice.
+        is O(triggers + touched and liquidated · log positions), funding settled or not, and
+        O(positions) once when it comes to ADL. A cancel by nonce is O(the account's orders). A
+            fill-or-kill order walks the orders that it would meet twice.
         """
 
     def apply_view(self, records: bytes | bytearray | memoryview) -> memoryview:

@@ -17,9 +17,10 @@ from matcher.engine.after cimport left_of
 from matcher.engine.handlers cimport (
     KIND_AMEND, KIND_DEPOSIT, KIND_EXTENSION, KIND_GROUP, KIND_SETTLEMENT_REJECTED,
     dispatch, look_far, look_near, order_of_nonce)
+from matcher.engine.index cimport key_shift_of
 from matcher.engine.invariants cimport check_core
 from matcher.engine.ladder cimport ladder_close, ladder_open, next_down, next_up
-from matcher.engine.memory cimport release, reserve
+from matcher.engine.memory cimport release, reserve, reserve_dense
 from matcher.engine.requests cimport dispatch_request, group_span, span
 from matcher.engine.snapshot cimport (
     PIECE_BYTES_MAX, Reader, core_pieces, market_pieces, piece_bytes, piece_size, read_core,
@@ -27,8 +28,8 @@ from matcher.engine.snapshot cimport (
 from matcher.engine.special cimport NO_EXPIRY_S
 from matcher.engine.store cimport bucket_at, ensure_bucket
 from matcher.engine.types cimport (
-    AccountC, BucketC, CommandC, CoreC, EventC, ExtraC, MARKETS_MAX, MarketC, NonceC,
-    ORDER_PENDING, OrderC, SLOT_BITS)
+    AccountC, BucketC, CommandC, CoreC, EventC, ExtraC, LeafC, ListedC, MARKETS_MAX, MarketC,
+    NonceC, ORDER_PENDING, OrderC, SLOT_BITS)
 
 from margin_core import MarketSpec
 from matcher.engine.snapshot import DIGEST_BYTES, open_snapshot
@@ -39,6 +40,7 @@ cdef enum:
     LOOK_FAR = 8                 # commands ahead of the one being applied
     LOOK_NEAR = 4
     AFTER_PASSES_MAX = 4         # how often one bucket may wait within one list
+    TREE_NODES_SPARE = 8192      # a root and a little more for each tree of each market
 
 
 @cython.final
@@ -65,8 +67,12 @@ cdef class Engine:
         self.c.order_capacity = order_count_max + 1
         self.c.event_capacity = 4096
         self.c.nonce_capacity = 4096
-        self.c.accounts = <AccountC*> reserve(self.c.account_capacity * sizeof(AccountC))
-        self.c.buckets = <BucketC*> reserve(self.c.bucket_capacity * sizeof(BucketC))
+        self.c.tree_node_capacity = self.c.bucket_capacity * 2 + TREE_NODES_SPARE
+        self.c.listed = <ListedC*> reserve_dense(self.c.bucket_capacity * sizeof(ListedC))
+        self.c.tree_nodes = <LeafC*> reserve_dense(
+            <uint64_t> self.c.tree_node_capacity * sizeof(LeafC))
+        self.c.accounts = <AccountC*> reserve_dense(self.c.account_capacity * sizeof(AccountC))
+        self.c.buckets = <BucketC*> reserve_dense(self.c.bucket_capacity * sizeof(BucketC))
         self.c.orders = <OrderC*> reserve(self.c.order_capacity * sizeof(OrderC))
         self.c.bucket_of = <uint32_t*> reserve(
             <uint64_t> self.c.account_capacity * MARKETS_MAX * sizeof(uint32_t))
@@ -79,11 +85,13 @@ cdef class Engine:
         self.c.events = <EventC*> malloc(self.c.event_capacity * sizeof(EventC))
         if (self.c.accounts == NULL or self.c.buckets == NULL or self.c.orders == NULL
                 or self.c.bucket_of == NULL or self.c.nonces == NULL or self.c.events == NULL
+                or self.c.listed == NULL or self.c.tree_nodes == NULL
                 or self.c.extras == NULL or self.c.timed == NULL or self.c.trims == NULL):
             raise MemoryError("engine: the system refuses the memory for these capacities")
         self.c.account_count = 1
         self.c.bucket_top = 1
         self.c.order_top = 1
+        self.c.tree_node_top = 1
 
     def __dealloc__(self):
         cdef uint32_t k
@@ -93,6 +101,10 @@ cdef class Engine:
             release(self.c.accounts, self.c.account_capacity * sizeof(AccountC))
         if self.c.buckets != NULL:
             release(self.c.buckets, self.c.bucket_capacity * sizeof(BucketC))
+        if self.c.listed != NULL:
+            release(self.c.listed, self.c.bucket_capacity * sizeof(ListedC))
+        if self.c.tree_nodes != NULL:
+            release(self.c.tree_nodes, <uint64_t> self.c.tree_node_capacity * sizeof(LeafC))
         if self.c.orders != NULL:
             release(self.c.orders, self.c.order_capacity * sizeof(OrderC))
         if self.c.extras != NULL:
@@ -127,6 +139,7 @@ cdef class Engine:
         m.ticks_max = spec.price_ticks_max
         m.slot = <uint8_t> self.c.market_count
         m.state = 1
+        m.key_shift = key_shift_of(&m.spec)
         m.fund = ensure_bucket(&self.c, 0, m)
         if m.fund == 0:
             close_market(m)
@@ -430,10 +443,7 @@ cdef MarketC* open_market(uint32_t price_ticks_max) noexcept:
     m.dirty_capacity = 1024
     m.dirty = <uint32_t*> malloc(m.dirty_capacity * sizeof(uint32_t))
     for k in range(2):
-        m.heaps[k].is_short = k
-        m.heaps[k].capacity = 1024
-        m.heaps[k].slots = <uint32_t*> malloc(m.heaps[k].capacity * sizeof(uint32_t))
-        if m.heaps[k].slots == NULL or not ladder_open(&m.sides[k], price_ticks_max) or (
+        if not ladder_open(&m.sides[k], price_ticks_max) or (
                 not ladder_open(&m.triggers[k], price_ticks_max)) or (
                 not ladder_open(&m.triggers[k + 2], price_ticks_max)):
             close_market(m)
@@ -450,6 +460,10 @@ cdef void close_market(MarketC* m) noexcept:
         ladder_close(&m.sides[k])
         ladder_close(&m.triggers[k])
         ladder_close(&m.triggers[k + 2])
-        free(m.heaps[k].slots)
+        free(m.ranking[k].entries)
+    free(m.due.entries)
+    free(m.found.slots)
+    free(m.tried.slots)
+    free(m.refused.slots)
     free(m.dirty)
     free(m)

@@ -27,7 +27,8 @@ class EventKind(enum.IntEnum):
       amount_2 = maintenance
     * LIQUIDATION_ENDED: account, qty = lots left, amount = collateral left
     * TAKEOVER: account_2 = liquidated, side = position's, price = bankruptcy, qty, amount = dust
-    * ADL: account = counterparty, account_2 = bankrupt, side = bankrupt's, price = bankruptcy, qty
+    * ADL: account = counterparty, account_2 = bankrupt, side = bankrupt's, price = bankruptcy, qty,
+      amount = counterparty's profit, amount_2 = its leverage, both in ppm at the mark (LIQ-4)
     * PRICE: price = mark, qty = index, amount = time of the index in ms
     * FUNDING: amount = new funding index e6, amount_2 = rate in ppm
     * COLLATERAL_MOVED: account, amount > 0 into the position, order_id_2 = nonce

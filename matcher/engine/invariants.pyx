@@ -1,16 +1,18 @@
 """A walk over the whole state that proves what must always hold; not on the hot path."""
 
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint32_t
 
 from margin_core.transitions cimport slice_of
 from matcher.engine.after cimport left_of, reducible
+from matcher.engine.index cimport key_of, reaches
 from matcher.engine.ladder cimport next_down, next_up
 from matcher.engine.special cimport NEVER_S, cut_of, expires_before, shown_of
 from matcher.engine.states cimport is_continuous
 from matcher.engine.store cimport reservation
+from matcher.engine.tree cimport descend, inner_of, leaf_of, rank_in
 from matcher.engine.types cimport (
-    BucketC, CoreC, ExtraC, LadderC, MarketC, ORDER_FREE, ORDER_RESTING, OrderC, REDUCE_ONLY,
-    SPECIAL, TIMED)
+    BucketC, CoreC, ExtraC, InnerC, LadderC, LeafC, ListedC, MarketC, ORDER_FREE, ORDER_RESTING,
+    OrderC, REDUCE_ONLY, SPECIAL, TIMED, TREE_HEIGHT_MAX, TreeC)
 
 
 cdef int require(bint ok, str invariant, object facts) except -1:
@@ -119,6 +121,78 @@ cdef int check_bucket(CoreC* c, uint32_t slot) except -1:
     return 0
 
 
+cdef int64_t count_node(
+    CoreC* c, uint32_t id, uint32_t height, int64_t low, uint32_t low_slot, int64_t high,
+    uint32_t high_slot
+) except -1:
+    """Entries below the node; all of them in [low, high) and sorted."""
+    cdef LeafC* leaf = leaf_of(c, id)
+    cdef InnerC* node = inner_of(c, id)
+    cdef int64_t total = 0
+    cdef uint32_t at
+    require(leaf.count > 0, "INV-9 node without entries", id)
+    if height == 0:
+        for at in range(leaf.count):
+            require((low, low_slot) <= (leaf.keys[at], leaf.slots[at]) < (high, high_slot),
+                    "INV-9 order of entries", (id, at))
+            low, low_slot = leaf.keys[at], leaf.slots[at] + 1
+        return leaf.count
+    for at in range(node.count):
+        if at:
+            low, low_slot = node.keys[at], node.slots[at]
+        if at + 1 < node.count:
+            total += count_node(c, node.children[at], height - 1, low, low_slot,
+                                node.keys[at + 1], node.slots[at + 1])
+        else:
+            total += count_node(c, node.children[at], height - 1, low, low_slot, high, high_slot)
+    return total
+
+
+cdef bint is_in_tree(CoreC* c, const TreeC* tree, int64_t key, uint32_t slot):
+    cdef uint32_t path[TREE_HEIGHT_MAX]
+    cdef uint32_t turns[TREE_HEIGHT_MAX]
+    cdef uint32_t at
+    cdef LeafC* leaf
+    if tree.root == 0:
+        return False
+    leaf = leaf_of(c, descend(c, tree, key, slot, path, turns))
+    at = rank_in(leaf.keys, leaf.slots, leaf.count, key, slot)
+    return at > 0 and leaf.keys[at - 1] == key and leaf.slots[at - 1] == slot
+
+
+cdef int check_index(CoreC* c, MarketC* m) except -1:
+    """IDX-1: every open position that is not frozen stands under its keys, and nothing else."""
+    cdef int64_t found = 0
+    cdef int64_t expected = 0
+    cdef uint32_t slot
+    cdef int32_t k, side
+    cdef BucketC* b
+    cdef ListedC* p
+    for side in range(2):
+        for k in range(m.spec.tier_count):
+            if m.index[side][k].root:
+                found += count_node(c, m.index[side][k].root, m.index[side][k].height, INT64_MIN,
+                                    0, INT64_MAX, 0xFFFFFFFF)
+    for slot in range(1, c.bucket_top):
+        b = &c.buckets[slot]
+        p = &c.listed[slot]
+        if b.market != m.slot:
+            continue
+        if not b.is_dirty and slot != m.fund:
+            require(p.lots == (0 if b.is_frozen else b.position.lots), "INV-9 listed", slot)
+            require(p.lots == 0 or p.funding_index == b.position.funding_index, "INV-9 when", slot)
+        if p.lots == 0:
+            continue
+        for k in range(m.spec.tier_count):
+            if reaches(&m.spec, p, k):
+                expected += 1
+                require(is_in_tree(c, &m.index[0 if p.lots > 0 else 1][k],
+                                   key_of(&m.spec, p, k, m.key_shift), slot),
+                        "INV-9 entry", (slot, k))
+    require(found == expected, "INV-9 entries", (m.market_id, found, expected))
+    return 0
+
+
 cdef int check_market(CoreC* c, MarketC* m) except -1:
     """Positions sum to zero, the book is not crossed, open interest is the sum of the longs."""
     cdef uint32_t slot
@@ -126,6 +200,7 @@ cdef int check_market(CoreC* c, MarketC* m) except -1:
     cdef int64_t longs = 0
     check_side(c, m, 0)
     check_side(c, m, 1)
+    check_index(c, m)
     require(not is_continuous(m) or m.sides[0].best == 0 or m.sides[1].best == 0 or (
         m.sides[0].best < m.sides[1].best),
             "INV-2 crossed book", (m.market_id, m.sides[0].best, m.sides[1].best))

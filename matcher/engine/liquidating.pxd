@@ -1,51 +1,25 @@
 """The liquidation waterfall: orders, book, insurance fund, ADL (SPEC LIQ-*)."""
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
-from libc.string cimport memset
 
-from margin_core.fixed_point cimport bh_int128
 from margin_core.requirement cimport (
-    abs64, bankruptcy_price, equity, liquidatable, liquidation_price, maintenance, notional_of)
+    abs64, bankruptcy_price, equity, liquidatable, maintenance, notional_of)
 from margin_core.transitions cimport (
-    adl, adl_rank_of, fund_fill, liquidation_fill, lots_to_restore, settle_funding, takeover)
+    adl, fund_fill, leverage_ppm_of, liquidation_fill, lots_to_restore, profit_ppm_of,
+    settle_funding, takeover)
 from margin_core.types cimport FillC, PositionC, VERDICT_OK
-from matcher.engine.heap cimport heap_add, heap_remove
+from matcher.engine.index cimport (
+    PASSED_OVER, TRIED, find_due, forget_ranking, narrow, next_due, next_ranked, rank_side,
+    ranking_add, refresh_index)
 from matcher.engine.matching cimport emit_fill, judge_maker, maker_lots, settle_maker, trim_all
 from matcher.engine.store cimport (
     ADL, FUND_FILL, LIQUIDATION, LIQUIDATION_ENDED, LIQUIDATION_FILL, LIQUIDATION_STARTED, TAKEOVER,
-    commit, drop_order, emit, touch_bucket, trim_orders, update_reservation)
-from matcher.engine.types cimport BucketC, CoreC, EventC, HeapC, LadderC, MarketC
+    commit, drop_order, emit, trim_orders, update_reservation)
+from matcher.engine.tree cimport append_slot
+from matcher.engine.types cimport BucketC, CoreC, EventC, LadderC, MarketC
 
 cdef enum:
     FUND_SLIPPAGE_DIVISOR = 10   # the fund trades within a tenth of the mark's band
-
-
-cdef inline void refresh_keys(CoreC* c, MarketC* m) noexcept nogil:
-    """Put every touched bucket where its liquidation price belongs; O(touched * log n)."""
-    cdef uint32_t k, slot
-    cdef BucketC* b
-    cdef HeapC* heap
-    for k in range(m.dirty_count):
-        slot = m.dirty[k]
-        b = &c.buckets[slot]
-        b.is_dirty = 0
-        if b.heap_at:
-            heap_remove(&m.heaps[b.heap_side], c.buckets, slot)
-        b.liquidation_price = liquidation_price(&m.spec, &b.position, m.funding_index)
-        if b.liquidation_price >= 0 and not b.is_stuck and not b.is_frozen:
-            b.heap_side = 0 if b.position.lots > 0 else 1
-            heap = &m.heaps[b.heap_side]
-            if not heap_add(heap, c.buckets, slot):
-                c.is_out_of_memory = 1
-    m.dirty_count = 0
-
-
-cdef inline void touch_all(CoreC* c, MarketC* m) noexcept nogil:
-    """Funding moved every liquidation price of the market, of those that had none too; O(n)."""
-    cdef uint32_t slot
-    for slot in range(1, c.bucket_top):
-        if c.buckets[slot].market == m.slot and c.buckets[slot].position.lots != 0:
-            touch_bucket(c, m, slot)
 
 
 cdef inline void cancel_bucket(
@@ -121,71 +95,57 @@ cdef inline bint take_over(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogil
     return True
 
 
-cdef inline uint32_t best_counterparty(
-    CoreC* c, MarketC* m, uint32_t bankrupt, bh_int128* rank
+cdef inline bint deleverage_step(
+    CoreC* c, MarketC* m, uint32_t bucket, uint32_t counterparty
 ) noexcept nogil:
-    """LIQ-4: the opposite position of the highest rank, the lowest bucket among equals; O(n)."""
-    cdef bint is_long = c.buckets[bankrupt].position.lots > 0
-    cdef uint32_t slot
-    cdef uint32_t best = 0
-    cdef BucketC* b
-    cdef bh_int128 candidate
-    for slot in range(1, c.bucket_top):
-        b = &c.buckets[slot]
-        if b.market != m.slot or slot == m.fund or b.position.lots == 0 or b.is_stuck & 2 or (
-                b.is_frozen) or (b.position.lots > 0) == is_long:
-            continue
-        candidate = adl_rank_of(&m.spec, &b.position, m.funding_index, m.mark_price)
-        if best == 0 or candidate > rank[0]:
-            best = slot
-            rank[0] = candidate
-    return best
-
-
-cdef inline void clear_refusals(CoreC* c, MarketC* m) noexcept nogil:
-    """Counterparties that one ADL run passed over are candidates again in the next."""
-    cdef uint32_t slot
-    for slot in range(1, c.bucket_top):
-        if c.buckets[slot].market == m.slot:
-            c.buckets[slot].is_stuck &= 1
+    """LIQ-4: close against one counterparty; false when a rule forbids it."""
+    cdef BucketC* b = &c.buckets[bucket]
+    cdef BucketC* other = &c.buckets[counterparty]
+    cdef int64_t lots = min(abs64(b.position.lots), abs64(other.position.lots))
+    cdef FillC bankrupt, counter
+    cdef EventC* event
+    if adl(&m.spec, &bankrupt, &counter, &b.position, &other.position, m.funding_index,
+           m.mark_price, lots) != VERDICT_OK:
+        return False
+    event = emit(c, ADL, m)
+    event.account = other.account
+    event.account_2 = b.account
+    event.side = 0 if b.position.lots > 0 else 1
+    event.price = <uint32_t> bankruptcy_price(&m.spec, &b.position, m.funding_index)
+    event.qty = lots
+    event.amount = narrow(profit_ppm_of(&m.spec, &other.position, m.mark_price))
+    event.amount_2 = narrow(
+        leverage_ppm_of(&m.spec, &other.position, m.funding_index, m.mark_price))
+    if bucket == m.fund:
+        bankrupt.position.collateral += bankrupt.free_delta
+        bankrupt.free_delta = 0
+    commit(c, m, bucket, &bankrupt)
+    commit(c, m, counterparty, &counter)
+    update_reservation(c, other)
+    trim_orders(c, m, counterparty)
+    return True
 
 
 cdef inline void deleverage(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogil:
     """LIQ-4: close against the opposite side by rank, no more than the position."""
     cdef BucketC* b = &c.buckets[bucket]
-    cdef BucketC* other
-    cdef uint32_t counterparty
-    cdef int64_t lots, price
-    cdef FillC bankrupt, counter
-    cdef bh_int128 rank = 0
-    cdef EventC* event
+    cdef int side = 1 if b.position.lots > 0 else 0
+    cdef uint32_t counterparty, at
+    refresh_index(c, m)
+    rank_side(c, m, side)
     while b.position.lots != 0:
-        counterparty = best_counterparty(c, m, bucket, &rank)
+        counterparty = next_ranked(c, m, side)
         if counterparty == 0:
             break
-        other = &c.buckets[counterparty]
-        lots = min(abs64(b.position.lots), abs64(other.position.lots))
-        price = bankruptcy_price(&m.spec, &b.position, m.funding_index)
-        if adl(&m.spec, &bankrupt, &counter, &b.position, &other.position, m.funding_index,
-               m.mark_price, lots) != VERDICT_OK:
-            other.is_stuck |= 2
-            continue
-        event = emit(c, ADL, m)
-        event.account = other.account
-        event.account_2 = b.account
-        event.side = 0 if b.position.lots > 0 else 1
-        event.price = <uint32_t> price
-        event.qty = lots
-        if bucket == m.fund:
-            bankrupt.position.collateral += bankrupt.free_delta
-            bankrupt.free_delta = 0
-        commit(c, m, bucket, &bankrupt)
-        commit(c, m, counterparty, &counter)
-        update_reservation(c, other)
-        trim_orders(c, m, counterparty)
-        if bucket != m.fund and b.position.lots != 0 and take_over(c, m, bucket):
+        if not deleverage_step(c, m, bucket, counterparty):
+            c.buckets[counterparty].is_tried |= PASSED_OVER
+            append_slot(c, &m.refused, counterparty)
+        elif bucket != m.fund and b.position.lots != 0 and take_over(c, m, bucket):
             break
-    clear_refusals(c, m)
+    for at in range(m.refused.count):  # candidates again in the next run
+        c.buckets[m.refused.slots[at]].is_tried &= TRIED
+        ranking_add(c, m, side, m.refused.slots[at])
+    m.refused.count = 0
 
 
 cdef inline void liquidate(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogil:
@@ -210,43 +170,8 @@ cdef inline void liquidate(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogil
     event.qty = abs64(b.position.lots)
     event.amount = b.position.collateral
     update_reservation(c, b)
-    if liquidatable(&m.spec, &b.position, m.funding_index, m.mark_price):
-        b.is_stuck |= 1
-        m.stuck_count += 1
-    touch_bucket(c, m, bucket)
-
-
-cdef inline uint32_t next_liquidatable(CoreC* c, MarketC* m) noexcept nogil:
-    """Bucket that the mark has reached, longs before shorts; 0 when there is none."""
-    cdef uint32_t slot
-    if m.heaps[0].count:
-        slot = m.heaps[0].slots[0]
-        if c.buckets[slot].liquidation_price >= m.mark_price:
-            return slot
-    if m.heaps[1].count:
-        slot = m.heaps[1].slots[0]
-        if c.buckets[slot].liquidation_price <= m.mark_price:
-            return slot
-    return 0
-
-
-cdef inline void liquidate_all(CoreC* c, MarketC* m) noexcept nogil:
-    """Every position that the mark has reached; each is tried once a tick."""
-    cdef uint32_t slot
-    refresh_keys(c, m)
-    while True:
-        slot = next_liquidatable(c, m)
-        if slot == 0:
-            break
-        liquidate(c, m, slot)
-        trim_all(c)
-        refresh_keys(c, m)
-    if m.stuck_count:
-        m.stuck_count = 0
-        for slot in range(1, c.bucket_top):
-            if c.buckets[slot].is_stuck and c.buckets[slot].market == m.slot:
-                c.buckets[slot].is_stuck = 0
-                touch_bucket(c, m, slot)
+    b.is_tried |= TRIED
+    append_slot(c, &m.tried, bucket)
 
 
 cdef inline void unwind_fund(CoreC* c, MarketC* m, bint in_grace) noexcept nogil:
@@ -283,3 +208,25 @@ cdef inline void unwind_fund(CoreC* c, MarketC* m, bint in_grace) noexcept nogil
         commit(c, m, m.fund, &closed)
         settle_maker(c, m, maker_slot, lots, &made)
         trim_all(c)
+
+
+cdef inline void liquidate_all(CoreC* c, MarketC* m, bint in_grace) noexcept nogil:
+    """Every position that the mark has reached, each once a tick; then the fund's turn."""
+    cdef uint32_t slot, at
+    refresh_index(c, m)
+    m.is_liquidating = 1
+    if not in_grace:
+        find_due(c, m)
+        slot = next_due(c, m)
+        while slot:
+            liquidate(c, m, slot)
+            trim_all(c)
+            refresh_index(c, m)
+            slot = next_due(c, m)
+    unwind_fund(c, m, in_grace)
+    m.is_liquidating = 0
+    m.due.count = 0
+    forget_ranking(m)
+    for at in range(m.tried.count):
+        c.buckets[m.tried.slots[at]].is_tried = 0
+    m.tried.count = 0

@@ -25,6 +25,13 @@ cdef extern from *:
         return memory == MAP_FAILED ? NULL : memory;
     #endif
     }
+    static inline void* bh_reserve_dense(size_t length) {
+        void* memory = bh_reserve(length);
+    #ifndef BH_WATCHED
+        if (memory != NULL) madvise(memory, length, MADV_HUGEPAGE);  /* a refusal costs speed */
+    #endif
+        return memory;
+    }
     static inline void bh_release(void* memory, size_t length) {
     #ifdef BH_WATCHED
         (void) length;
@@ -35,4 +42,6 @@ cdef extern from *:
     }
     """
     void* reserve "bh_reserve"(uint64_t length) noexcept nogil  # NULL when the system refuses
+    # As `reserve`, for arrays that fill from the front and are read anywhere: in large pages.
+    void* reserve_dense "bh_reserve_dense"(uint64_t length) noexcept nogil
     void release "bh_release"(void* memory, uint64_t length) noexcept nogil

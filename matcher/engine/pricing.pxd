@@ -7,7 +7,7 @@ from margin_core.funding cimport (
     IMPACT_LEVELS_MAX, ImpactC, impact_premium_ppm, impact_price_x256, index_step_e6,
     middle_premium_ppm, settlement_rate_ppm, start_impact, take_level)
 from matcher.engine.ladder cimport next_down, next_up
-from matcher.engine.liquidating cimport liquidate_all, touch_all, unwind_fund
+from matcher.engine.liquidating cimport liquidate_all
 from matcher.engine.states cimport is_continuous
 from matcher.engine.store cimport FUNDING, PRICE, emit, now_s
 from matcher.engine.trigger cimport fire_triggers
@@ -104,7 +104,6 @@ cdef inline void settle_market_funding(CoreC* c, MarketC* m) noexcept nogil:
     event = emit(c, FUNDING, m)
     event.amount = m.funding_index
     event.amount_2 = rate
-    touch_all(c, m)
 
 
 cdef inline bint is_fresh(const CoreC* c, const MarketC* m) noexcept nogil:
@@ -138,6 +137,4 @@ cdef inline void update_price(
     if not is_continuous(m) or not is_fresh(c, m):
         return
     fire_triggers(c, m)
-    if not waits:
-        liquidate_all(c, m)
-    unwind_fund(c, m, waits)
+    liquidate_all(c, m, waits)

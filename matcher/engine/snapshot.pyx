@@ -15,8 +15,8 @@ from libc.string cimport memcpy, memset
 
 from matcher.engine.ladder cimport mark_level, next_up
 from matcher.engine.types cimport (
-    AccountC, BucketC, CoreC, ExtraC, HeapC, LadderC, LevelC, MARKETS_MAX, MarketC, NEAR_MARKETS,
-    NonceC, OrderC)
+    AccountC, BucketC, CoreC, ExtraC, LadderC, LeafC, LevelC, ListedC, MARKETS_MAX, MarketC,
+    NEAR_MARKETS, NonceC, OrderC)
 
 cdef extern from *:
     """
@@ -46,18 +46,15 @@ cdef int core_arrays(CoreC* c, ArrayC* out) noexcept nogil:
     out[4] = ArrayC(<void**> &c.extras, sizeof(ExtraC), c.order_top, c.order_capacity, 1)
     out[5] = ArrayC(<void**> &c.timed, sizeof(uint32_t), c.timed_count, c.order_capacity, 1)
     out[6] = ArrayC(<void**> &c.trims, sizeof(uint32_t), 0, c.bucket_capacity, 1)
-    return 7
+    out[7] = ArrayC(<void**> &c.listed, sizeof(ListedC), c.bucket_top, c.bucket_capacity, 1)
+    out[8] = ArrayC(
+        <void**> &c.tree_nodes, sizeof(LeafC), c.tree_node_top, c.tree_node_capacity, 1)
+    return 9
 
 
 cdef int market_arrays(MarketC* m, ArrayC* out) noexcept nogil:
     out[0] = ArrayC(<void**> &m.dirty, sizeof(uint32_t), m.dirty_count, m.dirty_capacity, 0)
-    out[1] = heap_array(&m.heaps[0])
-    out[2] = heap_array(&m.heaps[1])
-    return 3
-
-
-cdef inline ArrayC heap_array(HeapC* heap) noexcept nogil:
-    return ArrayC(<void**> &heap.slots, sizeof(uint32_t), heap.count, heap.capacity, 0)
+    return 1
 
 
 cdef inline LadderC* ladder_at(MarketC* m, int k) noexcept nogil:
@@ -84,6 +81,12 @@ cdef void forget_market(MarketC* m) noexcept nogil:
     cdef int k
     for k in range(market_arrays(m, arrays)):
         arrays[k].at[0] = NULL
+    # Lists of a tick, empty between commands: due.entries, ranking.entries, found.slots …
+    memset(&m.due, 0, sizeof(m.due))
+    memset(m.ranking, 0, sizeof(m.ranking))
+    memset(&m.found, 0, sizeof(m.found))
+    memset(&m.tried, 0, sizeof(m.tried))
+    memset(&m.refused, 0, sizeof(m.refused))
     for k in range(LADDERS):
         ladder_at(m, k).levels = NULL
         memset(ladder_at(m, k).bits, 0, sizeof(ladder_at(m, k).bits))

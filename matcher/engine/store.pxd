@@ -199,14 +199,13 @@ cdef inline uint32_t ensure_bucket(CoreC* c, uint32_t account, MarketC* m) noexc
             c.bucket_of[<uint64_t> account * MARKETS_MAX + m.slot] = slot
         c.buckets[slot].account = account
         c.buckets[slot].market = m.slot
-        c.buckets[slot].liquidation_price = -1
         c.buckets[slot].position.funding_index = m.funding_index
         m.bucket_count += 1
     return slot
 
 
 cdef inline void touch_bucket(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
-    """Its liquidation price must be computed again before the next mark is judged."""
+    """Its place in the liquidation index is renewed before the next mark is judged."""
     cdef uint32_t* grown
     if c.buckets[slot].is_dirty or slot == m.fund:
         return

@@ -2,7 +2,8 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from margin_core.types cimport PositionC, SpecC
+from margin_core.fixed_point cimport bh_int128
+from margin_core.types cimport PositionC, SpecC, TIERS_MAX_C
 
 cdef extern from *:
     """
@@ -18,6 +19,9 @@ cdef enum:
     SLOT_BITS = 28
     TRIALS_MAX = 256             # accounts that one fill-or-kill order may meet
     QUEUES_MAX = 256             # icebergs of one level that one trial may meet
+    LEAF_ENTRIES = 84            # so that a node has a kilobyte
+    INNER_ENTRIES = 63
+    TREE_HEIGHT_MAX = 8
 
 cdef enum MarketStateC:
     STATE_OPEN = 1
@@ -136,19 +140,21 @@ cdef struct BucketC:             # an account's isolated position in one market
     int64_t margin[2]            # quote; unfilled margin of opening orders, by side
     int64_t lots[2]              # lots; unfilled lots of opening orders, by side
     int64_t reserved             # quote; what the orders hold of the account's free balance
-    int64_t liquidation_price    # ticks; key in the heap, -1 none
     uint32_t account
     uint32_t market              # slot
     uint32_t orders              # newest order's slot
-    uint32_t heap_at             # position in the heap + 1, 0 = not in it
-    uint8_t heap_side            # 0 long, 1 short
-    uint8_t is_dirty
-    uint8_t is_frozen
-    uint8_t is_stuck             # liquidation found no counterparty in this tick
     uint32_t order_count
     uint32_t followers           # reduce-only orders
+    uint8_t is_dirty             # its place in the liquidation index is out of date
+    uint8_t is_frozen
+    uint8_t is_tried             # bit 0: liquidated in this tick; bit 1: passed over by this ADL
     uint8_t after                # of AfterC
-    uint8_t padding[19]          # to two cache lines
+    uint8_t padding[32]          # to two cache lines
+
+cdef struct ListedC:             # what a bucket's entries in the liquidation index are made of
+    int64_t lots                 # signed; 0: it has none
+    int64_t worth                # quote; collateral less entry value, of a short plus entry value
+    int64_t funding_index        # quote per lot * 10^6
 
 cdef struct AccountC:            # one cache line
     int64_t free                 # quote; what the chain holds as free, reservations included
@@ -169,18 +175,58 @@ cdef struct LadderC:             # price levels with a bitmap tree, 64 children 
     uint32_t best                # ticks, 0 none; kept for the book's sides
     uint64_t bytes               # mapped
 
-cdef struct HeapC:               # bucket slots, most endangered first
+cdef struct SlotsC:              # a list that grows
     uint32_t* slots
     uint32_t count
     uint32_t capacity
-    uint32_t is_short
+
+cdef struct LeafC:               # sorted by key, then slot
+    uint32_t count
+    uint32_t next_free
+    int64_t keys[LEAF_ENTRIES]
+    uint32_t slots[LEAF_ENTRIES]
+    uint64_t padding
+
+cdef struct InnerC:              # child k holds what is not below entry k and below entry k + 1
+    uint32_t count
+    uint32_t next_free
+    int64_t keys[INNER_ENTRIES]
+    uint32_t slots[INNER_ENTRIES]
+    uint32_t children[INNER_ENTRIES]
+    uint64_t padding
+
+cdef struct TreeC:
+    uint32_t root                # 0 empty
+    uint32_t height              # 0: the root is a leaf
+
+cdef struct DueC:                # min-heap: side, price and slot in one number
+    uint64_t* entries
+    uint32_t count
+    uint32_t capacity
+
+cdef struct RankedC:
+    bh_int128 rank               # LIQ-4
+    uint32_t slot
+
+cdef struct RankingC:            # max-heap of a side's positions, made once a tick if needed
+    RankedC* entries
+    uint32_t count
+    uint32_t capacity
+    uint32_t is_live
 
 cdef struct MarketC:
     SpecC spec
     LadderC sides[2]             # bids, asks
     LadderC triggers[4]          # mark at or above, at or below; last price likewise
-    HeapC heaps[2]               # longs, shorts
-    uint32_t* dirty              # buckets whose liquidation price must be computed again
+    TreeC index[2][TIERS_MAX_C]  # longs, shorts; of each tier
+    int32_t key_shift            # bits that keys of the index leave out
+    int32_t is_liquidating
+    DueC due                     # liquidatable positions of this tick
+    RankingC ranking[2]
+    SlotsC found                 # scratch
+    SlotsC tried                 # in this tick
+    SlotsC refused               # as counterparties by this ADL
+    uint32_t* dirty              # buckets whose place in the index is out of date
     uint32_t dirty_count
     uint32_t dirty_capacity
     uint32_t bucket_count
@@ -190,7 +236,6 @@ cdef struct MarketC:
     uint32_t trail_count
     uint32_t last_count          # orders that wait for the last price
     uint8_t has_traded           # in this command, while orders wait for the last price
-    uint32_t stuck_count         # liquidations of this tick that found no counterparty
     uint32_t fund                # bucket of the insurance fund
     uint16_t market_id
     uint8_t slot
@@ -224,6 +269,7 @@ cdef struct TrialC:              # a resting side while a fill-or-kill order is 
 cdef struct CoreC:
     OrderC* orders
     BucketC* buckets
+    ListedC* listed              # [bucket]
     AccountC* accounts
     uint32_t* bucket_of          # [account * MARKETS_MAX + market slot], slots from NEAR_MARKETS
     NonceC* nonces
@@ -231,6 +277,10 @@ cdef struct CoreC:
     EventC* retired[64]          # smaller event buffers; views of them may still be held
     uint32_t retired_count
     MarketC* markets[MARKETS_MAX]
+    LeafC* tree_nodes            # the pool of every market's index
+    uint32_t tree_node_capacity
+    uint32_t tree_node_top       # 1: none was used; node 0 means none
+    uint32_t tree_node_free
     TrialC trials[TRIALS_MAX]
     ExtraC* extras               # [order slot]
     uint32_t* timed              # heap of order slots by expiry, then age

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from matcher.feed.market_data import MarketDataFeed
     from matcher.feed.settlement import SettlementLog
 
+_PPM: Final = 1_000_000
+_INT64_MAX: Final = 2**63 - 1
 _STEP_STARTED: Final = 1
 _STEP_FILLED: Final = 2
 _STEP_TAKEN_OVER: Final = 3
@@ -265,13 +267,15 @@ class Dispatcher:
 
     def _on__adl(self, event: Event) -> None:
         item_seq = self._add_item(event)
+        factor = event.amount_2_quote if event.amount_quote > 0 else _PPM
+        rank = max(-_INT64_MAX, min(_INT64_MAX, event.amount_quote * factor))
         for index, is_bankrupt in ((event.account_2, True), (event.account, False)):
             body = account.PositionDeleveraged(
                 event.market_id,
                 event.qty_lots,
                 event.price_ticks,
                 is_bankrupt,
-                event.amount_quote,
+                rank,
                 item_seq,
             )
             self._emit(index, body)

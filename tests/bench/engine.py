@@ -38,6 +38,7 @@ POSITIONS: Final = 1_000_000
 POSITIONS_FEW: Final = 10_000
 LIQUIDATED: Final = 100
 TICKS: Final = 9
+OTHER_WORK: Final = np.ones(1 << 24)
 
 
 def prepared(name: str, count: int = COUNT) -> Replay:
@@ -183,15 +184,19 @@ def measure_latency() -> Iterator[Result]:
 def pairs(count: int, weak: int) -> Array:
     """Return orders that open `count` positions of one lot, half of them long.
 
-    The first `weak` longs come in groups of `LIQUIDATED`, each group with less to lose than the
-    next; all others have half of their notional as margin.
+    `weak` longs, spread over all, come in groups of `LIQUIDATED`, each group with less to lose than
+    the next; all others have half of their notional as margin.
     """
     records = np.zeros(count, COMMAND)
     is_buy = np.arange(count) % 2  # a seller rests, the buyer after him takes it
     replay.place(records, 1 - is_buy, np.arange(1, count + 1), replay.MARK_TICKS, 1)
     records["nonce"], records["tif"] = 1, is_buy
     records["amount"] = replay.MARK_TICKS // 2
-    records["amount"][1 : 2 * weak : 2] = margin_of_group(np.arange(weak) // LIQUIDATED)
+    if weak:
+        group = np.random.default_rng(1).permutation(weak) // LIQUIDATED
+        records["amount"][1 : 2 * weak * (count // 2 // weak) : 2 * (count // 2 // weak)] = (
+            margin_of_group(group)
+        )
     return records
 
 
@@ -213,17 +218,21 @@ def tick_engine(count: int) -> Engine:
     return engine
 
 
-def tick_ns(engine: Engine, number: int) -> tuple[float, float]:
-    """Move the mark over the next group's liquidation prices; return (CPU time, wall time)."""
-    record = replay.index_price(984_500 - 3_000 * number).pack()
+def tick_ns(engine: Engine, price: int, time_ns: int, liquidated: int) -> tuple[float, float]:
+    """Bring a price after other work has taken the caches; return (CPU time, wall time)."""
+    command = replay.index_price(price)._replace(time_ns=time_ns, aux=time_ns // 10**6)
+    record = command.pack()
+    OTHER_WORK.sum()
     wall_ns, cpu_ns = time.perf_counter_ns(), time.process_time_ns()
     events = engine.apply_view(record)
     cpu_ns, wall_ns = time.process_time_ns() - cpu_ns, time.perf_counter_ns() - wall_ns
     kinds = np.frombuffer(events, EVENT)["kind"]
     counted = [int((kinds == kind).sum()) for kind in (
         EventKind.LIQUIDATION_STARTED, EventKind.LIQUIDATION_FILL)]  # fmt: skip
-    if counted != [LIQUIDATED, LIQUIDATED]:
-        raise ValueError(f"engine.tick_1m: {counted} liquidations and fills, not {LIQUIDATED}")
+    if counted != [liquidated, liquidated]:
+        raise ValueError(f"engine.tick_1m: {counted} liquidations and fills, not {liquidated}")
+    if time_ns > replay.TIME_NS and not (kinds == EventKind.FUNDING).any():
+        raise ValueError("engine.tick_1m: funding was not settled")
     return cpu_ns, wall_ns
 
 
@@ -231,25 +240,31 @@ def measure_tick() -> Iterator[Result]:
     """One mark tick that liquidates 100 of a million; the limit is the same among 10,000."""
     engines = {count: tick_engine(count) for count in (POSITIONS, POSITIONS_FEW)}
     times: dict[int, list[tuple[float, float]]] = {count: [] for count in engines}
+    funding: dict[int, list[tuple[float, float]]] = {count: [] for count in engines}
     for number in range(TICKS):
+        price = 984_500 - 3_000 * number
         for count, engine in engines.items():
-            times[count].append(tick_ns(engine, number))
-    cpu = {count: statistics.median(run[0] for run in runs) for count, runs in times.items()}
-    yield Result(
-        "engine.tick_1m",
-        cpu[POSITIONS],
-        "ns",
-        cpu[POSITIONS_FEW],
-        {
-            "positions": POSITIONS,
-            "liquidated": LIQUIDATED,
-            "limit": f"the same tick with {POSITIONS_FEW} positions, in turn",
-            "rounds": TICKS,
-            "value": "median CPU time",
-            "wall_ns": statistics.median(run[1] for run in times[POSITIONS]),
-            "limit_wall_ns": statistics.median(run[1] for run in times[POSITIONS_FEW]),
-        },
-    )
+            times[count].append(tick_ns(engine, price, replay.TIME_NS, LIQUIDATED))
+    for number in range(1, TICKS + 1):
+        time_ns = replay.TIME_NS + 3_600 * 10**9 * number
+        for count, engine in engines.items():
+            funding[count].append(tick_ns(engine, price, time_ns, 0))
+    conditions: dict[str, object] = {
+        "positions": POSITIONS,
+        "limit": f"the same tick with {POSITIONS_FEW} positions, in turn",
+        "caches": f"taken by other work before each tick: a pass over {OTHER_WORK.nbytes >> 20} MB",
+        "rounds": TICKS,
+        "value": "median CPU time",
+    }
+    for name, liquidated, runs in (
+        ("engine.tick_1m", LIQUIDATED, times),
+        ("engine.tick_1m.funding", 0, funding),
+    ):
+        cpu = {count: statistics.median(run[0] for run in runs[count]) for count in engines}
+        wall = {count: statistics.median(run[1] for run in runs[count]) for count in engines}
+        walls = {"wall_ns": wall[POSITIONS], "limit_wall_ns": wall[POSITIONS_FEW]}
+        more = {"liquidated": liquidated} | walls
+        yield Result(name, cpu[POSITIONS], "ns", cpu[POSITIONS_FEW], conditions | more)
 
 
 def resident_bytes() -> int:

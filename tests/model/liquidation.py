@@ -98,9 +98,10 @@ class Waterfall(Pricing):
         except RefusedError:
             passed.add(other)
             return True
+        profit_ppm, leverage_ppm = rules.adl_factors(counter)
         self.say(
             "ADL", market, account=other[0], account_2=account, side=int(p.lots < 0),
-            price=rules.bankruptcy_price(p), qty=lots,
+            price=rules.bankruptcy_price(p), qty=lots, amount=profit_ppm, amount_2=leverage_ppm,
         )  # fmt: skip
         if account == FUND:
             after.margin, after.free = after.margin + after.free, 0

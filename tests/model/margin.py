@@ -171,11 +171,14 @@ class Market(Requirements):
             raise RefusedError("BANKRUPT")
         return p, counter
 
-    def adl_rank(self, p: Bucket) -> int:
+    def adl_factors(self, p: Bucket) -> tuple[int, int]:
+        """LIQ-4: unrealised profit on entry value, and leverage, at the mark, in ppm."""
         notional = abs(p.lots) * self.mark * self.unit
         profit = notional - p.value if p.lots > 0 else p.value - notional
-        pnl_ppm = profit * PPM // max(p.value, 1)
-        leverage_ppm = notional * PPM // max(self.equity(p), 1)
+        return profit * PPM // max(p.value, 1), notional * PPM // max(self.equity(p), 1)
+
+    def adl_rank(self, p: Bucket) -> int:
+        pnl_ppm, leverage_ppm = self.adl_factors(p)
         if pnl_ppm <= 0:
             return pnl_ppm * PPM
         return min(pnl_ppm, 2**60) * min(leverage_ppm, 2**60)

@@ -16,7 +16,7 @@ from tests.unit.engine.venue import BUY, IOC, NS, SELL, START_S, Venue, spec_of
 
 ENGINE = Path(__file__).resolve().parents[3] / "matcher/engine"
 HEADER = struct.Struct("<8sII4Qq")
-STRUCTS = ("CoreC", "MarketC", "LadderC", "HeapC")
+STRUCTS = ("CoreC", "MarketC", "LadderC", "SlotsC", "DueC", "RankingC")
 
 
 def busy_venue() -> Venue:

@@ -1,0 +1,131 @@
+"""A check of auto-deleveraging from public data: positions, mark, funding index, events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from margin_core.rules import (
+    MarginState,
+    Verdict,
+    adl_rank,
+    apply_adl,
+    apply_takeover,
+    bankruptcy_price_ticks,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from margin_core.market_spec import MarketSpec
+
+
+class AdlItem(NamedTuple):
+    """One counterparty's share of a run. `account` is whatever names it."""
+
+    account: int
+    qty_lots: int
+    price_ticks: int
+
+
+class AdlError(ValueError):
+    """A run of ADL is not the one that LIQ-4 prescribes."""
+
+
+def adl_run(
+    spec: MarketSpec,
+    bankrupt: MarginState,
+    positions: Mapping[int, MarginState],
+    fund: MarginState | None,
+    *,
+    funding_index_e6: int,
+    mark_price_ticks: int,
+) -> list[AdlItem]:
+    """Return the items that LIQ-4 prescribes for a position that the fund cannot take over.
+
+    Args:
+        spec: The market's parameters.
+        bankrupt: The liquidatable position, after what the book took of it.
+        positions: All others of the market that are not frozen, without the fund's, the oldest
+            first: those of its own side are passed over.
+        fund: The insurance fund's position; None: the bankrupt is the fund itself (LIQ-7).
+        funding_index_e6: Of the market, in quote per lot times 10^6.
+        mark_price_ticks: Of the price row under which the run happened.
+
+    Returns:
+        Highest rank first, among equal ones the oldest; as few as close the position or let the
+        fund carry the rest; what no rule admits is passed over. Prices in ticks, rounded against
+        the bankrupt (MARG-6).
+
+    Raises:
+        ValueError: An argument is beyond the bounds of SPEC §1.
+    """
+    at = {"funding_index_e6": funding_index_e6, "mark_price_ticks": mark_price_ticks}
+    items: list[AdlItem] = []
+    side = bankrupt.position_lots > 0
+    others = [
+        (account, state)
+        for account, state in positions.items()
+        if state.position_lots and (state.position_lots > 0) != side
+    ]
+    others.sort(key=lambda other: -adl_rank(spec, other[1], **at))  # stable: the oldest stays first
+    for account, state in others:
+        if bankrupt.position_lots == 0 or (items and carries(spec, bankrupt, fund, at)):
+            break
+        qty_lots = min(abs(bankrupt.position_lots), abs(state.position_lots))
+        price = bankruptcy_price_ticks(spec, bankrupt, funding_index_e6=funding_index_e6)
+        assert price is not None, "an open position has one"
+        outcome, _ = apply_adl(spec, bankrupt, state, qty_lots=qty_lots, **at)
+        if outcome.verdict is Verdict.OK:
+            items.append(AdlItem(account, qty_lots, price))
+            bankrupt = outcome.state
+    return items
+
+
+def carries(
+    spec: MarketSpec, bankrupt: MarginState, fund: MarginState | None, at: dict[str, int]
+) -> bool:
+    """Whether the fund can take what is left (LIQ-3)."""
+    if fund is None:
+        return False
+    outcome, _ = apply_takeover(
+        spec,
+        bankrupt,
+        fund,
+        funding_index_e6=at["funding_index_e6"],
+        mark_price_ticks=at["mark_price_ticks"],
+    )
+    return outcome.verdict is Verdict.OK
+
+
+def check_adl(
+    spec: MarketSpec,
+    bankrupt: MarginState,
+    positions: Mapping[int, MarginState],
+    fund: MarginState | None,
+    items: Sequence[AdlItem],
+    *,
+    funding_index_e6: int,
+    mark_price_ticks: int,
+) -> None:
+    """Check a run that a venue reports against the one that LIQ-4 prescribes; see `adl_run`.
+
+    Raises:
+        AdlError: Somebody was taken out of turn, for too much, at a wrong price, without need, or
+            was spared; the message names the first difference.
+        ValueError: An argument is beyond the bounds of SPEC §1.
+    """
+    expected = adl_run(
+        spec,
+        bankrupt,
+        positions,
+        fund,
+        funding_index_e6=funding_index_e6,
+        mark_price_ticks=mark_price_ticks,
+    )
+    for number, item in enumerate(items):
+        if number == len(expected):
+            raise AdlError(f"LIQ-4: item {number}: {item}: nothing more was needed")
+        if item != expected[number]:
+            raise AdlError(f"LIQ-4: item {number}: {item}: expected {expected[number]}")
+    if len(items) < len(expected):
+        raise AdlError(f"LIQ-4: item {len(items)}: missing: expected {expected[len(items)]}")
