@@ -39,6 +39,7 @@ class Tally:
     adl_needed: float = 0.0  # what the bankrupt lacked at the mark
     adl_taken: float = 0.0  # what the counterparties gave up against the mark
     adl_for_fund: float = 0.0  # what they gave up when the fund itself was closed (LIQ-7)
+    adl_tick: float = 0.0  # a tick of every lot that ADL closed: B rounds against the bankrupt
     fund_low: float = 0.0  # what the fund lost, day by day
 
     def add(self, other: Tally) -> None:
@@ -84,6 +85,7 @@ def tally_of(done: Any) -> Tally:
         adl_taken=taken,
         adl_needed=needed,
         adl_for_fund=for_fund,
+        adl_tick=float(qty[adl].sum()) / USD,
     )
 
 
