@@ -95,7 +95,7 @@ fuzz: setup ## fuzz the engine under sanitizers for SECONDS=60; INPUT=file runs 
 	@python -m tests.fuzz --seconds $(or $(SECONDS),60) $(if $(INPUT),--input $(INPUT))
 
 # Model, kernel and contract on a million fresh states, then properties and fuzz tests for longer.
-soak: setup ## the random tests for as long as it takes: an hour or more; STATES=1000000
+soak: setup ## the random tests for hours: model, kernel and contract on STATES=1000000
 	python -m tests.differential.soak --states $(or $(STATES),1000000)
 	BULKHEAD_SOAK_STATES=200000 python -m pytest -q tests/differential
 	HYPOTHESIS_PROFILE=soak python -m pytest -q tests/property
