@@ -40,7 +40,7 @@ class Way(NamedTuple):
 def replaced(wire: SignedOrder) -> Made:
     order, signature = convert.order_of(wire, "order")
     cancel = Command(4, account=ACCOUNT, nonce=2**64 - 1)
-    return convert.replace_command(cancel, order, signature, ACCOUNT)
+    return convert.replace_command(cancel, order, signature, ACCOUNT, 2**32 - 1)
 
 
 def observed(wire: SignedIndexPrice) -> Made:
