@@ -6,6 +6,7 @@ from typing import Final
 
 PPM: Final = 1_000_000
 PRICE_TICKS_MAX: Final = 2**27 - 1
+FEE_PPM_MAX: Final = 100_000
 ORDER_LOTS_MAX: Final = 2**32 - 2
 POSITION_LOTS_MAX: Final = 2**40
 QUOTE_MAX: Final = 2**60

@@ -91,6 +91,8 @@ def equity_quote(
 ) -> int:
     """Return collateral less funding owed plus profit at the mark. Exact but for the funding.
 
+    Of an inverse contract the worth at the mark rounds against the trader.
+
     Args:
         spec: Parameters of the market.
         state: The position.
@@ -104,41 +106,72 @@ def equity_quote(
         ValueError: A value is outside its bounds.
         OverflowError: More than 2^60 quote of funding would be owed.
 
-    Source: MARG-2.
+    Source: MARG-2, COIN-1.
     """
 
 def maintenance_requirement_quote(
-    spec: MarketSpec, *, position_lots: int, mark_price_ticks: int
+    spec: MarketSpec,
+    *,
+    position_lots: int,
+    mark_price_ticks: int,
+    index_price_ticks: int | None = None,
 ) -> int:
     """Return the equity below which a position is liquidatable, the closing fee included.
 
-    Rounds up: against the trader. The same for a long and a short; 0 when flat.
+    Rounds up: against the trader. Of a linear contract the same for a long and a short; 0 when
+    flat. Of an option beyond its mark, which equity has paid already; a long's is 0.
 
     Args:
         spec: Parameters of the market.
         position_lots: Signed lots, |x| ≤ `position_lots_max`.
         mark_price_ticks: 1 to `price_ticks_max`.
+        index_price_ticks: Price of the underlying, 1 to `price_ticks_max`; options only.
 
     Returns:
-        Quote, 0 to 2^60.
+        Quote, 0 to 2^60; of a short option below 2^63.
 
     Raises:
         ValueError: A value is outside its bounds.
 
-    Source: MARG-3, MKT-2.
+    Source: MARG-3, MKT-2, COIN-1, OPT-1, OPT-2.
     """
 
 def initial_requirement_quote(
-    spec: MarketSpec, *, position_lots: int, mark_price_ticks: int
+    spec: MarketSpec,
+    *,
+    position_lots: int,
+    mark_price_ticks: int,
+    index_price_ticks: int | None = None,
 ) -> int:
     """Return the equity that opening, adding and taking out must leave, closing fee included.
 
-    Rounds up: against the trader. The same for a long and a short; 0 when flat.
+    Rounds up: against the trader. Of a linear contract the same for a long and a short; 0 when
+    flat. Of an option beyond its mark, which equity has paid already; a long's is its worth.
 
     Args:
         spec: Parameters of the market.
         position_lots: Signed lots, |x| ≤ `position_lots_max`.
         mark_price_ticks: 1 to `price_ticks_max`.
+        index_price_ticks: Price of the underlying, 1 to `price_ticks_max`; options only.
+
+    Returns:
+        Quote, 0 to 2^60; of a short option below 2^63.
+
+    Raises:
+        ValueError: A value is outside its bounds.
+
+    Source: MARG-3, MKT-2, COIN-1, OPT-1, OPT-2.
+    """
+
+def worth_quote(spec: MarketSpec, *, position_lots: int, price_ticks: int) -> int:
+    """Return what a position is worth at a price: its notional, of an inverse contract in coins.
+
+    Exact; of an inverse contract rounded against the trader, up for a long and down for a short.
+
+    Args:
+        spec: Parameters of the market.
+        position_lots: Signed lots, |x| ≤ `position_lots_max`.
+        price_ticks: 1 to `price_ticks_max`.
 
     Returns:
         Quote, 0 to 2^60.
@@ -146,11 +179,34 @@ def initial_requirement_quote(
     Raises:
         ValueError: A value is outside its bounds.
 
-    Source: MARG-3, MKT-2.
+    Source: NUM-1, COIN-1.
+    """
+
+def fee_quote(spec: MarketSpec, *, qty_lots: int, price_ticks: int, fee_ppm: int) -> int:
+    """Return the fee of a fill. Rounds up.
+
+    Args:
+        spec: Parameters of the market.
+        qty_lots: 1 to `position_lots_max`.
+        price_ticks: 1 to `price_ticks_max`.
+        fee_ppm: Rate, 0 to 100 000.
+
+    Returns:
+        Quote.
+
+    Raises:
+        ValueError: A value is outside its bounds.
+
+    Source: FILL-1, NUM-3.
     """
 
 def is_liquidatable(
-    spec: MarketSpec, state: _State, *, funding_index_e6: int, mark_price_ticks: int
+    spec: MarketSpec,
+    state: _State,
+    *,
+    funding_index_e6: int,
+    mark_price_ticks: int,
+    index_price_ticks: int | None = None,
 ) -> bool:
     """Return whether equity is below maintenance at the mark; equality is safe.
 
@@ -159,6 +215,7 @@ def is_liquidatable(
         state: The position. Flat is never liquidatable.
         funding_index_e6: Funding index of the market now, |x| ≤ 2^62.
         mark_price_ticks: 1 to `price_ticks_max`.
+        index_price_ticks: Price of the underlying, 1 to `price_ticks_max`; options only.
 
     Raises:
         ValueError: A value is outside its bounds.
@@ -168,17 +225,23 @@ def is_liquidatable(
     """
 
 def liquidation_price_ticks(
-    spec: MarketSpec, state: _State, *, funding_index_e6: int
+    spec: MarketSpec,
+    state: _State,
+    *,
+    funding_index_e6: int,
+    index_price_ticks: int | None = None,
 ) -> int | None:
     """Return the first tick at which the position is liquidatable.
 
     For a long the largest such tick in [0, `price_ticks_max`], for a short the smallest in
-    [1, `price_ticks_max`]. Exact: one root per tier, no search.
+    [1, `price_ticks_max`], of an inverse contract both from 1. Exact: a root per tier, no search.
+    An option's is a price of the option while its underlying stands.
 
     Args:
         spec: Parameters of the market.
         state: The position.
         funding_index_e6: Funding index of the market now, |x| ≤ 2^62.
+        index_price_ticks: Price of the underlying, 1 to `price_ticks_max`; options only.
 
     Returns:
         Ticks; `None` when flat, or safe at every price.
@@ -187,14 +250,15 @@ def liquidation_price_ticks(
         ValueError: A value is outside its bounds.
         OverflowError: More than 2^60 quote of funding would be owed.
 
-    Source: MARG-5.
+    Source: MARG-5, COIN-2, OPT-3.
     """
 
 def bankruptcy_price_ticks(spec: MarketSpec, state: _State, *, funding_index_e6: int) -> int | None:
     """Return the tick at which equity is spent.
 
     Rounds against the trader, up for a long and down for a short: equity there is at least 0 and
-    less than one tick of the position. Not below 0; may exceed `price_ticks_max`.
+    less than one tick of the position. Not below 0; may exceed `price_ticks_max`. Of an inverse
+    contract between 1 and `price_ticks_max`, where a loss beyond the collateral may remain.
 
     Args:
         spec: Parameters of the market.
@@ -202,13 +266,13 @@ def bankruptcy_price_ticks(spec: MarketSpec, state: _State, *, funding_index_e6:
         funding_index_e6: Funding index of the market now, |x| ≤ 2^62.
 
     Returns:
-        Ticks; `None` when flat.
+        Ticks; `None` when flat, or an inverse short whose collateral covers it at every price.
 
     Raises:
         ValueError: A value is outside its bounds.
         OverflowError: More than 2^60 quote of funding would be owed.
 
-    Source: MARG-6.
+    Source: MARG-6, COIN-3.
     """
 
 def apply_fill(
@@ -225,6 +289,7 @@ def apply_fill(
     order_qty_lots: int | None = None,
     order_filled_lots: int = 0,
     free_quote: int = 0,
+    index_price_ticks: int | None = None,
 ) -> FillOutcome:
     """Fill a signed order: funding, then the closing part, then the opening part.
 
@@ -244,6 +309,7 @@ def apply_fill(
         order_qty_lots: Lots of the whole order; default: this fill is the whole order.
         order_filled_lots: Lots of the order that were filled before.
         free_quote: Free balance of the account, 0 to 2^60.
+        index_price_ticks: Price of the underlying, 1 to `price_ticks_max`; options only.
 
     Returns:
         The outcome. Refusals: `INSUFFICIENT_FREE_COLLATERAL`, `INSUFFICIENT_MARGIN`,
@@ -285,6 +351,7 @@ def apply_take_out(
     funding_index_e6: int,
     mark_price_ticks: int,
     amount_quote: int,
+    index_price_ticks: int | None = None,
 ) -> FillOutcome:
     """Move collateral out of a position into the free balance, down to the initial requirement.
 
@@ -294,6 +361,7 @@ def apply_take_out(
         funding_index_e6: Funding index of the market now, |x| ≤ 2^62.
         mark_price_ticks: Mark at which equity is judged, 1 to `price_ticks_max`.
         amount_quote: 1 to 2^60.
+        index_price_ticks: Price of the underlying, 1 to `price_ticks_max`; options only.
 
     Returns:
         The outcome. Refusals: `INSUFFICIENT_MARGIN`, `NO_POSITION`.
@@ -313,6 +381,7 @@ def liquidation_lots_max(
     mark_price_ticks: int,
     price_ticks: int,
     lots_max: int,
+    index_price_ticks: int | None = None,
 ) -> int:
     """Return how many lots of a liquidatable position a liquidation closes at a price.
 
@@ -323,6 +392,7 @@ def liquidation_lots_max(
         mark_price_ticks: Mark, 1 to `price_ticks_max`.
         price_ticks: Price of the resting order, 1 to `price_ticks_max`.
         lots_max: Lots on offer, 1 to |position|.
+        index_price_ticks: Price of the underlying, 1 to `price_ticks_max`; options only.
 
     Returns:
         The fewest lots that leave equity at maintenance plus buffer or above; `lots_max` when none
@@ -343,6 +413,7 @@ def apply_liquidation_fill(
     mark_price_ticks: int,
     qty_lots: int,
     price_ticks: int,
+    index_price_ticks: int | None = None,
 ) -> FillOutcome:
     """Close lots of a liquidatable position on the book; the fee goes to the insurance fund.
 
@@ -356,6 +427,7 @@ def apply_liquidation_fill(
         mark_price_ticks: Mark, 1 to `price_ticks_max`.
         qty_lots: Lots to close, 1 to 2^32 − 2.
         price_ticks: Price of the resting order, 1 to `price_ticks_max`.
+        index_price_ticks: Price of the underlying, 1 to `price_ticks_max`; options only.
 
     Returns:
         The outcome. Refusals: `NOT_LIQUIDATABLE`, `LIQUIDATION_PRICE` (beyond bankruptcy),
@@ -375,6 +447,7 @@ def apply_takeover(
     *,
     funding_index_e6: int,
     mark_price_ticks: int,
+    index_price_ticks: int | None = None,
 ) -> tuple[FillOutcome, FillOutcome]:
     """Move a liquidatable position to the insurance fund at its bankruptcy price, without fee.
 
@@ -384,6 +457,7 @@ def apply_takeover(
         fund: The fund's position in this market; may be flat, with or without collateral.
         funding_index_e6: Funding index of the market now, |x| ≤ 2^62.
         mark_price_ticks: Mark, 1 to `price_ticks_max`.
+        index_price_ticks: Price of the underlying, 1 to `price_ticks_max`; options only.
 
     Returns:
         Outcomes of the trader and of the fund, with one verdict. Refusals: `NOT_LIQUIDATABLE`,
@@ -437,6 +511,7 @@ def apply_adl(
     funding_index_e6: int,
     mark_price_ticks: int,
     qty_lots: int,
+    index_price_ticks: int | None = None,
 ) -> tuple[FillOutcome, FillOutcome]:
     """Close lots of a liquidatable position against the other side at its bankruptcy price.
 
@@ -447,6 +522,7 @@ def apply_adl(
         funding_index_e6: Funding index of the market now, |x| ≤ 2^62.
         mark_price_ticks: Mark, 1 to `price_ticks_max`.
         qty_lots: Lots to close on both sides, 1 to `position_lots_max`.
+        index_price_ticks: Price of the underlying, 1 to `price_ticks_max`; options only.
 
     Returns:
         Outcomes of the position and of the counterparty, with one verdict. Refusals:
@@ -482,4 +558,26 @@ def adl_rank(
         OverflowError: More than 2^60 quote of funding would be owed.
 
     Source: LIQ-4.
+    """
+
+def apply_settlement(
+    spec: MarketSpec, state: _State, *, funding_index_e6: int, index_price_ticks: int
+) -> FillOutcome:
+    """Close a position at the delivery of its contract, or at the end of its market, without fee.
+
+    Args:
+        spec: Parameters of the market.
+        state: The position before; flat afterwards.
+        funding_index_e6: Funding index of the market now, |x| ≤ 2^62.
+        index_price_ticks: Index at which it settles, 1 to `price_ticks_max`; of an option, the
+            price of its underlying, which pays its intrinsic value.
+
+    Returns:
+        The outcome, never refused. Collateral below 0 is what the insurance fund has to pay.
+
+    Raises:
+        ValueError: A value is outside its bounds.
+        OverflowError: More than 2^60 quote of funding would be owed.
+
+    Source: EXP-1.
     """

@@ -5,16 +5,16 @@ from typing import NamedTuple
 
 from libc.stdint cimport int64_t
 
-from margin_core.fixed_point cimport bh_int128
+from margin_core.fixed_point cimport bh_int128, ppm_up
 from margin_core.requirement cimport (
-    bankruptcy_price, equity, funding_owed, initial, liquidatable, liquidation_price, maintenance,
-    notional_of)
+    bankruptcy_price_for, charged_value, equity_for, funding_owed, initial_for,
+    liquidatable_for, liquidation_price_for, maintenance_for, worth_for)
 from margin_core.transitions cimport (
-    adl, adl_rank_of, fill, fund_fill, liquidation_fill, lots_to_restore, settle_funding,
-    start_fill, take_out, takeover, top_up)
-from margin_core.types cimport FillC, PositionC, SpecC
+    adl_for, adl_rank_for, fill_for, fund_fill_for, liquidation_fill_for, lots_to_restore_for,
+    settle_for, settle_funding, start_fill, take_out_for, takeover_for, top_up)
+from margin_core.types cimport FillC, INVERSE_PERPETUAL, OPTION_CALL, PositionC, SpecC
 
-from margin_core.limits import FUNDING_INDEX_E6_MAX, ORDER_LOTS_MAX, QUOTE_MAX
+from margin_core.limits import FEE_PPM_MAX, FUNDING_INDEX_E6_MAX, ORDER_LOTS_MAX, QUOTE_MAX
 from margin_core.market_spec import tier_amounts_quote
 
 
@@ -112,6 +112,13 @@ cdef int64_t checked_price(SpecC* s, str name, object value) except? -1:
     return checked(name, value, 1, s.price_ticks_max)
 
 
+cdef int64_t checked_underlying(SpecC* s, object value) except? -1:
+    """The price of an option's underlying; others have none: what is passed is not looked at."""
+    if s.kind < OPTION_CALL:
+        return 0
+    return checked_price(s, "index_price_ticks", value)
+
+
 cdef int64_t checked_index(SpecC* s, PositionC* p, object value) except? -1:
     """The market's funding index; the funding owed must stay inside 2^60."""
     index = checked("funding_index_e6", value, -FUNDING_INDEX_E6_MAX, FUNDING_INDEX_E6_MAX)
@@ -142,46 +149,75 @@ def equity_quote(spec, state, *, funding_index_e6, mark_price_ticks):
     cdef PositionC p
     load_spec(&s, spec)
     load_position(&p, &s, state)
-    return equity(&p, checked_index(&s, &p, funding_index_e6),
-                  checked_price(&s, "mark_price_ticks", mark_price_ticks), s.quote_per_tick_lot)
+    settle_funding(&p, checked_index(&s, &p, funding_index_e6))
+    return equity_for(
+        s.kind, &p, checked_price(&s, "mark_price_ticks", mark_price_ticks), s.quote_per_tick_lot)
 
 
-def maintenance_requirement_quote(spec, *, position_lots, mark_price_ticks):
+def worth_quote(spec, *, position_lots, price_ticks):
+    cdef SpecC s
+    load_spec(&s, spec)
+    lots = checked("position_lots", position_lots, -s.position_lots_max, s.position_lots_max)
+    return worth_for(
+        s.kind, s.quote_per_tick_lot, lots, checked_price(&s, "price_ticks", price_ticks))
+
+
+def fee_quote(spec, *, qty_lots, price_ticks, fee_ppm):
+    cdef SpecC s
+    load_spec(&s, spec)
+    lots = checked("qty_lots", qty_lots, 1, s.position_lots_max)
+    return ppm_up(
+        charged_value(
+            s.kind, s.quote_per_tick_lot, lots, checked_price(&s, "price_ticks", price_ticks)),
+        checked("fee_ppm", fee_ppm, 0, FEE_PPM_MAX))
+
+
+def maintenance_requirement_quote(
+    spec, *, position_lots, mark_price_ticks, index_price_ticks=None
+):
     cdef SpecC s
     load_spec(&s, spec)
     lots = checked("position_lots", position_lots, -s.position_lots_max, s.position_lots_max)
     if lots == 0:
         return 0
-    return maintenance(&s, notional_of(&s, lots, checked_price(
-        &s, "mark_price_ticks", mark_price_ticks)))
+    return maintenance_for(
+        s.kind, &s, lots, checked_price(&s, "mark_price_ticks", mark_price_ticks),
+        checked_underlying(&s, index_price_ticks))
 
 
-def initial_requirement_quote(spec, *, position_lots, mark_price_ticks):
+def initial_requirement_quote(
+    spec, *, position_lots, mark_price_ticks, index_price_ticks=None
+):
     cdef SpecC s
     load_spec(&s, spec)
     lots = checked("position_lots", position_lots, -s.position_lots_max, s.position_lots_max)
     if lots == 0:
         return 0
-    return initial(&s, notional_of(&s, lots, checked_price(
-        &s, "mark_price_ticks", mark_price_ticks)))
+    return initial_for(
+        s.kind, &s, lots, checked_price(&s, "mark_price_ticks", mark_price_ticks),
+        checked_underlying(&s, index_price_ticks))
 
 
-def is_liquidatable(spec, state, *, funding_index_e6, mark_price_ticks):
+def is_liquidatable(spec, state, *, funding_index_e6, mark_price_ticks, index_price_ticks=None):
     cdef SpecC s
     cdef PositionC p
     load_spec(&s, spec)
     load_position(&p, &s, state)
-    return bool(liquidatable(&s, &p, checked_index(&s, &p, funding_index_e6),
-                             checked_price(&s, "mark_price_ticks", mark_price_ticks)))
+    return bool(liquidatable_for(
+        s.kind, &s, &p, checked_index(&s, &p, funding_index_e6),
+        checked_price(&s, "mark_price_ticks", mark_price_ticks),
+        checked_underlying(&s, index_price_ticks)))
 
 
-def liquidation_price_ticks(spec, state, *, funding_index_e6):
+def liquidation_price_ticks(spec, state, *, funding_index_e6, index_price_ticks=None):
     cdef SpecC s
     cdef PositionC p
     cdef int64_t price
     load_spec(&s, spec)
     load_position(&p, &s, state)
-    price = liquidation_price(&s, &p, checked_index(&s, &p, funding_index_e6))
+    price = liquidation_price_for(
+        s.kind, &s, &p, checked_index(&s, &p, funding_index_e6),
+        checked_underlying(&s, index_price_ticks))
     return None if price < 0 else price
 
 
@@ -190,14 +226,17 @@ def bankruptcy_price_ticks(spec, state, *, funding_index_e6):
     cdef PositionC p
     load_spec(&s, spec)
     load_position(&p, &s, state)
-    if p.lots == 0:
+    settle_funding(&p, checked_index(&s, &p, funding_index_e6))
+    if p.lots == 0 or (
+            s.kind == INVERSE_PERPETUAL and p.lots < 0 and p.collateral >= p.entry_value):
         return None
-    return bankruptcy_price(&s, &p, checked_index(&s, &p, funding_index_e6))
+    return bankruptcy_price_for(s.kind, &s, &p, p.funding_index)
 
 
 def apply_fill(
     spec, state, *, funding_index_e6, mark_price_ticks, side, qty_lots, price_ticks, fee_ppm,
     order_margin_quote=0, order_qty_lots=None, order_filled_lots=0, free_quote=0,
+    index_price_ticks=None,
 ):
     cdef SpecC s
     cdef PositionC p
@@ -208,12 +247,13 @@ def apply_fill(
     lots = checked("qty_lots", qty_lots, 1, ORDER_LOTS_MAX)
     total = checked("order_qty_lots", qty_lots if order_qty_lots is None else order_qty_lots,
                     lots, ORDER_LOTS_MAX)
-    verdict = fill(
-        &s, &f, &p, checked_index(&s, &p, funding_index_e6),
+    verdict = fill_for(
+        s.kind, &s, &f, &p, checked_index(&s, &p, funding_index_e6),
         checked_price(&s, "mark_price_ticks", mark_price_ticks),
+        checked_underlying(&s, index_price_ticks),
         1 if checked("side", side, 0, 1) == 0 else -1, lots,
         checked_price(&s, "price_ticks", price_ticks),
-        checked("fee_ppm", fee_ppm, 0, 100_000),
+        checked("fee_ppm", fee_ppm, 0, FEE_PPM_MAX),
         checked("order_margin_quote", order_margin_quote, 0, QUOTE_MAX), total,
         checked("order_filled_lots", order_filled_lots, 0, total - lots),
         checked("free_quote", free_quote, 0, QUOTE_MAX))
@@ -233,20 +273,26 @@ def apply_top_up(spec, state, *, funding_index_e6, amount_quote, free_quote):
     return outcome(verdict, &f)
 
 
-def apply_take_out(spec, state, *, funding_index_e6, mark_price_ticks, amount_quote):
+def apply_take_out(
+    spec, state, *, funding_index_e6, mark_price_ticks, amount_quote, index_price_ticks=None
+):
     cdef SpecC s
     cdef PositionC p
     cdef FillC f
     load_spec(&s, spec)
     load_position(&p, &s, state)
-    verdict = take_out(
-        &s, &f, &p, checked_index(&s, &p, funding_index_e6),
+    verdict = take_out_for(
+        s.kind, &s, &f, &p, checked_index(&s, &p, funding_index_e6),
         checked_price(&s, "mark_price_ticks", mark_price_ticks),
+        checked_underlying(&s, index_price_ticks),
         checked("amount_quote", amount_quote, 1, QUOTE_MAX))
     return outcome(verdict, &f)
 
 
-def liquidation_lots_max(spec, state, *, funding_index_e6, mark_price_ticks, price_ticks, lots_max):
+def liquidation_lots_max(
+    spec, state, *, funding_index_e6, mark_price_ticks, price_ticks, lots_max,
+    index_price_ticks=None,
+):
     cdef SpecC s
     cdef PositionC p
     load_spec(&s, spec)
@@ -254,14 +300,16 @@ def liquidation_lots_max(spec, state, *, funding_index_e6, mark_price_ticks, pri
     if p.lots == 0:
         return 0
     settle_funding(&p, checked_index(&s, &p, funding_index_e6))
-    return lots_to_restore(
-        &s, &p, checked("lots_max", lots_max, 1, abs(p.lots)),
+    return lots_to_restore_for(
+        s.kind, &s, &p, checked("lots_max", lots_max, 1, abs(p.lots)),
         checked_price(&s, "price_ticks", price_ticks),
-        checked_price(&s, "mark_price_ticks", mark_price_ticks))
+        checked_price(&s, "mark_price_ticks", mark_price_ticks),
+        checked_underlying(&s, index_price_ticks))
 
 
 def apply_liquidation_fill(
-    spec, state, *, funding_index_e6, mark_price_ticks, qty_lots, price_ticks
+    spec, state, *, funding_index_e6, mark_price_ticks, qty_lots, price_ticks,
+    index_price_ticks=None,
 ):
     cdef SpecC s
     cdef PositionC p
@@ -270,14 +318,17 @@ def apply_liquidation_fill(
     load_position(&p, &s, state)
     index = checked_index(&s, &p, funding_index_e6)
     start_fill(&f, &p, index)
-    verdict = liquidation_fill(
-        &s, &f, &p, index, checked_price(&s, "mark_price_ticks", mark_price_ticks),
+    verdict = liquidation_fill_for(
+        s.kind, &s, &f, &p, index, checked_price(&s, "mark_price_ticks", mark_price_ticks),
+        checked_underlying(&s, index_price_ticks),
         checked("qty_lots", qty_lots, 1, ORDER_LOTS_MAX),
         checked_price(&s, "price_ticks", price_ticks))
     return outcome(verdict, &f)
 
 
-def apply_takeover(spec, state, fund, *, funding_index_e6, mark_price_ticks):
+def apply_takeover(
+    spec, state, fund, *, funding_index_e6, mark_price_ticks, index_price_ticks=None
+):
     cdef SpecC s
     cdef PositionC p, q
     cdef FillC trader, other
@@ -287,8 +338,10 @@ def apply_takeover(spec, state, fund, *, funding_index_e6, mark_price_ticks):
     index = checked_index(&s, &p, funding_index_e6)
     start_fill(&trader, &p, index)
     start_fill(&other, &q, checked_index(&s, &q, funding_index_e6))
-    verdict = takeover(&s, &trader, &other, &p, &q, index,
-                       checked_price(&s, "mark_price_ticks", mark_price_ticks))
+    verdict = takeover_for(
+        s.kind, &s, &trader, &other, &p, &q, index,
+        checked_price(&s, "mark_price_ticks", mark_price_ticks),
+        checked_underlying(&s, index_price_ticks))
     return outcome(verdict, &trader), outcome(verdict, &other)
 
 
@@ -302,15 +355,18 @@ def apply_fund_fill(
     load_position(&p, &s, fund)
     index = checked_index(&s, &p, funding_index_e6)
     start_fill(&f, &p, index)
-    verdict = fund_fill(
-        &s, &f, &p, index, checked_price(&s, "mark_price_ticks", mark_price_ticks),
+    verdict = fund_fill_for(
+        s.kind, &s, &f, &p, index, checked_price(&s, "mark_price_ticks", mark_price_ticks),
         1 if checked("side", side, 0, 1) == 0 else -1,
         checked("qty_lots", qty_lots, 1, ORDER_LOTS_MAX),
         checked_price(&s, "price_ticks", price_ticks))
     return outcome(verdict, &f)
 
 
-def apply_adl(spec, state, counterparty, *, funding_index_e6, mark_price_ticks, qty_lots):
+def apply_adl(
+    spec, state, counterparty, *, funding_index_e6, mark_price_ticks, qty_lots,
+    index_price_ticks=None,
+):
     cdef SpecC s
     cdef PositionC p, q
     cdef FillC bankrupt, counter
@@ -320,9 +376,11 @@ def apply_adl(spec, state, counterparty, *, funding_index_e6, mark_price_ticks, 
     index = checked_index(&s, &p, funding_index_e6)
     start_fill(&bankrupt, &p, index)
     start_fill(&counter, &q, checked_index(&s, &q, funding_index_e6))
-    verdict = adl(&s, &bankrupt, &counter, &p, &q, index,
-                  checked_price(&s, "mark_price_ticks", mark_price_ticks),
-                  checked("qty_lots", qty_lots, 1, s.position_lots_max))
+    verdict = adl_for(
+        s.kind, &s, &bankrupt, &counter, &p, &q, index,
+        checked_price(&s, "mark_price_ticks", mark_price_ticks),
+        checked_underlying(&s, index_price_ticks),
+        checked("qty_lots", qty_lots, 1, s.position_lots_max))
     return outcome(verdict, &bankrupt), outcome(verdict, &counter)
 
 
@@ -332,6 +390,20 @@ def adl_rank(spec, state, *, funding_index_e6, mark_price_ticks):
     cdef bh_int128 rank
     load_spec(&s, spec)
     load_position(&p, &s, state)
-    rank = adl_rank_of(&s, &p, checked_index(&s, &p, funding_index_e6),
-                       checked_price(&s, "mark_price_ticks", mark_price_ticks))
+    rank = adl_rank_for(s.kind, &s, &p, checked_index(&s, &p, funding_index_e6),
+                        checked_price(&s, "mark_price_ticks", mark_price_ticks))
     return (<object> <int64_t> (rank >> 64)) * 2**64 + <unsigned long long> rank
+
+
+def apply_settlement(spec, state, *, funding_index_e6, index_price_ticks):
+    cdef SpecC s
+    cdef PositionC p
+    cdef FillC f
+    cdef int64_t price
+    load_spec(&s, spec)
+    load_position(&p, &s, state)
+    price = checked_price(&s, "index_price_ticks", index_price_ticks)
+    if s.kind >= OPTION_CALL:
+        price = max(0, price - s.strike if s.kind == OPTION_CALL else s.strike - price)
+    settle_for(s.kind, &s, &f, &p, checked_index(&s, &p, funding_index_e6), price)
+    return outcome(0, &f)

@@ -1,16 +1,21 @@
-"""Every change of a position: fills, collateral, liquidation, takeover, ADL (SPEC §3)."""
+"""Every change of a position: fills, collateral, liquidation, takeover, ADL (SPEC §3).
+
+What ends in `_for` takes the kind of the contract and the price of an option's underlying. The
+functions of linear contracts, which the engine calls, stand below them: they pass a constant kind,
+so that the compiler leaves out what the others need.
+"""
 
 from libc.stdint cimport int32_t, int64_t
 
 from margin_core.fixed_point cimport PPM, bh_int128, floor_div, mul_div_down, mul_div_up, ppm_up
 from margin_core.requirement cimport (
-    abs64, bankruptcy_price, equity_settled, funding_owed, initial, liquidatable, maintenance,
-    notional_of)
+    abs64, bankruptcy_price_for, charged_value, equity_for, funding_owed, initial_for,
+    liquidatable_for, maintenance_for, traded_value, worth_for)
 from margin_core.types cimport (
-    FillC, PositionC, SpecC, VERDICT_BANKRUPT, VERDICT_FUND_CANNOT_CARRY,
-    VERDICT_INSUFFICIENT_FREE, VERDICT_INSUFFICIENT_MARGIN, VERDICT_LIQUIDATION_PRICE,
-    VERDICT_LIQUIDATION_TOO_LARGE, VERDICT_NO_POSITION, VERDICT_NOT_LIQUIDATABLE, VERDICT_OK,
-    VERDICT_POSITION_LIMIT, VERDICT_REDUCE_ONLY)
+    FillC, INVERSE_PERPETUAL, LINEAR_PERPETUAL, PositionC, SpecC, VERDICT_BANKRUPT,
+    VERDICT_FUND_CANNOT_CARRY, VERDICT_INSUFFICIENT_FREE, VERDICT_INSUFFICIENT_MARGIN,
+    VERDICT_LIQUIDATION_PRICE, VERDICT_LIQUIDATION_TOO_LARGE, VERDICT_NO_POSITION,
+    VERDICT_NOT_LIQUIDATABLE, VERDICT_OK, VERDICT_POSITION_LIMIT, VERDICT_REDUCE_ONLY)
 
 
 cdef extern from *:
@@ -28,20 +33,21 @@ cdef inline int64_t settle_funding(PositionC* p, int64_t index) noexcept nogil:
     return owed
 
 
-cdef inline int64_t close_lots(
-    PositionC* p, int64_t lots, int64_t price, int64_t unit
+cdef inline int64_t close_lots_for(
+    int kind, PositionC* p, int64_t lots, int64_t price, int64_t unit
 ) noexcept nogil:
     """FILL-4 without the fee: take `lots` off the position and return the realised profit."""
     cdef int64_t held = abs64(p.lots)
-    cdef int64_t value = price * lots * unit
+    cdef int64_t value = traded_value(kind, unit, lots, price)
+    cdef bint gains_with_value = (p.lots > 0) != (kind == INVERSE_PERPETUAL)
     cdef int64_t entry, pnl
     if lots == held:
         entry = p.entry_value
-    elif p.lots > 0:
+    elif gains_with_value:
         entry = mul_div_up(p.entry_value, lots, held)
     else:
         entry = mul_div_down(p.entry_value, lots, held)
-    pnl = value - entry if p.lots > 0 else entry - value
+    pnl = value - entry if gains_with_value else entry - value
     p.lots += -lots if p.lots > 0 else lots
     p.entry_value -= entry
     p.collateral += pnl
@@ -57,44 +63,44 @@ cdef inline bint no_worse(
 
 
 cdef inline int open_part(
-    const SpecC* s, FillC* f, int sign, int64_t lots, int64_t price, int64_t mark,
-    int32_t fee_ppm, int64_t margin_slice, int64_t free
+    int kind, const SpecC* s, FillC* f, int sign, int64_t lots, int64_t price, int64_t mark,
+    int64_t underlying, int32_t fee_ppm, int64_t margin_slice, int64_t free
 ) noexcept nogil:
     """FILL-2, FILL-6: add `lots` with their slice of the signed margin."""
-    cdef int64_t value, fee
+    cdef int64_t fee
     if margin_slice > free + f.free_delta:
         return VERDICT_INSUFFICIENT_FREE
     f.position.lots += lots if sign > 0 else -lots
     if abs64(f.position.lots) > s.position_lots_max:
         return VERDICT_POSITION_LIMIT
-    value = price * lots * s.quote_per_tick_lot
-    fee = ppm_up(value, fee_ppm)
-    f.position.entry_value += value
+    fee = ppm_up(charged_value(kind, s.quote_per_tick_lot, lots, price), fee_ppm)
+    f.position.entry_value += traded_value(kind, s.quote_per_tick_lot, lots, price)
     f.position.collateral += margin_slice - fee
     f.free_delta -= margin_slice
     f.fee += fee
-    if equity_settled(&f.position, mark, s.quote_per_tick_lot) < initial(
-            s, notional_of(s, f.position.lots, mark)):
+    if equity_for(kind, &f.position, mark, s.quote_per_tick_lot) < initial_for(
+            kind, s, f.position.lots, mark, underlying):
         return VERDICT_INSUFFICIENT_MARGIN
     return VERDICT_OK
 
 
 cdef inline int close_part(
-    const SpecC* s, FillC* f, int64_t lots, int64_t price, int64_t mark, int32_t fee_ppm
+    int kind, const SpecC* s, FillC* f, int64_t lots, int64_t price, int64_t mark,
+    int64_t underlying, int32_t fee_ppm
 ) noexcept nogil:
     """FILL-4 to FILL-6: take `lots` off, pay the fee, release the freed collateral."""
     cdef PositionC* p = &f.position
     cdef int64_t unit = s.quote_per_tick_lot
     cdef int64_t held = abs64(p.lots)
-    cdef int64_t fee = ppm_up(price * lots * unit, fee_ppm)
-    cdef int64_t equity_before = equity_settled(p, mark, unit)
-    cdef int64_t initial_before = initial(s, notional_of(s, p.lots, mark))
+    cdef int64_t fee = ppm_up(charged_value(kind, unit, lots, price), fee_ppm)
+    cdef int64_t equity_before = equity_for(kind, p, mark, unit)
+    cdef int64_t initial_before = initial_for(kind, s, p.lots, mark, underlying)
     cdef int64_t share, pnl, equity_after, initial_after
     if p.collateral >= 0:
         share = mul_div_down(p.collateral, lots, held)
     else:
         share = <int64_t> floor_div(<bh_int128> p.collateral * lots, held)
-    pnl = close_lots(p, lots, price, unit)
+    pnl = close_lots_for(kind, p, lots, price, unit)
     p.collateral -= fee
     f.fee += fee
     f.pnl += pnl
@@ -106,8 +112,8 @@ cdef inline int close_part(
         p.collateral = 0
         return VERDICT_OK
     share += pnl - fee
-    equity_after = equity_settled(p, mark, unit)
-    initial_after = initial(s, notional_of(s, p.lots, mark))
+    equity_after = equity_for(kind, p, mark, unit)
+    initial_after = initial_for(kind, s, p.lots, mark, underlying)
     share = min(share, p.collateral, equity_after - initial_after)
     if share > 0:
         p.collateral -= share
@@ -144,10 +150,10 @@ cdef inline int64_t slice_of(
     return end - mul_div_down(margin_quote, begin_lots, qty_lots)
 
 
-cdef inline int fill(
-    const SpecC* s, FillC* f, const PositionC* p, int64_t index, int64_t mark, int sign,
-    int64_t lots, int64_t price, int32_t fee_ppm, int64_t margin_quote, int64_t qty_lots,
-    int64_t filled_lots, int64_t free
+cdef inline int fill_for(
+    int kind, const SpecC* s, FillC* f, const PositionC* p, int64_t index, int64_t mark,
+    int64_t underlying, int sign, int64_t lots, int64_t price, int32_t fee_ppm,
+    int64_t margin_quote, int64_t qty_lots, int64_t filled_lots, int64_t free
 ) noexcept nogil:
     """FILL-1 to FILL-6 on a copy: `f` holds the outcome, `p` is untouched. Returns a verdict."""
     cdef int64_t closing = 0
@@ -155,11 +161,11 @@ cdef inline int fill(
     start_fill(f, p, index)
     if p.lots != 0 and (p.lots > 0) != (sign > 0):
         closing = min(lots, abs64(p.lots))
-        verdict = close_part(s, f, closing, price, mark, fee_ppm)
+        verdict = close_part(kind, s, f, closing, price, mark, underlying, fee_ppm)
         if verdict != VERDICT_OK or closing == lots:
             return verdict
     return open_part(
-        s, f, sign, lots - closing, price, mark, fee_ppm,
+        kind, s, f, sign, lots - closing, price, mark, underlying, fee_ppm,
         slice_of(margin_quote, qty_lots, filled_lots + closing, filled_lots + lots), free)
 
 
@@ -177,8 +183,9 @@ cdef inline int top_up(
     return VERDICT_OK
 
 
-cdef inline int take_out(
-    const SpecC* s, FillC* f, const PositionC* p, int64_t index, int64_t mark, int64_t amount
+cdef inline int take_out_for(
+    int kind, const SpecC* s, FillC* f, const PositionC* p, int64_t index, int64_t mark,
+    int64_t underlying, int64_t amount
 ) noexcept nogil:
     """COLL-1, amount > 0 taken out of the position."""
     start_fill(f, p, index)
@@ -186,42 +193,48 @@ cdef inline int take_out(
         return VERDICT_NO_POSITION
     f.position.collateral -= amount
     f.free_delta = amount
-    if f.position.collateral < 0 or equity_settled(
-            &f.position, mark, s.quote_per_tick_lot) < initial(s, notional_of(s, p.lots, mark)):
+    if f.position.collateral < 0 or equity_for(
+            kind, &f.position, mark, s.quote_per_tick_lot) < (
+            initial_for(kind, s, p.lots, mark, underlying)):
         return VERDICT_INSUFFICIENT_MARGIN
     return VERDICT_OK
 
 
-cdef inline bint restored(
-    const SpecC* s, const PositionC* settled, int64_t lots, int64_t price, int64_t mark
+cdef inline bint restored_for(
+    int kind, const SpecC* s, const PositionC* settled, int64_t lots, int64_t price,
+    int64_t mark, int64_t underlying
 ) noexcept nogil:
     """LIQ-2: would closing `lots` at `price` bring the position over maintenance plus buffer?"""
     cdef PositionC copy = settled[0]
-    cdef int64_t notional, equity_after, fee
-    close_lots(&copy, lots, price, s.quote_per_tick_lot)
-    equity_after = equity_settled(&copy, mark, s.quote_per_tick_lot)
-    fee = ppm_up(price * lots * s.quote_per_tick_lot, s.fee_liquidation)
+    cdef int64_t unit = s.quote_per_tick_lot
+    cdef int64_t worth, equity_after, fee
+    close_lots_for(kind, &copy, lots, price, unit)
+    equity_after = equity_for(kind, &copy, mark, unit)
+    fee = ppm_up(charged_value(kind, unit, lots, price), s.fee_liquidation)
     equity_after -= max(0, min(fee, equity_after))
-    notional = notional_of(s, copy.lots, mark)
-    return equity_after >= maintenance(s, notional) + ppm_up(notional, s.liquidation_buffer)
+    worth = worth_for(kind, unit, copy.lots, mark)
+    return equity_after >= maintenance_for(kind, s, copy.lots, mark, underlying) + ppm_up(
+        worth, s.liquidation_buffer)
 
 
 cdef inline int64_t first_restoring(
-    const SpecC* s, const PositionC* settled, int64_t low, int64_t high, int64_t price, int64_t mark
+    int kind, const SpecC* s, const PositionC* settled, int64_t low, int64_t high, int64_t price,
+    int64_t mark, int64_t underlying
 ) noexcept nogil:
     """Bisect [low, high] as if `high` restored."""
     cdef int64_t middle
     while low < high:
         middle = (low + high) >> 1
-        if restored(s, settled, middle, price, mark):
+        if restored_for(kind, s, settled, middle, price, mark, underlying):
             high = middle
         else:
             low = middle + 1
     return low
 
 
-cdef inline int64_t lots_to_restore(
-    const SpecC* s, const PositionC* settled, int64_t lots_max, int64_t price, int64_t mark
+cdef inline int64_t lots_to_restore_for(
+    int kind, const SpecC* s, const PositionC* settled, int64_t lots_max, int64_t price,
+    int64_t mark, int64_t underlying
 ) noexcept nogil:
     """LIQ-2: fewest lots in [1, lots_max] that restore, or lots_max when none do.
 
@@ -229,39 +242,45 @@ cdef inline int64_t lots_to_restore(
     is highest beside a tier's floor or at an end: the first of these that restores is bisected.
     """
     cdef int64_t held = abs64(settled.lots)
-    cdef int64_t per_lot = mark * s.quote_per_tick_lot
     cdef int64_t low = 1
-    cdef int64_t high
+    cdef int64_t high, below
     cdef int32_t k, side
     for k in range(s.tier_count - 1, 0, -1):
+        if kind == INVERSE_PERPETUAL:  # lots that the floor is worth
+            below = <int64_t> floor_div(
+                <bh_int128> s.tiers[k].notional_floor * mark, s.quote_per_tick_lot)
+        else:
+            below = <int64_t> floor_div(s.tiers[k].notional_floor, mark * s.quote_per_tick_lot)
         for side in range(2):  # the last lot above the floor, the first one at or below it
-            high = held - <int64_t> floor_div(s.tiers[k].notional_floor, per_lot) + side - 1
+            high = held - below + side - 1
             if low <= high < lots_max:
-                if restored(s, settled, high, price, mark):
-                    return first_restoring(s, settled, low, high, price, mark)
+                if restored_for(kind, s, settled, high, price, mark, underlying):
+                    return first_restoring(
+                        kind, s, settled, low, high, price, mark, underlying)
                 low = high + 1
-    return first_restoring(s, settled, low, lots_max, price, mark)
+    return first_restoring(kind, s, settled, low, lots_max, price, mark, underlying)
 
 
-cdef inline int liquidation_fill(
-    const SpecC* s, FillC* f, const PositionC* p, int64_t index, int64_t mark, int64_t lots,
-    int64_t price
+cdef inline int liquidation_fill_for(
+    int kind, const SpecC* s, FillC* f, const PositionC* p, int64_t index, int64_t mark,
+    int64_t underlying, int64_t lots, int64_t price
 ) noexcept nogil:
     """LIQ-2, LIQ-6: close `lots` on the book; `f.fee` goes to the insurance fund."""
-    cdef int64_t bankruptcy = bankruptcy_price(s, p, index)
+    cdef int64_t bankruptcy = bankruptcy_price_for(kind, s, p, index)
     cdef int64_t unit = s.quote_per_tick_lot
-    if not liquidatable(s, p, index, mark):
+    if not liquidatable_for(kind, s, p, index, mark, underlying):
         return VERDICT_NOT_LIQUIDATABLE
     if price < bankruptcy if p.lots > 0 else price > bankruptcy:
         return VERDICT_LIQUIDATION_PRICE
     start_fill(f, p, index)
     if lots < 1 or lots > abs64(p.lots) or (
-            lots > 1 and restored(s, &f.position, lots - 1, price, mark)):
+            lots > 1 and restored_for(
+                kind, s, &f.position, lots - 1, price, mark, underlying)):
         return VERDICT_LIQUIDATION_TOO_LARGE
-    f.pnl = close_lots(&f.position, lots, price, unit)
+    f.pnl = close_lots_for(kind, &f.position, lots, price, unit)
     f.fee = max(0, min(
-        ppm_up(price * lots * unit, s.fee_liquidation),
-        equity_settled(&f.position, mark, unit)))
+        ppm_up(charged_value(kind, unit, lots, price), s.fee_liquidation),
+        equity_for(kind, &f.position, mark, unit)))
     f.position.collateral -= f.fee
     if f.position.lots == 0:
         f.released = f.position.collateral
@@ -270,38 +289,39 @@ cdef inline int liquidation_fill(
     return VERDICT_OK
 
 
-cdef inline int takeover(
-    const SpecC* s, FillC* trader, FillC* fund, const PositionC* p, const PositionC* fund_position,
-    int64_t index, int64_t mark
+cdef inline int takeover_for(
+    int kind, const SpecC* s, FillC* trader, FillC* fund, const PositionC* p,
+    const PositionC* fund_position, int64_t index, int64_t mark, int64_t underlying
 ) noexcept nogil:
     """LIQ-3: the fund takes the whole position at its bankruptcy price."""
-    cdef int64_t price = bankruptcy_price(s, p, index)
+    cdef int64_t price = bankruptcy_price_for(kind, s, p, index)
     cdef int64_t lots = abs64(p.lots)
     cdef int64_t unit = s.quote_per_tick_lot
     cdef int64_t closing = 0
     cdef int64_t dust
-    if not liquidatable(s, p, index, mark):
+    if not liquidatable_for(kind, s, p, index, mark, underlying):
         return VERDICT_NOT_LIQUIDATABLE
     start_fill(trader, p, index)
     start_fill(fund, fund_position, index)
-    trader.pnl = close_lots(&trader.position, lots, price, unit)
+    trader.pnl = close_lots_for(kind, &trader.position, lots, price, unit)
     dust = trader.position.collateral
     trader.position.collateral = 0
     if fund_position.lots != 0 and (fund_position.lots > 0) != (p.lots > 0):
         closing = min(lots, abs64(fund_position.lots))
-        fund.pnl = close_lots(&fund.position, closing, price, unit)
+        fund.pnl = close_lots_for(kind, &fund.position, closing, price, unit)
     fund.position.lots += lots - closing if p.lots > 0 else closing - lots
-    fund.position.entry_value += price * (lots - closing) * unit
+    fund.position.entry_value += traded_value(kind, unit, lots - closing, price)
     fund.position.collateral += dust
-    if abs64(fund.position.lots) > s.position_lots_max or equity_settled(
-            &fund.position, mark, unit) < initial(s, notional_of(s, fund.position.lots, mark)):
+    if abs64(fund.position.lots) > s.position_lots_max or equity_for(
+            kind, &fund.position, mark, unit) < (
+            initial_for(kind, s, fund.position.lots, mark, underlying)):
         return VERDICT_FUND_CANNOT_CARRY
     return VERDICT_OK
 
 
-cdef inline int fund_fill(
-    const SpecC* s, FillC* fund, const PositionC* p, int64_t index, int64_t mark, int sign,
-    int64_t lots, int64_t price
+cdef inline int fund_fill_for(
+    int kind, const SpecC* s, FillC* fund, const PositionC* p, int64_t index, int64_t mark,
+    int sign, int64_t lots, int64_t price
 ) noexcept nogil:
     """LIQ-5: the fund closes `lots` on the book, no worse than the band around the mark."""
     cdef int64_t worst
@@ -312,57 +332,58 @@ cdef inline int fund_fill(
     if price < worst if sign < 0 else price > worst:
         return VERDICT_LIQUIDATION_PRICE
     start_fill(fund, p, index)
-    fund.pnl = close_lots(&fund.position, lots, price, s.quote_per_tick_lot)
-    if equity_settled(&fund.position, mark, s.quote_per_tick_lot) < 0:
+    fund.pnl = close_lots_for(kind, &fund.position, lots, price, s.quote_per_tick_lot)
+    if equity_for(kind, &fund.position, mark, s.quote_per_tick_lot) < 0:
         return VERDICT_INSUFFICIENT_MARGIN
     return VERDICT_OK
 
 
-cdef inline bh_int128 profit_ppm_of(
-    const SpecC* s, const PositionC* p, int64_t mark
+cdef inline bh_int128 profit_ppm_for(
+    int kind, const SpecC* s, const PositionC* p, int64_t mark
 ) noexcept nogil:
     """LIQ-4: unrealised profit at the mark, without funding, on the entry value; rounded down."""
-    cdef int64_t notional = notional_of(s, p.lots, mark)
-    cdef int64_t profit = notional - p.entry_value if p.lots > 0 else p.entry_value - notional
+    cdef int64_t profit = equity_for(kind, p, mark, s.quote_per_tick_lot) - p.collateral
     return floor_div(<bh_int128> profit * PPM, max(p.entry_value, 1))
 
 
-cdef inline bh_int128 leverage_ppm_of(
-    const SpecC* s, const PositionC* p, int64_t index, int64_t mark
+cdef inline bh_int128 leverage_ppm_for(
+    int kind, const SpecC* s, const PositionC* p, int64_t index, int64_t mark
 ) noexcept nogil:
-    """LIQ-4: notional at the mark on the equity, of which at least 1 counts; rounded down."""
-    cdef int64_t worth = equity_settled(p, mark, s.quote_per_tick_lot) - funding_owed(p, index)
-    return floor_div(<bh_int128> notional_of(s, p.lots, mark) * PPM, max(worth, 1))
+    """LIQ-4: worth at the mark on the equity, of which at least 1 counts; rounded down."""
+    cdef int64_t left = equity_for(kind, p, mark, s.quote_per_tick_lot) - funding_owed(p, index)
+    return floor_div(
+        <bh_int128> worth_for(kind, s.quote_per_tick_lot, p.lots, mark) * PPM, max(left, 1))
 
 
-cdef inline bh_int128 adl_rank_of(
-    const SpecC* s, const PositionC* p, int64_t index, int64_t mark
+cdef inline bh_int128 adl_rank_for(
+    int kind, const SpecC* s, const PositionC* p, int64_t index, int64_t mark
 ) noexcept nogil:
     """LIQ-4: profit times leverage, highest first; both factors end at 2^60."""
-    cdef bh_int128 profit_ppm = profit_ppm_of(s, p, mark)
+    cdef bh_int128 profit_ppm = profit_ppm_for(kind, s, p, mark)
     if profit_ppm <= 0:
         return profit_ppm * PPM
     return min(profit_ppm, RANK_FACTOR_MAX) * min(
-        leverage_ppm_of(s, p, index, mark), RANK_FACTOR_MAX)
+        leverage_ppm_for(kind, s, p, index, mark), RANK_FACTOR_MAX)
 
 
-cdef inline int adl(
-    const SpecC* s, FillC* bankrupt, FillC* counter, const PositionC* p,
-    const PositionC* counter_position, int64_t index, int64_t mark, int64_t lots
+cdef inline int adl_for(
+    int kind, const SpecC* s, FillC* bankrupt, FillC* counter, const PositionC* p,
+    const PositionC* counter_position, int64_t index, int64_t mark, int64_t underlying,
+    int64_t lots
 ) noexcept nogil:
     """LIQ-4: close `lots` of both sides at the bankruptcy price of `p`, without fee."""
     cdef int verdict
-    cdef int64_t price = bankruptcy_price(s, p, index)
-    if not liquidatable(s, p, index, mark):
+    cdef int64_t price = bankruptcy_price_for(kind, s, p, index)
+    if not liquidatable_for(kind, s, p, index, mark, underlying):
         return VERDICT_NOT_LIQUIDATABLE
     if counter_position.lots == 0 or (counter_position.lots > 0) == (p.lots > 0):
         return VERDICT_NO_POSITION
     if lots < 1 or lots > abs64(p.lots) or lots > abs64(counter_position.lots):
         return VERDICT_LIQUIDATION_TOO_LARGE
-    if liquidatable(s, counter_position, index, mark):
+    if liquidatable_for(kind, s, counter_position, index, mark, underlying):
         return VERDICT_BANKRUPT
     start_fill(bankrupt, p, index)
-    bankrupt.pnl = close_lots(&bankrupt.position, lots, price, s.quote_per_tick_lot)
+    bankrupt.pnl = close_lots_for(kind, &bankrupt.position, lots, price, s.quote_per_tick_lot)
     if bankrupt.position.lots == 0:
         if bankrupt.position.collateral < 0:
             return VERDICT_BANKRUPT
@@ -370,7 +391,94 @@ cdef inline int adl(
         bankrupt.free_delta = bankrupt.position.collateral
         bankrupt.position.collateral = 0
     start_fill(counter, counter_position, index)
-    verdict = close_part(s, counter, lots, price, mark, 0)
+    verdict = close_part(kind, s, counter, lots, price, mark, underlying, 0)
     if verdict == VERDICT_OK and counter.position.collateral < 0:
         return VERDICT_BANKRUPT
     return verdict
+
+
+cdef inline int64_t settle_for(
+    int kind, const SpecC* s, FillC* f, const PositionC* p, int64_t index, int64_t price
+) noexcept nogil:
+    """EXP-1: close all at the settlement price, without fee. Returns what the collateral lacks."""
+    start_fill(f, p, index)
+    if p.lots == 0:
+        return 0
+    f.pnl = close_lots_for(kind, &f.position, abs64(p.lots), price, s.quote_per_tick_lot)
+    if f.position.collateral < 0:
+        return -f.position.collateral
+    f.released = f.position.collateral
+    f.free_delta = f.position.collateral
+    f.position.collateral = 0
+    return 0
+
+
+# Linear contracts.
+
+cdef inline int fill(
+    const SpecC* s, FillC* f, const PositionC* p, int64_t index, int64_t mark, int sign,
+    int64_t lots, int64_t price, int32_t fee_ppm, int64_t margin_quote, int64_t qty_lots,
+    int64_t filled_lots, int64_t free
+) noexcept nogil:
+    return fill_for(
+        LINEAR_PERPETUAL, s, f, p, index, mark, 0, sign, lots, price, fee_ppm, margin_quote,
+        qty_lots, filled_lots, free)
+
+
+cdef inline int take_out(
+    const SpecC* s, FillC* f, const PositionC* p, int64_t index, int64_t mark, int64_t amount
+) noexcept nogil:
+    return take_out_for(LINEAR_PERPETUAL, s, f, p, index, mark, 0, amount)
+
+
+cdef inline int64_t lots_to_restore(
+    const SpecC* s, const PositionC* settled, int64_t lots_max, int64_t price, int64_t mark
+) noexcept nogil:
+    return lots_to_restore_for(LINEAR_PERPETUAL, s, settled, lots_max, price, mark, 0)
+
+
+cdef inline int liquidation_fill(
+    const SpecC* s, FillC* f, const PositionC* p, int64_t index, int64_t mark, int64_t lots,
+    int64_t price
+) noexcept nogil:
+    return liquidation_fill_for(LINEAR_PERPETUAL, s, f, p, index, mark, 0, lots, price)
+
+
+cdef inline int takeover(
+    const SpecC* s, FillC* trader, FillC* fund, const PositionC* p, const PositionC* fund_position,
+    int64_t index, int64_t mark
+) noexcept nogil:
+    return takeover_for(LINEAR_PERPETUAL, s, trader, fund, p, fund_position, index, mark, 0)
+
+
+cdef inline int fund_fill(
+    const SpecC* s, FillC* fund, const PositionC* p, int64_t index, int64_t mark, int sign,
+    int64_t lots, int64_t price
+) noexcept nogil:
+    return fund_fill_for(LINEAR_PERPETUAL, s, fund, p, index, mark, sign, lots, price)
+
+
+cdef inline int adl(
+    const SpecC* s, FillC* bankrupt, FillC* counter, const PositionC* p,
+    const PositionC* counter_position, int64_t index, int64_t mark, int64_t lots
+) noexcept nogil:
+    return adl_for(
+        LINEAR_PERPETUAL, s, bankrupt, counter, p, counter_position, index, mark, 0, lots)
+
+
+cdef inline bh_int128 adl_rank_of(
+    const SpecC* s, const PositionC* p, int64_t index, int64_t mark
+) noexcept nogil:
+    return adl_rank_for(LINEAR_PERPETUAL, s, p, index, mark)
+
+
+cdef inline bh_int128 profit_ppm_of(
+    const SpecC* s, const PositionC* p, int64_t mark
+) noexcept nogil:
+    return profit_ppm_for(LINEAR_PERPETUAL, s, p, mark)
+
+
+cdef inline bh_int128 leverage_ppm_of(
+    const SpecC* s, const PositionC* p, int64_t index, int64_t mark
+) noexcept nogil:
+    return leverage_ppm_for(LINEAR_PERPETUAL, s, p, index, mark)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,17 +14,26 @@ from hypothesis import strategies as st
 
 import margin_core as mc
 from margin_core.limits import ORDER_LOTS_MAX, QUOTE_MAX
-from tests.model.cases import any_bucket, any_fund, any_lots, any_market, any_spec, around, order_of
+from tests.model.cases import (
+    any_bucket,
+    any_contract,
+    any_fund,
+    any_lots,
+    any_market,
+    any_spec,
+    around,
+    order_of,
+)
 from tests.model.margin import Bucket, Market, RefusedError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 STATES = int(os.environ.get("BULKHEAD_SOAK_STATES", "20000"))
 BLOCK = 1_000  # states of one test
 STATES_OF_A_MARKET = 10
+KIND_BLOCKS = 5  # of this many blocks one is run for each kind: as many states in all
 SCAN_LOTS = 60  # up to here the fewest lots that restore are looked for one by one
 SPARE_ROUNDED = 3  # requirement, buffer and fee round: below this the last unit is chance
+
+Check = Callable[[Random, Market, Bucket], None]
 
 
 def state_of(p: Bucket) -> mc.MarginState:
@@ -53,21 +63,29 @@ def check_requirements(_rng: Random, m: Market, p: Bucket) -> None:
     """MARG-1, MARG-2, MARG-3, MARG-4, MKT-2, NUM-2."""
     at = {"funding_index_e6": m.index}
     marked = at | {"mark_price_ticks": m.mark}
-    size = {"position_lots": p.lots, "mark_price_ticks": m.mark}
+    size = {"position_lots": p.lots, "mark_price_ticks": m.mark, "index_price_ticks": m.underlying}
     assert mc.funding_owed_quote(m.spec, state_of(p), **at) == m.owed(p)
     assert mc.equity_quote(m.spec, state_of(p), **marked) == m.equity(p)
     assert mc.maintenance_requirement_quote(m.spec, **size) == m.maintenance(p)
     assert mc.initial_requirement_quote(m.spec, **size) == m.initial(p)
-    assert mc.is_liquidatable(m.spec, state_of(p), **marked) is m.liquidatable(p)
+    judged = marked | {"index_price_ticks": m.underlying}
+    assert mc.is_liquidatable(m.spec, state_of(p), **judged) is m.liquidatable(p)
     assert mc.adl_rank(m.spec, state_of(p), **marked) == m.adl_rank(p)
 
 
 def check_prices(_rng: Random, m: Market, p: Bucket) -> None:
     """MARG-5, MARG-6."""
-    found = mc.liquidation_price_ticks(m.spec, state_of(p), funding_index_e6=m.index)
+    found = mc.liquidation_price_ticks(
+        m.spec, state_of(p), funding_index_e6=m.index, index_price_ticks=m.underlying
+    )
     assert (-1 if found is None else found) == m.liquidation_price(p)
     found = mc.bankruptcy_price_ticks(m.spec, state_of(p), funding_index_e6=m.index)
-    assert found == m.bankruptcy_price(p)
+    if found is None:  # a short whose coins cover it at every price
+        assert m.inverse
+        assert p.lots < 0
+        assert p.margin - m.owed(p) >= p.value
+    else:
+        assert found == m.bankruptcy_price(p)
 
 
 def check_fill(rng: Random, m: Market, p: Bucket) -> None:
@@ -79,6 +97,7 @@ def check_fill(rng: Random, m: Market, p: Bucket) -> None:
         state_of(p),
         funding_index_e6=m.index,
         mark_price_ticks=m.mark,
+        index_price_ticks=m.underlying,
         side=0 if order["sign"] > 0 else 1,
         qty_lots=order["lots"],
         price_ticks=order["price"],
@@ -101,13 +120,18 @@ def check_collateral(rng: Random, m: Market, p: Bucket) -> None:
     free = rng.choice((amount, amount - 1, 0, QUOTE_MAX))
     found = mc.apply_top_up(m.spec, state, **at, amount_quote=amount, free_quote=free)
     same(found, lambda: m.top_up(p, amount, free))
-    found = mc.apply_take_out(m.spec, state, **at, mark_price_ticks=m.mark, amount_quote=amount)
+    at |= {"mark_price_ticks": m.mark, "index_price_ticks": m.underlying}
+    found = mc.apply_take_out(m.spec, state, **at, amount_quote=amount)
     same(found, lambda: m.take_out(p, amount))
 
 
 def check_liquidation(rng: Random, m: Market, p: Bucket) -> None:
     """LIQ-2, LIQ-6."""
-    at = {"funding_index_e6": m.index, "mark_price_ticks": m.mark}
+    at = {
+        "funding_index_e6": m.index,
+        "mark_price_ticks": m.mark,
+        "index_price_ticks": m.underlying,
+    }
     top = m.spec.price_ticks_max
     price = max(1, min(top, rng.choice((m.bankruptcy_price(p), around(rng, m.mark, top)))))
     most = any_lots(rng, abs(p.lots))
@@ -129,7 +153,12 @@ def check_takeover(rng: Random, m: Market, p: Bucket) -> None:
     """LIQ-3."""
     fund = any_fund(rng, m)
     found = mc.apply_takeover(
-        m.spec, state_of(p), state_of(fund), funding_index_e6=m.index, mark_price_ticks=m.mark
+        m.spec,
+        state_of(p),
+        state_of(fund),
+        funding_index_e6=m.index,
+        mark_price_ticks=m.mark,
+        index_price_ticks=m.underlying,
     )
     same_pair(found, lambda: m.takeover(p, fund))
 
@@ -144,6 +173,7 @@ def check_adl(rng: Random, m: Market, p: Bucket) -> None:
         state_of(other),
         funding_index_e6=m.index,
         mark_price_ticks=m.mark,
+        index_price_ticks=m.underlying,
         qty_lots=lots,
     )
     same_pair(found, lambda: m.adl(p, other, lots))
@@ -169,7 +199,18 @@ def check_fund_fill(rng: Random, m: Market, _p: Bucket) -> None:
     same(found, lambda: m.fund_fill(fund, -1 if side else 1, lots, price))
 
 
+def check_settlement(rng: Random, m: Market, p: Bucket) -> None:
+    """EXP-1."""
+    p = rng.choice((p, p, p, Bucket(0, 0, 0, m.index)))
+    index = around(rng, m.mark, m.spec.price_ticks_max)
+    found = mc.apply_settlement(
+        m.spec, state_of(p), funding_index_e6=m.index, index_price_ticks=index
+    )
+    same(found, lambda: m.deliver(p, index))
+
+
 CHECKS = (
+    check_settlement,
     check_requirements,
     check_prices,
     check_fill,
@@ -181,26 +222,42 @@ CHECKS = (
 )
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("block", range(max(1, STATES // BLOCK)))
-def test_kernel_equals_model(block: int, check: Callable[[Random, Market, Bucket], None]) -> None:
-    """NUM-1, NUM-2, and what the check's docstring names."""
-    rng = Random(f"{check.__name__} {block}")
-    for number in range(BLOCK):
+def run(rng: Random, kind: mc.ContractKind | None, check: Check, states: int) -> None:
+    """Check states of random markets; `None`: linear perpetuals of the common generator."""
+    for number in range(states):
         if number % STATES_OF_A_MARKET == 0:
-            market = any_market(rng, any_spec(rng))
+            spec = any_spec(rng) if kind is None else any_contract(rng, kind)
+            market = any_market(rng, spec)
         bucket = any_bucket(rng, market)
         try:
             check(rng, market, bucket)
         except Exception as error:
-            error.add_note(f"{bucket}, index {market.index}, mark {market.mark}, {market.spec}")
+            error.add_note(
+                f"{bucket}, index {market.index}, mark {market.mark}, "
+                f"underlying {market.underlying}, {market.spec}"
+            )
             raise
 
 
-@given(st.randoms(use_true_random=False))
-def test_kernel_equals_model_on_searched_states(rng: Random) -> None:
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("block", range(max(1, STATES // BLOCK)))
+def test_kernel_equals_model(block: int, check: Check) -> None:
+    """NUM-1, NUM-2, and what the check's docstring names."""
+    run(Random(f"{check.__name__} {block}"), None, check, BLOCK)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("kind", mc.ContractKind, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("block", range(max(1, STATES // BLOCK // KIND_BLOCKS)))
+def test_kernel_equals_model_for_every_kind(
+    block: int, kind: mc.ContractKind, check: Check
+) -> None:
+    """NUM-3, COIN-1, COIN-2, COIN-3, OPT-1, OPT-2, OPT-3, EXP-1: and what the check names."""
+    run(Random(f"{kind} {check.__name__} {block}"), kind, check, BLOCK)
+
+
+@given(st.sampled_from(mc.ContractKind), st.randoms(use_true_random=False))
+def test_kernel_equals_model_on_searched_states(kind: mc.ContractKind, rng: Random) -> None:
     """MARG-1, MARG-2, MARG-3, MARG-4, MARG-5, MARG-6: the search shrinks what it finds."""
-    market = any_market(rng, any_spec(rng))
-    bucket = any_bucket(rng, market)
     for check in CHECKS:
-        check(rng, market, bucket)
+        run(rng, kind, check, 1)

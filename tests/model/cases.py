@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from margin_core import MarketSpec, Tier
+from margin_core import ContractKind, MarketSpec, Tier
 from margin_core.limits import FUNDING_INDEX_E6_MAX, ORDER_LOTS_MAX, POSITION_LOTS_MAX, QUOTE_MAX
 from tests.model.margin import Bucket, Market
 
@@ -39,9 +40,36 @@ def any_spec(rng: Random) -> MarketSpec:
     )
 
 
-def any_tiers(rng: Random, rate_max: int, notional_max: int) -> tuple[Tier, ...]:
-    """Return 1 to 8 tiers; floors and rates in steps that leave every amount whole."""
-    count = rng.choice((1, 1, 2, 3, 8))
+def any_contract(rng: Random, kind: ContractKind) -> MarketSpec:
+    """Return a market of a kind, of everyday size or with a worth up to 2^60."""
+    spec = any_spec(rng)
+    changes: dict[str, object] = {"kind": kind}
+    if kind == ContractKind.INVERSE_PERPETUAL:
+        unit = rng.choice((1, 10**4, 10**9, 2 ** rng.randint(0, 32)))
+        lots_max = min(POSITION_LOTS_MAX, QUOTE_MAX // unit)
+        lots_max = rng.choice((lots_max, min(lots_max, 10**6), min(lots_max, 10)))
+        changes |= {"quote_per_tick_lot": unit, "position_lots_max": lots_max}
+        changes["funding_cap_ppm"] = min(7_500, 2**50 // unit)
+        changes["tiers"] = any_tiers(
+            rng, PPM - 1 - spec.fee_taker_ppm, lots_max * unit // rng.choice((1, 100)) + 1, 16
+        )
+    elif kind != ContractKind.LINEAR_PERPETUAL:
+        changes |= {"expiry_time_s": 2_000_000_000, "funding_cap_ppm": 0}
+    if kind.is_option:
+        shares = sorted(rng.choice((75_000, 100_000, 150_000, rng.randint(1, PPM))) for _ in "abc")
+        changes |= {"tiers": (), "strike_ticks": rng.randint(1, spec.price_ticks_max)}
+        changes["option_maintenance_ppm"] = shares[0]
+        changes["option_initial_least_ppm"] = shares[1]
+        changes["option_initial_ppm"] = shares[2]
+    if kind == ContractKind.OPTION_PUT:
+        changes["option_maintenance_of_mark_ppm"] = rng.choice((0, 75_000, rng.randint(0, PPM)))
+        changes["option_put_initial_ppm"] = rng.choice((PPM, 1_050_000, rng.randint(PPM, 2 * PPM)))
+    return replace(spec, **changes)  # type: ignore[arg-type]
+
+
+def any_tiers(rng: Random, rate_max: int, notional_max: int, most: int = 8) -> tuple[Tier, ...]:
+    """Return 1 to `most` tiers; floors and rates in steps that leave every amount whole."""
+    count = rng.choice((1, 1, 2, 3, most))
     step = 1 if notional_max > PPM * 8 else 1_000  # ppm; floors are multiples of 10^6 / step
     grain = PPM // step
     floors = {0} | {grain * rng.randint(1, max(8, notional_max // grain)) for _ in range(count - 1)}
@@ -64,7 +92,9 @@ def any_market(rng: Random, spec: MarketSpec) -> Market:
     top = spec.price_ticks_max
     mark = rng.choice((rng.randint(1, top), rng.randint(1, top), top // 2 or 1, 1, top))
     index = rng.choice((0, rng.randint(-(10**9), 10**9), rng.choice((-1, 1)) * 2**62))
-    return Market(spec, index, mark)
+    if not spec.kind.is_option:
+        return Market(spec, index, mark)
+    return Market(spec, index, mark, rng.choice((around(rng, mark, top), rng.randint(1, top))))
 
 
 def around(rng: Random, price: int, top: int) -> int:
@@ -83,9 +113,9 @@ def any_bucket(rng: Random, market: Market, sign: int = 0) -> Bucket:
     spec = market.spec
     lots = (sign or rng.choice((-1, 1))) * any_lots(rng, spec.position_lots_max)
     entry = around(rng, market.mark, spec.price_ticks_max)
-    value = max(0, abs(lots) * entry * market.unit - rng.choice((0, 0, 1, rng.randint(0, 1000))))
+    value = max(0, market.traded(lots, entry) - rng.choice((0, 0, 1, rng.randint(0, 1000))))
     p = Bucket(lots, min(value, QUOTE_MAX), 0, any_index(rng, market.index, lots))
-    notional = abs(lots) * market.mark * market.unit
+    notional = market.worth(lots, market.mark)
     line = rng.choice(
         (0, market.maintenance(p), market.maintenance(p), market.initial(p), notional)
     )
@@ -120,8 +150,10 @@ def order_of(rng: Random, market: Market, p: Bucket) -> dict[str, int]:
         lots = min(ORDER_LOTS_MAX, max(1, abs(p.lots) + rng.randint(-1, 1)))
     order_lots = min(ORDER_LOTS_MAX, lots + rng.choice((0, 0, rng.randint(0, 1000))))
     price = around(rng, market.mark, market.spec.price_ticks_max)
-    need = market.share(order_lots, price, market.spec.tiers[0].margin_initial_ppm)
-    margin = rng.choice((0, need, need * 2, need + rng.randint(0, 9), order_lots * price))
+    tiers = market.spec.tiers
+    need = market.share(order_lots, price, tiers[0].margin_initial_ppm if tiers else PPM)
+    whole = market.traded(order_lots, price) if market.inverse else order_lots * price
+    margin = rng.choice((0, need, need * 2, need + rng.randint(0, 9), whole))
     margin = min(margin, QUOTE_MAX)
     return {
         "sign": rng.choice((-1, 1)),

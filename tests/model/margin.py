@@ -6,6 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 from math import ceil, floor
 
+from margin_core import ContractKind
 from tests.model.requirement import PPM, Bucket, Requirements
 
 __all__ = ["PPM", "Bucket", "Market", "RefusedError"]
@@ -26,13 +27,13 @@ class Market(Requirements):
 
     def open(self, p: Bucket, lots: int, price: int) -> None:
         p.lots += lots
-        p.value += abs(lots) * price * self.unit
+        p.value += self.traded(lots, price)
 
     def close(self, p: Bucket, lots: int, price: int) -> None:
         sign = 1 if p.lots > 0 else -1
         entry = Fraction(p.value * lots, abs(p.lots))  # exact when all lots are closed
-        entry_whole = ceil(entry) if sign > 0 else floor(entry)
-        pnl = sign * (lots * price * self.unit - entry_whole)
+        entry_whole = floor(entry) if (sign > 0) == self.inverse else ceil(entry)
+        pnl = self.gain(p.lots, self.traded(lots, price), entry_whole)
         p.lots -= sign * lots
         p.value -= entry_whole
         p.margin += pnl
@@ -171,11 +172,22 @@ class Market(Requirements):
             raise RefusedError("BANKRUPT")
         return p, counter
 
+    def deliver(self, p: Bucket, index: int) -> Bucket:
+        """EXP-1."""
+        p, price = self.settled(p), index
+        if self.spec.kind.is_option:
+            above = index - self.spec.strike_ticks
+            price = max(0, above if self.spec.kind == ContractKind.OPTION_CALL else -above)
+        if p.lots:
+            self.close(p, abs(p.lots), price)
+            self.release(p, max(0, p.margin))
+        return p
+
     def adl_factors(self, p: Bucket) -> tuple[int, int]:
         """LIQ-4: unrealised profit on entry value, and leverage, at the mark, in ppm."""
-        notional = abs(p.lots) * self.mark * self.unit
-        profit = notional - p.value if p.lots > 0 else p.value - notional
-        return profit * PPM // max(p.value, 1), notional * PPM // max(self.equity(p), 1)
+        worth = self.worth(p.lots, self.mark)
+        profit = self.gain(p.lots, worth, p.value)
+        return profit * PPM // max(p.value, 1), worth * PPM // max(self.equity(p), 1)
 
     def adl_rank(self, p: Bucket) -> int:
         pnl_ppm, leverage_ppm = self.adl_factors(p)
