@@ -1,8 +1,17 @@
 """Isolated-margin arithmetic: exact integers, no clock, no I/O, no floats."""
 
 from margin_core.adl import AdlError, AdlItem, adl_run, check_adl
+from margin_core.brackets import Bracket, tiers_from_brackets
 from margin_core.index import IndexRow, NoIndex, Observation, index_price
 from margin_core.market_spec import ContractKind, MarketSpec, Tier
+from margin_core.orders import (
+    OrderCost,
+    apply_leverage,
+    collateral_for_leverage_quote,
+    order_cost,
+    order_margin_quote,
+    reservation_quote,
+)
 from margin_core.rules import (
     FillOutcome,
     MarginState,
@@ -25,12 +34,25 @@ from margin_core.rules import (
     liquidation_lots_max,
     liquidation_price_ticks,
     maintenance_requirement_quote,
+    margin_ratio_ppm,
     worth_quote,
+)
+from margin_core.what_if import (
+    At,
+    PendingOrder,
+    WhatIf,
+    what_if_leverage,
+    what_if_order,
+    what_if_orders,
+    what_if_take_out,
+    what_if_top_up,
 )
 
 __all__ = [
     "AdlError",
     "AdlItem",
+    "At",
+    "Bracket",
     "ContractKind",
     "FillOutcome",
     "IndexRow",
@@ -38,13 +60,17 @@ __all__ = [
     "MarketSpec",
     "NoIndex",
     "Observation",
+    "OrderCost",
+    "PendingOrder",
     "Tier",
     "Verdict",
+    "WhatIf",
     "adl_rank",
     "adl_run",
     "apply_adl",
     "apply_fill",
     "apply_fund_fill",
+    "apply_leverage",
     "apply_liquidation_fill",
     "apply_settlement",
     "apply_take_out",
@@ -52,6 +78,7 @@ __all__ = [
     "apply_top_up",
     "bankruptcy_price_ticks",
     "check_adl",
+    "collateral_for_leverage_quote",
     "equity_quote",
     "fee_quote",
     "funding_owed_quote",
@@ -61,5 +88,15 @@ __all__ = [
     "liquidation_lots_max",
     "liquidation_price_ticks",
     "maintenance_requirement_quote",
+    "margin_ratio_ppm",
+    "order_cost",
+    "order_margin_quote",
+    "reservation_quote",
+    "tiers_from_brackets",
+    "what_if_leverage",
+    "what_if_order",
+    "what_if_orders",
+    "what_if_take_out",
+    "what_if_top_up",
     "worth_quote",
 ]

@@ -227,6 +227,17 @@ cdef inline bint liquidatable_for(
         maintenance_for(kind, s, p.lots, mark, underlying))
 
 
+cdef inline int64_t ratio_of(int64_t requirement, int64_t equity) noexcept nogil:
+    """RATIO-1: ppm, above 10^6 exactly when equity is below the requirement. At most 2^60."""
+    cdef bh_int128 ratio
+    if requirement <= 0 and equity >= 0:
+        return 0
+    if equity <= 0:
+        return <int64_t> QUOTE_MAX
+    ratio = ceil_div(<bh_int128> requirement * PPM, equity)
+    return <int64_t> (QUOTE_MAX if ratio > QUOTE_MAX else ratio)
+
+
 cdef inline int64_t inverse_liquidation_price(
     const SpecC* s, const PositionC* p, int64_t index
 ) noexcept nogil:

@@ -224,6 +224,35 @@ def is_liquidatable(
     Source: MARG-4.
     """
 
+def margin_ratio_ppm(
+    spec: MarketSpec,
+    state: _State,
+    *,
+    funding_index_e6: int,
+    mark_price_ticks: int,
+    index_price_ticks: int | None = None,
+) -> int:
+    """Return maintenance on equity: above 10^6 exactly when the position is liquidatable.
+
+    Rounds up: against the trader. 0 when flat.
+
+    Args:
+        spec: Parameters of the market.
+        state: The position.
+        funding_index_e6: Funding index of the market now, |x| ≤ 2^62.
+        mark_price_ticks: 1 to `price_ticks_max`.
+        index_price_ticks: Price of the underlying, 1 to `price_ticks_max`; options only.
+
+    Returns:
+        Ppm, 0 to 2^60; 2^60 where nothing is left of the equity.
+
+    Raises:
+        ValueError: A value is outside its bounds.
+        OverflowError: More than 2^60 quote of funding would be owed.
+
+    Source: RATIO-1.
+    """
+
 def liquidation_price_ticks(
     spec: MarketSpec,
     state: _State,

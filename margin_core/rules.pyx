@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t
 from margin_core.fixed_point cimport bh_int128, ppm_up
 from margin_core.requirement cimport (
     bankruptcy_price_for, charged_value, equity_for, funding_owed, initial_for,
-    liquidatable_for, liquidation_price_for, maintenance_for, worth_for)
+    liquidatable_for, liquidation_price_for, maintenance_for, ratio_of, worth_for)
 from margin_core.transitions cimport (
     adl_for, adl_rank_for, fill_for, fund_fill_for, liquidation_fill_for, lots_to_restore_for,
     settle_for, settle_funding, start_fill, take_out_for, takeover_for, top_up)
@@ -207,6 +207,21 @@ def is_liquidatable(spec, state, *, funding_index_e6, mark_price_ticks, index_pr
         s.kind, &s, &p, checked_index(&s, &p, funding_index_e6),
         checked_price(&s, "mark_price_ticks", mark_price_ticks),
         checked_underlying(&s, index_price_ticks)))
+
+
+def margin_ratio_ppm(spec, state, *, funding_index_e6, mark_price_ticks, index_price_ticks=None):
+    cdef SpecC s
+    cdef PositionC p
+    cdef int64_t mark
+    load_spec(&s, spec)
+    load_position(&p, &s, state)
+    mark = checked_price(&s, "mark_price_ticks", mark_price_ticks)
+    settle_funding(&p, checked_index(&s, &p, funding_index_e6))
+    if p.lots == 0:
+        return 0
+    return ratio_of(
+        maintenance_for(s.kind, &s, p.lots, mark, checked_underlying(&s, index_price_ticks)),
+        equity_for(s.kind, &p, mark, s.quote_per_tick_lot))
 
 
 def liquidation_price_ticks(spec, state, *, funding_index_e6, index_price_ticks=None):

@@ -17,8 +17,9 @@ OWN = {"margin_core", "matcher", "settlement", "bulkhead", "bulkhead_signing", "
 
 # What pure code may use besides itself: no clock, I/O, randomness, float or logging.
 PURE = {
-    "__future__", "collections", "cython", "dataclasses", "enum", "functools", "hashlib",
-    "itertools", "operator", "sortedcontainers", "struct", "typing", "typing_extensions",
+    "__future__", "collections", "cython", "dataclasses", "enum", "fractions", "functools",
+    "hashlib", "itertools", "math.ceil", "operator", "sortedcontainers", "struct", "typing",
+    "typing_extensions",
 }  # fmt: skip
 PURE_C = ("libc.stdint", "libc.stdlib", "libc.string", "cpython.buffer", "cpython.bytes")
 
@@ -85,7 +86,7 @@ def layer_of(relative: Path) -> str:
 
 def is_pure(name: str) -> bool:
     """Tell whether pure code may import the module, which is not ours."""
-    return name.partition(".")[0] in PURE or name.startswith(PURE_C)
+    return name in PURE or name.partition(".")[0] in PURE or name.startswith(PURE_C)
 
 
 def may_import(layer: str, name: str) -> bool:
