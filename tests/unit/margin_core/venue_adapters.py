@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import gcd
+from math import ceil, gcd
 from typing import TYPE_CHECKING, Any
 
 import margin_core as mc
-from margin_core.limits import PRICE_TICKS_MAX, TIERS_MAX
+from margin_core.limits import FEE_PPM_MAX, PRICE_TICKS_MAX, TIERS_MAX
 from margin_core.market_spec import tier_amounts_quote
+from margin_core.models import other_venues
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
 Inputs = dict[str, Any]
 Answer = tuple[Any, Fraction]  # the result, and the size of one unit of the market's grid
 PPM = 1_000_000
+INVERSE = {"contract": "inverse"}
+INVERSE_UNIT: dict[str, Any] = {
+    "kind": mc.ContractKind.INVERSE_PERPETUAL,
+    "price_ticks_max": 2,
+    "funding_cap_ppm": 0,
+}
 LOTS = 2**32  # lots of a scaled position: fine enough that rounding to lots does not show
 
 
@@ -68,96 +75,198 @@ def spec_of(
 
 
 class Scaled:
-    """A linear position of a venue on a grid of ticks and lots as fine as the kernel has."""
+    """A position of a venue on a grid of ticks and lots as fine as the kernel has.
+
+    A linear one has 2^32 lots of a part of its quantity each; an inverse one 2^28 lots of a part of
+    its dollars, with u = 2^31, so that its coins are about 10^10 units.
+    """
 
     def __init__(self, inputs: Inputs) -> None:
-        if inputs.get("contract", "linear") != "linear":
-            raise InexpressibleError("inverse contract: not in the kernel yet")
+        contract = inputs.get("contract", "linear")
+        if contract not in {"linear", "inverse"}:
+            raise InexpressibleError(f"no contract is called {contract}")
+        self.is_inverse = contract == "inverse"
         self.entry = exact(inputs["entry"])
         self.side = inputs["side"]
-        self.tick = Fraction(1)
-        while self.entry / self.tick * 30 < PRICE_TICKS_MAX:
-            self.tick /= 10
-        while self.entry / self.tick * 3 > PRICE_TICKS_MAX:
-            self.tick *= 10
-        qty = exact(inputs["qty"])
-        self.lot = qty / LOTS
-        self.quote = self.tick * self.lot
-        self.value = qty * self.entry
-        if "margin" in inputs:
+        self.tick = tick_of(self.entry)
+        if self.is_inverse:
+            usd = exact(inputs["usd"])
+            self.lots, unit = 2**28, 2**31
+            self.quote = usd / self.tick / (self.lots * unit)
+            self.value = usd / self.entry
+            self.market: dict[str, Any] = {
+                "kind": mc.ContractKind.INVERSE_PERPETUAL,
+                "quote_per_tick_lot": unit,
+                "position_lots_max": self.lots,
+                "funding_cap_ppm": 0,
+            }
+        else:
+            qty = exact(inputs["qty"])
+            self.lots, self.quote, self.value = LOTS, self.tick * qty / LOTS, qty * self.entry
+            self.market = {}
+        if inputs.get("margin") is not None:
             self.margin = exact(inputs["margin"])
         else:
             self.margin = self.value / exact(inputs["margin_from_leverage"])
+        self.margin += exact(inputs.get("extra_margin", 0))
+
+    def spec(self, **more: Any) -> mc.MarketSpec:
+        return spec_of(**(self.market | more))
 
     def state(self, margin: Fraction | None = None) -> mc.MarginState:
         held = self.margin if margin is None else margin
         return mc.MarginState(
-            self.side * LOTS, round(self.value / self.quote), round(held / self.quote)
+            self.side * self.lots, round(self.value / self.quote), round(held / self.quote)
         )
+
+    def ticks(self, price: float) -> int:
+        return round(exact(price) / self.tick)
+
+
+def tick_of(price: Fraction) -> Fraction:
+    """Return a power of ten of which the price has many, and thirty times it still fits."""
+    tick = Fraction(1)
+    while price / tick * 30 < PRICE_TICKS_MAX:
+        tick /= 10
+    while price / tick * 3 > PRICE_TICKS_MAX:
+        tick *= 10
+    return tick
+
+
+LIQ_INPUTS = {
+    "contract", "side", "qty", "usd", "entry", "margin", "margin_from_leverage", "extra_margin",
+    "mm_rate_mark", "mm_rate_entry", "maint_amount", "close_fee_rate_mark", "close_fee_rate_entry",
+    "buffer", "max_leverage", "constant", "funding_due",
+}  # fmt: skip
 
 
 def liq(inputs: Inputs) -> Answer:
-    """MARG-5; maintenance on entry value is collateral set aside: then it is MARG-6."""
+    """MARG-5, COIN-2; what is charged on entry value, or fixed, is collateral set aside."""
+    if unknown := inputs.keys() - LIQ_INPUTS:
+        raise InexpressibleError(f"an input that nobody has looked at: {min(unknown)}")
     p = Scaled(inputs)
     buffer = exact(inputs.get("buffer", 0))  # moves the price towards the entry
-    if "mm_rate_entry" in inputs:
-        aside = p.value * exact(inputs["mm_rate_entry"])
-        ticks = mc.bankruptcy_price_ticks(spec_of(), p.state(p.margin - aside), funding_index_e6=0)
-        assert ticks is not None
-        price = ticks * p.tick
-    else:
-        spec = spec_of(
-            maintenance=ppm(inputs["mm_rate_mark"]),
-            amount=round(exact(inputs.get("maint_amount", 0)) / p.quote),
-            taker=ppm(inputs.get("close_fee_rate_mark", 0)),
+    of_mark = exact(inputs.get("mm_rate_mark", 0)), exact(inputs.get("close_fee_rate_mark", 0))
+    of_entry = exact(inputs.get("mm_rate_entry", 0)) + exact(inputs.get("close_fee_rate_entry", 0))
+    if not {"mm_rate_mark", "mm_rate_entry"} & inputs.keys() and "max_leverage" in inputs:
+        of_mark = 1 / (2 * exact(inputs["max_leverage"])), of_mark[1]
+    amount = exact(inputs.get("maint_amount", 0))
+    aside = p.value * of_entry + exact(inputs.get("constant", 0))
+    aside += exact(inputs.get("funding_due", 0))
+    if not any(of_mark):
+        found = mc.bankruptcy_price_ticks(
+            p.spec(), p.state(p.margin - aside + amount), funding_index_e6=0
         )
-        price = liquidation_price(spec, p, p.margin)
+        if found is None:
+            return None, p.tick
+        price = found * p.tick
+    else:
+        rate, fee = map(ppm, of_mark)
+        rate, fee = (rate, fee) if rate else (fee, 0)
+        spec = p.spec(maintenance=rate, amount=round(amount / p.quote), taker=fee)
+        margin = p.margin - aside
+        ticks = liquidation_ticks(spec, p, margin)
+        if ticks is None:
+            return None, p.tick
+        price = ticks * p.tick
         if price <= 0 and buffer:
             # The venue's price may be below 0 before its buffer. It is linear in the margin.
-            price = 2 * liquidation_price(spec, p, p.margin / 2)
-            price -= liquidation_price(spec, p, Fraction(0))
+            price = 2 * (liquidation_ticks(spec, p, margin / 2) or 0) * p.tick
+            price -= (liquidation_ticks(spec, p, Fraction(0)) or 0) * p.tick
     return price + buffer * (p.entry - price), p.tick
 
 
-def liquidation_price(spec: mc.MarketSpec, p: Scaled, margin: Fraction) -> Fraction:
-    ticks = mc.liquidation_price_ticks(spec, p.state(margin), funding_index_e6=0)
-    if ticks is None and p.side < 0:
-        raise InexpressibleError("no liquidation price inside the market's prices")
-    return (ticks or 0) * p.tick
+def liquidation_ticks(spec: mc.MarketSpec, p: Scaled, margin: Fraction) -> int | None:
+    """Return the kernel's tick, 0 for a long that is safe at every price; None: there is none."""
+    state = p.state(margin)
+    ticks = mc.liquidation_price_ticks(spec, state, funding_index_e6=0)
+    if ticks is not None:
+        return ticks
+    if p.side > 0:
+        return 0
+    if p.is_inverse and state.collateral_quote >= state.entry_value_quote:
+        return None
+    raise InexpressibleError("no liquidation price inside the market's prices")
 
 
 def liq_cross(inputs: Inputs) -> Answer:
     """MARG-5; what other positions have over their maintenance is collateral."""
-    margin = exact(inputs["margin"])
+    margin = Scaled(inputs).margin
     for other in inputs["others"]:
         p = Scaled(other | {"margin": 0})
-        spec = spec_of(
+        spec = p.spec(
             maintenance=ppm(other["mm_rate"]),
-            amount=round(exact(other["maint_amount"]) / p.quote),
+            amount=round(exact(other.get("maint_amount", 0)) / p.quote),
         )
-        mark = round(exact(other["mark"]) / p.tick)
-        equity = mc.equity_quote(spec, p.state(), funding_index_e6=0, mark_price_ticks=mark)
-        needs = mc.maintenance_requirement_quote(spec, position_lots=LOTS, mark_price_ticks=mark)
+        mark, state = p.ticks(other["mark"]), p.state()
+        equity = mc.equity_quote(spec, state, funding_index_e6=0, mark_price_ticks=mark)
+        needs = mc.maintenance_requirement_quote(
+            spec, position_lots=state.position_lots, mark_price_ticks=mark
+        )
         margin += (equity - needs) * p.quote
-    return liq(inputs | {"margin": margin.limit_denominator(10**9)})
+    own = {name: value for name, value in inputs.items() if name != "others"}
+    return liq(own | {"margin": margin.limit_denominator(10**9)})
 
 
 def bankruptcy(inputs: Inputs) -> Answer:
-    """MARG-6."""
+    """MARG-6, COIN-3."""
     p = Scaled(inputs)
-    ticks = mc.bankruptcy_price_ticks(spec_of(), p.state(), funding_index_e6=0)
-    assert ticks is not None
-    return ticks * p.tick, p.tick
+    ticks = mc.bankruptcy_price_ticks(p.spec(), p.state(), funding_index_e6=0)
+    return None if ticks is None else ticks * p.tick, p.tick
+
+
+def bankruptcy_inverse_fee(inputs: Inputs) -> Answer:
+    """COIN-2: where equity is the fee to close; equality is safe, so it is next to that tick."""
+    known = {name: inputs[name] for name in ("side", "usd", "entry")}
+    of = {"margin": inputs["margin"]} if "margin" in inputs else {
+        "margin_from_leverage": inputs["leverage"]}  # fmt: skip
+    return liq(known | of | {"contract": "inverse", "mm_rate_mark": inputs["fee_rate"]})
+
+
+def inverse_value(inputs: Inputs) -> Answer:
+    """NUM-3, COIN-1."""
+    p = Scaled(inputs | INVERSE | {"entry": inputs["price"], "side": 1, "margin": 0})
+    worth = mc.worth_quote(p.spec(), position_lots=-p.lots, price_ticks=p.ticks(inputs["price"]))
+    return worth * p.quote, p.quote
+
+
+def pnl_inverse(inputs: Inputs) -> Answer:
+    """FILL-4, COIN-1: what closing realises; costs are paid beside it."""
+    p = Scaled(inputs | INVERSE | {"margin": inputs["usd"]})
+    exit_ticks = p.ticks(inputs["exit"])
+    after = mc.apply_fill(
+        p.spec(),
+        p.state(p.value * 100),
+        funding_index_e6=0,
+        mark_price_ticks=exit_ticks,
+        side=1 if p.side > 0 else 0,
+        qty_lots=p.lots,
+        price_ticks=exit_ticks,
+        fee_ppm=0,
+    )
+    return after.pnl_quote * p.quote - exact(inputs.get("costs", 0)), 2 * p.quote
+
+
+def funding_inverse(inputs: Inputs) -> Answer:
+    """MARG-1, COIN-1: the rate of what the position is worth at the mark, in coins."""
+    whole = 10**9
+    spec = spec_of(**INVERSE_UNIT, quote_per_tick_lot=whole, position_lots_max=1)
+    worth = mc.worth_quote(spec, position_lots=1, price_ticks=1)
+    quote = exact(inputs["usd"]) / exact(inputs["mark"]) / worth
+    index = exact(inputs["rate"]) * exact(inputs.get("time_fraction", 1)) * worth * PPM
+    if index.denominator != 1:
+        raise InexpressibleError("the funding index has six decimals of a quote unit")
+    state = mc.MarginState(inputs["side"], 0, 0)
+    owed = mc.funding_owed_quote(spec, state, funding_index_e6=int(index))
+    return -owed * quote, quote
 
 
 def dydx_bankruptcy(inputs: Inputs) -> Answer:
     """FILL-4: the closed share of the entry value is what closing must bring."""
-    if len(inputs["positions"]) > 1:
-        raise InexpressibleError("several positions share the collateral: ours is isolated")
     qty = exact(inputs["positions"][0]["qty"])
     owed = exact(inputs["quote_balance_usd"]) * PPM * (-1 if qty > 0 else 1)
-    if owed < 0:
-        raise InexpressibleError("negative bankruptcy price: entry values are never negative")
+    if len(inputs["positions"]) > 1 or owed < 0:
+        return dydx_bankruptcy_shared(inputs)
     lots, closed = (int(abs(n) * 10**8) for n in (qty, exact(inputs["close"]["qty"])))
     state = mc.MarginState(lots if qty > 0 else -lots, int(owed), 2**50)
     after = mc.apply_fill(
@@ -173,6 +282,27 @@ def dydx_bankruptcy(inputs: Inputs) -> Answer:
     assert after.verdict == mc.Verdict.OK
     share = state.entry_value_quote - after.state.entry_value_quote
     return share if qty > 0 else -share, Fraction(0)
+
+
+def dydx_bankruptcy_shared(inputs: Inputs) -> Answer:
+    """Of positions that share their collateral, or may cost to close: that venue's own rule."""
+    value = other_venues.dydx_bankruptcy_value(
+        exact(inputs["quote_balance_usd"]),
+        held_of(inputs),
+        inputs["close"]["index"],
+        exact(inputs["close"]["qty"]),
+    )
+    return ceil(value * PPM), Fraction(0)
+
+
+def held_of(inputs: Inputs) -> list[other_venues.Held]:
+    """Return dYdX's positions; the maintenance share is common or of each."""
+    return [
+        other_venues.Held(
+            exact(p["qty"]), exact(p["price"]), exact(p.get("mm_frac", inputs["mm_frac"]))
+        )
+        for p in inputs["positions"]
+    ]
 
 
 def funding_cash(inputs: Inputs) -> Answer:
@@ -198,16 +328,21 @@ def dydx_settle(inputs: Inputs) -> Answer:
     return -mc.funding_owed_quote(spec_of(), state, funding_index_e6=moved), Fraction(0)
 
 
-def requirement(notional: Fraction, rate: int, *, initial: bool, amount: int = 0) -> int:
+def requirement(
+    notional: Fraction, rate: int, *, initial: bool, amount: int = 0, taker: int = 0
+) -> int:
     """MARG-3 of a notional in whole quote, as lots at one tick."""
-    if notional.denominator != 1:
-        raise InexpressibleError("a notional is whole quote units")
-    at = {"position_lots": int(notional), "mark_price_ticks": 1}
+    at = {"position_lots": ceil(notional), "mark_price_ticks": 1}
     bounds = {"price_ticks_max": 2, "position_lots_max": 2**40}
+    if rate in {0, PPM} and not amount:  # outside MKT-1: nothing, or the notional itself
+        spec = spec_of(**bounds)
+        return rate // PPM * mc.worth_quote(spec, position_lots=at["position_lots"], price_ticks=1)
     if initial:
-        spec = spec_of(maintenance=max(1, rate - 1), initial=rate, **bounds)
+        if rate == 1:
+            rate, at["position_lots"] = 2, ceil(notional / 2)
+        spec = spec_of(maintenance=rate - 1, initial=rate, **bounds)
         return mc.initial_requirement_quote(spec, **at)
-    spec = spec_of(maintenance=rate, amount=amount, **bounds)
+    spec = spec_of(maintenance=rate, amount=amount, taker=taker, **bounds)
     return mc.maintenance_requirement_quote(spec, **at)
 
 
@@ -221,8 +356,15 @@ def im_linear(inputs: Inputs) -> Answer:
     """MARG-3."""
     notional = exact(inputs["qty"]) * exact(inputs["price"])
     scale = scale_of(notional)
-    needs = requirement(notional * scale, ppm(1 / exact(inputs["leverage"])), initial=True)
-    return Fraction(needs, scale), Fraction(0)
+    leverage = exact(inputs["leverage"])
+    if (PPM / leverage).denominator == 1:
+        needs = requirement(notional * scale, int(PPM / leverage), initial=True)
+        return Fraction(needs, scale), Fraction(0)
+    spec = spec_of(price_ticks_max=2, position_lots_max=2**40)
+    cost = mc.order_cost(
+        spec, side=0, qty_lots=ceil(notional * scale), price_ticks=1, leverage=leverage
+    )
+    return Fraction(cost.margin_quote, scale), Fraction(1, scale)
 
 
 def iso_factor(inputs: Inputs) -> Answer:
@@ -290,33 +432,18 @@ def gmx1_coll(inputs: Inputs) -> Answer:
 
 
 def order_cost(inputs: Inputs) -> Answer:
-    """MARG-3, MARG-6, FILL-1: margin, fee to open, fee to close at the bankruptcy price."""
-    if inputs["contract"] != "linear":
-        raise InexpressibleError("inverse contract: not in the kernel yet")
-    qty, price = exact(inputs["qty"]), exact(inputs["price"])
-    margin, _ = im_linear(inputs)
-    p = Scaled(inputs | {"entry": inputs["price"], "margin": float(margin)})
-    spec = spec_of(taker=ppm(inputs["fee_rate"]))
-    state = p.state()
-    end = mc.bankruptcy_price_ticks(spec, state, funding_index_e6=0)
-    assert end is not None
-    opened, closed = (
-        mc.apply_fill(
-            spec,
-            mc.MarginState(0, 0, 0) if side == p.side else state,
-            funding_index_e6=0,
-            mark_price_ticks=ticks,
-            side=0 if side > 0 else 1,
-            qty_lots=LOTS - 2,
-            price_ticks=ticks,
-            fee_ppm=ppm(inputs["fee_rate"]),
-        ).fee_quote
-        * p.quote
-        for side, ticks in ((p.side, round(price / p.tick)), (-p.side, end))
+    """COST-1: margin, fee to open, fee to close at the bankruptcy price."""
+    p = Scaled(inputs | {"entry": inputs["price"], "margin": 0})
+    cost = mc.order_cost(
+        p.spec(taker=ppm(inputs["fee_rate"])),
+        side=0 if p.side > 0 else 1,
+        qty_lots=p.lots,
+        price_ticks=p.ticks(inputs["price"]),
+        leverage=exact(inputs["leverage"]),
     )
-    total = margin + opened + closed
-    answer = {"init_margin": margin, "open_fee": opened, "close_fee": closed, "total": total}
-    return answer, qty * p.tick
+    names = ("init_margin", "open_fee", "close_fee", "total")
+    answer = {name: part * p.quote for name, part in zip(names, cost, strict=True)}
+    return answer, p.value * p.tick / p.entry
 
 
 def amounts_of(floors: list[Fraction], rates: list[int]) -> list[Fraction]:
@@ -401,9 +528,9 @@ def dydx_is_liq(inputs: Inputs) -> Answer:
 def dydx_if_delta(inputs: Inputs) -> Answer:
     """LIQ-2: the liquidation fee ends at the equity; a fill beyond bankruptcy costs the fund."""
     state, mark = dydx_state(inputs)
-    fee = ppm(inputs["max_liq_fee"])
-    if fee > 100_000:
-        raise InexpressibleError("liquidation fee above 10 %")
+    rate = ppm(inputs["max_liq_fee"])
+    parts = ceil(rate / FEE_PPM_MAX) or 1  # a market charges 10 % at most
+    fee = rate // parts
     spec = spec_of(
         maintenance=ppm(inputs["mm_frac"]),
         quote_per_tick_lot=100,
@@ -419,43 +546,33 @@ def dydx_if_delta(inputs: Inputs) -> Answer:
         assert after.verdict == mc.Verdict.LIQUIDATION_PRICE
         return left, Fraction(0)
     assert after.verdict == mc.Verdict.OK
-    return after.fee_quote, Fraction(0)
+    if parts == 1:
+        return after.fee_quote, Fraction(0)
+    charged = parts * mc.fee_quote(spec, qty_lots=1, price_ticks=price, fee_ppm=fee)
+    return min(charged, left), Fraction(0)
 
 
 def if_delta_linear(inputs: Inputs) -> Answer:
-    """MARG-2: the fund pays what equity lacks at the exit."""
+    """MARG-2: the fund gets what equity is at the exit, or pays what it lacks."""
     p = Scaled(inputs)
-    ticks = round(exact(inputs["exit"]) / p.tick)
-    equity = mc.equity_quote(spec_of(), p.state(), funding_index_e6=0, mark_price_ticks=ticks)
-    return equity * p.quote, p.quote
+    return equity_at(p, inputs["exit"]), p.quote
 
 
-def drift_full_liq(inputs: Inputs) -> Answer:
-    """FILL-4: closing at the price less the liquidator's discount realises the loss."""
-    if inputs["if_fee"] or inputs["quote"] > 0:
-        raise InexpressibleError("the fund's fee is charged on the oracle value, ours on the fill")
-    price = exact(inputs["price"]) * (1 - exact(inputs["liq_fee"])) * exact(inputs["base"]) * 10**4
-    value = -int(exact(inputs["quote"]) * PPM)
-    after = mc.apply_fill(
-        spec_of(quote_per_tick_lot=100, position_lots_max=1),
-        mc.MarginState(1, value, value),
-        funding_index_e6=0,
-        mark_price_ticks=int(price),
-        side=1,
-        qty_lots=1,
-        price_ticks=int(price),
-        fee_ppm=0,
+def equity_at(p: Scaled, price: float) -> Fraction:
+    """MARG-2, COIN-1."""
+    equity = mc.equity_quote(
+        p.spec(), p.state(), funding_index_e6=0, mark_price_ticks=p.ticks(price)
     )
-    loss = Fraction(after.pnl_quote, PPM)
-    paid = -loss - Fraction(value, PPM)
-    return {"user_quote": loss, "liquidator_quote": paid}, Fraction(0)
+    return equity * p.quote
 
 
 ADAPTERS: dict[tuple[str, str], Callable[[Inputs], Answer]] = {
     ("bankruptcy_price", "bankruptcy"): bankruptcy,
+    ("bankruptcy_price", "bankruptcy_inverse_fee"): bankruptcy_inverse_fee,
     ("bankruptcy_price", "dydx_bankruptcy"): dydx_bankruptcy,
     ("funding_payment", "dydx_settle"): dydx_settle,
     ("funding_payment", "funding_cash"): funding_cash,
+    ("funding_payment", "funding_inverse"): funding_inverse,
     ("init_margin", "dydx_im"): dydx_im,
     ("init_margin", "gmx1_coll"): gmx1_coll,
     ("init_margin", "im_linear"): im_linear,
@@ -465,12 +582,13 @@ ADAPTERS: dict[tuple[str, str], Callable[[Inputs], Answer]] = {
     ("iso_margin", "iso_factor"): iso_factor,
     ("liq_price", "liq"): liq,
     ("liq_price", "liq_cross"): liq_cross,
-    ("liquidation_fill", "drift_full_liq"): drift_full_liq,
     ("maint_amount", "tier_cum"): tier_cum,
     ("maint_amount", "tier_step"): tier_step,
     ("maint_margin", "derive_perp"): derive_perp,
     ("maint_margin", "dydx_req"): dydx_req,
     ("maint_margin", "mm_linear"): mm_linear,
+    ("notional", "inverse_value"): inverse_value,
     ("order_cost", "order_cost"): order_cost,
+    ("pnl", "pnl_inverse"): pnl_inverse,
     ("tier_lookup", "tier_lookup"): tier_lookup,
 }
