@@ -12,7 +12,7 @@ from margin_core.market_spec import Tier
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Exact: TypeAlias = "int | str | Fraction"
+Exact: TypeAlias = int | str | Fraction
 
 
 class Bracket(NamedTuple):

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import sys
 
-from tests.bench import engine, gas, journal, signing, snapshot
+from tests.bench import engine, gas, journal, margin, signing, snapshot
 
-CASES = {**engine.CASES, **gas.CASES, **journal.CASES, **signing.CASES, **snapshot.CASES}
+CASES = {
+    **engine.CASES,
+    **gas.CASES,
+    **journal.CASES,
+    **margin.CASES,
+    **signing.CASES,
+    **snapshot.CASES,
+}
 
 
 def main(prefix: str = "") -> int:

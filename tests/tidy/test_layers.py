@@ -31,6 +31,7 @@ IMPURE = re.compile(
 
 # The models beside the kernel compute with floats; nothing that decides about money sees them.
 MODELS = "margin_core.models"
+ARRAYS = "margin_core.vector"  # the only place outside them that knows NumPy; nobody imports it
 DECIDES = {"margin_core", "matcher.engine", "settlement", "settlement.batch", "bulkhead_signing"}
 
 # The only places that see the wire's classes; everything else converts.
@@ -77,6 +78,8 @@ def layer_of(relative: Path) -> str:
         return "matcher.engine"
     if parts[:2] == ("margin_core", "models"):
         return MODELS
+    if parts[:2] == ("margin_core", "vector.py"):
+        return ARRAYS
     if parts[:2] == ("proto", "bulkhead_signing"):
         return "bulkhead_signing"
     if parts[0] == "settlement" and len(parts) > 1 and parts[1] == "batch":
@@ -92,9 +95,11 @@ def is_pure(name: str) -> bool:
 def may_import(layer: str, name: str) -> bool:
     """Tell whether a file of the layer may import the module."""
     top = name.partition(".")[0]
-    if layer in DECIDES and f"{name}.".startswith(f"{MODELS}."):
+    if layer in DECIDES and f"{name}.".startswith((f"{MODELS}.", f"{ARRAYS}.")):
         return False
     match layer:
+        case "margin_core.vector":
+            return is_pure(name) or top in {"margin_core", "numpy"}
         case "margin_core.models":
             return top in PURE | {"libc", "margin_core", "math", "numpy", "scipy"}
         case "margin_core":
@@ -209,6 +214,8 @@ def test_generated_messages_are_seen_only_at_the_edges() -> None:
         ("matcher/engine/a.pyx", "from ..journal cimport writer", False),
         ("settlement/a.pyx", "from matcher.engine.engine cimport Engine", False),
         ("margin_core/a.pyx", "import numpy", False),
+        ("margin_core/vector.py", "import numpy", True),
+        ("margin_core/a.py", "from margin_core.vector import margins", False),
         ("margin_core/a.pyx", "from .models.profile import rates", False),
         ("margin_core/models/a.pyx", "from scipy.special cimport cython_special", True),
         ("margin_core/models/a.pyx", "from margin_core.limits import PPM", True),
