@@ -43,6 +43,18 @@ class Held(NamedTuple):
         return abs(self.value) * self.maintenance
 
 
+def _above_zero(rule: str, name: str, value: Fraction | int, unit: str) -> None:
+    if value <= 0:
+        raise ValueError(f"{rule}: {name} = {value}: expected above 0 ({unit})")
+
+
+def _shared(rule: str, held: Sequence[Held]) -> tuple[Fraction, Fraction]:
+    """Return (value, maintenance) of all positions; both venues divide by the second."""
+    needs = sum((p.needs for p in held), Fraction(0))
+    _above_zero(rule, "maintenance of all", needs, "quote")
+    return sum((p.value for p in held), Fraction(0)), needs
+
+
 def liquidation_price(
     *,
     side: int,
@@ -98,9 +110,12 @@ def dydx_fillable_price(
     """Return the price at which a liquidation of `held[index]` is offered, quote per unit.
 
     It moves away from the oracle's as equity falls below the maintenance of all positions.
+
+    Raises:
+        ValueError: The positions need nothing.
     """
-    equity = balance + sum(p.value for p in held)
-    needs = sum(p.needs for p in held)
+    value, needs = _shared("fillable price", held)
+    equity = balance + value
     rating = max(Fraction(0), min(Fraction(1), bankruptcy_adjustment * (1 - equity / needs)))
     p = held[index]
     side = 1 if p.qty > 0 else -1
@@ -113,16 +128,24 @@ def dydx_bankruptcy_value(
     """Return the quote that closing `qty` of `held[index]` must bring; negative: may cost.
 
     Each position bears the equity that is left in proportion to its maintenance.
+
+    Raises:
+        ValueError: The positions need nothing.
     """
-    equity = balance + sum(p.value for p in held)
-    needs = sum(p.needs for p in held)
+    value, needs = _shared("bankruptcy value", held)
+    equity = balance + value
     p = held[index]
     share = abs(qty / p.qty) * p.needs / needs
     return -qty * p.price - equity * share
 
 
 def dydx_liquidation_bounds(notional: int, *, least: int, portion: Fraction) -> tuple[int, int]:
-    """Return the least and the largest notional of one liquidation, in quote quantums."""
+    """Return the least and the largest notional of one liquidation, in quote quantums.
+
+    Raises:
+        ValueError: The notional is not positive.
+    """
+    _above_zero("liquidation bounds", "notional", notional, "quote quantums")
     most = max(least, floor(notional * portion))
     return min(notional, least), min(notional, most)
 
@@ -133,14 +156,23 @@ def dydx_funding_index_step(
     """Return what the index moves, in millionths of a quote quantum per base quantum.
 
     Truncated towards zero. A quote quantum is 10^-6, a base quantum 10^`base_resolution`.
+
+    Raises:
+        ValueError: The price is not positive.
     """
+    _above_zero("funding index", "price", price, "of 10^exponent")
     value = price * Fraction(10) ** (exponent + base_resolution + 6)
     step = value * rate_8h_ppm * Fraction(seconds, 8 * 3_600)
     return int(step)
 
 
 def drift_liquidation_fee_ppm(*, base_ppm: int, most_ppm: int, slots: int) -> int:
-    """Return the liquidator's fee: a millionth more for each slot once the grace is over."""
+    """Return the liquidator's fee: a millionth more for each slot once the grace is over.
+
+    Raises:
+        ValueError: Less than no slot has passed.
+    """
+    _above_zero("liquidation fee", "slots + 1", slots + 1, "slots")
     return base_ppm if slots < GRACE_SLOTS else min(base_ppm + slots, most_ppm)
 
 
@@ -158,7 +190,11 @@ def drift_fund_fee_ppm(
 
     `shortage`, `oracle` and `quote_oracle` in 10^-6, `base` in 10^-9, `margin_ratio` in 10^-4. All
     divisions round down.
+
+    Raises:
+        ValueError: The margin ratio is not positive.
     """
+    _above_zero("fund fee", "margin_ratio", margin_ratio, "10^-4")
     margin_ppm = margin_ratio * PER_BASIS
     if 0 in {oracle, quote_oracle, base} or margin_ppm <= liquidation_fee_ppm:
         return 0
@@ -180,7 +216,11 @@ def drift_base_to_cover(
     """Return the size in 10^-9 whose closing frees the shortage. Units as `drift_fund_fee_ppm`.
 
     Divisions round down; 2^64 - 1 where closing frees nothing.
+
+    Raises:
+        ValueError: The margin ratio is not positive.
     """
+    _above_zero("base to cover", "margin_ratio", margin_ratio, "10^-4")
     margin_ppm = margin_ratio * PER_BASIS
     if oracle == 0 or margin_ppm <= liquidation_fee_ppm:
         return NO_LIMIT
@@ -216,8 +256,13 @@ def drift_liquidation(
     liquidation_fee: Fraction,
     fund_fee_most: Fraction,
 ) -> DriftLiquidation:
-    """Close of an isolated position, in one go, what brings it to maintenance and buffer."""
+    """Close of an isolated position, in one go, what brings it to maintenance and buffer.
+
+    Raises:
+        ValueError: There is no position, or no price.
+    """
     notional = abs(base) * price
+    _above_zero("liquidation", "notional", notional, "quote")
     rate = maintenance + buffer
     shortage = rate * notional - (collateral + base * price + quote)
     implied = (rate - liquidation_fee - shortage / notional) * Fraction(19, 20)
@@ -239,7 +284,12 @@ def drift_close(
     liquidation_fee: Fraction,
     fund_fee: Fraction,
 ) -> DriftLiquidation:
-    """Close `size` at the price less the liquidator's discount; the fund's fee is of the price."""
+    """Close `size` at the price less the liquidator's discount; the fund's fee is of the price.
+
+    Raises:
+        ValueError: The price is not positive.
+    """
+    _above_zero("liquidation", "price", price, "quote per unit")
     side = 1 if base > 0 else -1
     paid = side * size * price * (1 - side * liquidation_fee)
     fee = size * price * fund_fee
@@ -258,7 +308,11 @@ def gmx_liquidation_state(
     """Return 0 for safe, 1 when all is lost, 2 when the rest is paid back. In dollars.
 
     Profit does not count, only loss; a fixed fee is part of the first threshold.
+
+    Raises:
+        ValueError: The size is not positive.
     """
+    _above_zero("liquidation state", "size", size, "dollars")
     left = collateral + min(Fraction(0), profit)
     if left < fee + fixed_fee:
         return 1
@@ -280,9 +334,14 @@ class AdlQueue(NamedTuple):
 
 
 def adl_queue(accounts: Mapping[int, tuple[Fraction, Fraction]], qty: Fraction) -> AdlQueue:
-    """Return the queue of (quantity, score) per account, and who gives up `qty`."""
+    """Return the queue of (quantity, score) per account, and who gives up `qty`.
+
+    Raises:
+        ValueError: Nobody holds anything.
+    """
     order = sorted(accounts, key=lambda account: (-accounts[account][1], account))
-    total = sum(abs(held) for held, _ in accounts.values())
+    total = sum((abs(held) for held, _ in accounts.values()), Fraction(0))
+    _above_zero("queue", "quantity of all", total, "units")
     percentile, taken, passed, left = [], {}, Fraction(0), qty
     for account in order:
         held = abs(accounts[account][0])
