@@ -37,6 +37,7 @@ from margin_core.rules import (
     margin_ratio_ppm,
     worth_quote,
 )
+from margin_core.transitions_table import Change, Health, health, is_allowed
 from margin_core.what_if import (
     At,
     PendingOrder,
@@ -53,8 +54,10 @@ __all__ = [
     "AdlItem",
     "At",
     "Bracket",
+    "Change",
     "ContractKind",
     "FillOutcome",
+    "Health",
     "IndexRow",
     "MarginState",
     "MarketSpec",
@@ -82,8 +85,10 @@ __all__ = [
     "equity_quote",
     "fee_quote",
     "funding_owed_quote",
+    "health",
     "index_price",
     "initial_requirement_quote",
+    "is_allowed",
     "is_liquidatable",
     "liquidation_lots_max",
     "liquidation_price_ticks",
