@@ -170,8 +170,8 @@ class Draft:
         for order in growth.orders:
             self.orders[order.order_id] = len(self.orders)
             position = self.position(order.account, order.market_id)
-            tree = _tree(order)
-            root = 0 if tree is None else self.trees[tree]
+            signed_tree = _tree(order)
+            root = 0 if signed_tree is None else self.trees[signed_tree]
             self._order_rows.append(_order_row(order, position, root))
         self.cost = self.cost.plus(cost)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -58,9 +59,9 @@ class Crowd:
             self.quote(account, 0, 500)
             self.send(CommandKind.CANCEL_ALL, account=account, side=2)
 
-    def send(self, kind: CommandKind, **fields: int) -> list[Event]:
+    def send(self, kind: CommandKind, **fields: Any) -> list[Event]:
         self.nonce += 1
-        form = {
+        form: dict[str, Any] = {
             "market_id": 1, "time_ns": self.time_ns, "nonce": self.nonce,
             "expiry_time_s": 2**32 - 1,
         }  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from matcher.engine.book import Book
 from matcher.engine.commands import TIF_GTC, TIF_IOC, Command, CommandKind
@@ -36,7 +36,7 @@ class Mirror:
         self.names: dict[int, Hashable] = {}
         self.unnamed: defaultdict[Level, list[int]] = defaultdict(list)
 
-    def _apply(self, kind: int, **fields: int) -> list[Event]:
+    def _apply(self, kind: int, **fields: Any) -> list[Event]:
         return list(unpack(self.book.apply(Command(kind, market_id=1, **fields).pack())))
 
     def rest(self, name: Hashable | None, at: Level, lots: int) -> list[Event]:

@@ -6,6 +6,7 @@ import asyncio
 import functools
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,7 +122,7 @@ async def test_a_trade_from_order_to_withdrawal(process: MatcherProcess, btc: Ma
         assert isinstance(refused, OrderRejected)
         assert refused.reason is RejectReason.UNFILLED_MISMATCH
         instruct = alice.orders.instruct
-        form = {"price_ticks": 599_000, "qty_lots": 6, "leverage": 10}
+        form: dict[str, Any] = {"price_ticks": 599_000, "qty_lots": 6, "leverage": 10}
         iceberg = instruct(alice.orders.limit(btc, Side.BUY, **form), Instructions(display_lots=2))
         await alice.place_one(iceberg)
         pair = alice.orders.siblings(
