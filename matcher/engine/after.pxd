@@ -13,9 +13,7 @@ from matcher.engine.types cimport (
 
 cdef inline int64_t reducible_lots(const PositionC* p, int side) noexcept nogil:
     """Lots that a fill on `side` can take off the position."""
-    if side == 0:
-        return -p.lots if p.lots < 0 else 0
-    return p.lots if p.lots > 0 else 0
+    return max((2 * side - 1) * p.lots, 0)
 
 
 cdef inline int64_t reducible(const BucketC* b, int side) noexcept nogil:

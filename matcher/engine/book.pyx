@@ -7,21 +7,21 @@ cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from matcher.engine.handlers cimport (
     KIND_AMEND, KIND_CANCEL, KIND_PLACE, KIND_TICK, ORDER_LOTS_MAX, fill_order, refuse)
 from matcher.engine.invariants cimport check_free, check_side
-from matcher.engine.ladder cimport ladder_close, ladder_open, next_down, next_up, prefetch
+from matcher.engine.ladder cimport (
+    ladder_close, ladder_open, next_down, next_up, prefetch, unlikely)
 from matcher.engine.matching cimport execute
 from matcher.engine.memory cimport release, reserve
 from matcher.engine.store cimport (
     CAPACITY, COMMAND_REJECTED, EXPIRED, MARKET_UNKNOWN, ORDER_ACCEPTED, ORDER_AMENDED,
     ORDER_REJECTED, ORDER_UNKNOWN, POST_ONLY_WOULD_TAKE, PRICE_OUT_OF_RANGE, QTY_OUT_OF_RANGE,
-    SIDE_MISMATCH, TIME_IN_FORCE, USER_CANCELED, drop_order, emit, new_order, now_s)
+    SIDE_MISMATCH, TIME_IN_FORCE, USER_CANCELED, drop_order, emit, free_events, new_order, now_s)
 from matcher.engine.types cimport (
-    CommandC, CoreC, EventC, MarketC, ORDER_FREE, OrderC, POST_ONLY, SLOT_BITS)
+    CommandC, CoreC, EVENTS_RESERVED, EventC, MarketC, ORDER_FREE, OrderC, POST_ONLY, SLOT_BITS)
 
 from matcher.engine.views import Order
 
@@ -146,14 +146,12 @@ cdef inline void look_far(CoreC* c, const CommandC* p) noexcept nogil:
 
 cdef inline void look_near(CoreC* c, MarketC* m, const CommandC* p) noexcept nogil:
     """Fetch what it reads next: the level, and a cancelled order's neighbours."""
-    cdef uint32_t slot
-    if p.kind == KIND_PLACE and p.price <= m.ticks_max and p.side <= 1:
-        prefetch(&m.sides[p.side].levels[p.price])
-    elif p.kind == KIND_CANCEL:
-        slot = <uint32_t> (p.order_id & (((<uint64_t> 1) << SLOT_BITS) - 1))
-        if slot < c.order_top:
-            prefetch(&c.orders[c.orders[slot].previous])
-            prefetch(&c.orders[c.orders[slot].next])
+    cdef uint32_t slot = <uint32_t> (p.order_id & (((<uint64_t> 1) << SLOT_BITS) - 1))
+    if unlikely(slot >= c.order_top):
+        return
+    prefetch(&m.sides[p.side & 1].levels[p.price])
+    prefetch(&c.orders[c.orders[slot].previous])
+    prefetch(&c.orders[c.orders[slot].next])
 
 
 @cython.final
@@ -173,26 +171,23 @@ cdef class Book:
                 raise ValueError(f"{name} = {value!r}: expected an integer from 1 to {top}")
         self.c.order_capacity = order_count_max + 1
         self.c.order_top = 1
-        self.c.event_capacity = 4096
+        self.c.event_capacity = EVENTS_RESERVED
         self.c.markets[0] = &self.m
         self.m.market_id = market_id
         self.m.ticks_max = price_ticks_max
         self.c.orders = <OrderC*> reserve(self.c.order_capacity * sizeof(OrderC))
-        self.c.events = <EventC*> malloc(self.c.event_capacity * sizeof(EventC))
+        self.c.events = <EventC*> reserve(self.c.event_capacity * sizeof(EventC))
         if self.c.orders == NULL or self.c.events == NULL or (
                 not ladder_open(&self.m.sides[0], price_ticks_max)) or (
                 not ladder_open(&self.m.sides[1], price_ticks_max)):
             raise MemoryError("book: the system refuses the memory for these capacities")
 
     def __dealloc__(self):
-        cdef uint32_t k
         ladder_close(&self.m.sides[0])
         ladder_close(&self.m.sides[1])
         if self.c.orders != NULL:
             release(self.c.orders, self.c.order_capacity * sizeof(OrderC))
-        free(self.c.events)
-        for k in range(self.c.retired_count):
-            free(self.c.retired[k])
+        free_events(&self.c)
 
     def apply(self, records):
         self._apply(records)

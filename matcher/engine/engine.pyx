@@ -26,10 +26,10 @@ from matcher.engine.snapshot cimport (
     PIECE_BYTES_MAX, Reader, core_pieces, market_pieces, piece_bytes, piece_size, read_core,
     read_market, read_spec)
 from matcher.engine.special cimport NO_EXPIRY_S
-from matcher.engine.store cimport bucket_at, ensure_bucket
+from matcher.engine.store cimport bucket_at, ensure_bucket, free_events
 from matcher.engine.types cimport (
-    AccountC, BucketC, CommandC, CoreC, EventC, ExtraC, LeafC, ListedC, MARKETS_MAX, MarketC,
-    NonceC, ORDER_PENDING, OrderC, SLOT_BITS)
+    AccountC, BucketC, CommandC, CoreC, EVENTS_RESERVED, EventC, ExtraC, LeafC, ListedC,
+    MARKETS_MAX, MarketC, NonceC, ORDER_PENDING, OrderC, SLOT_BITS)
 
 from margin_core import MarketSpec
 from matcher.engine.snapshot import DIGEST_BYTES, open_snapshot
@@ -65,7 +65,7 @@ cdef class Engine:
         self.c.account_capacity = account_count_max + 1
         self.c.bucket_capacity = position_count_max + 1
         self.c.order_capacity = order_count_max + 1
-        self.c.event_capacity = 4096
+        self.c.event_capacity = EVENTS_RESERVED
         self.c.nonce_capacity = 4096
         self.c.tree_node_capacity = self.c.bucket_capacity * 2 + TREE_NODES_SPARE
         self.c.listed = <ListedC*> reserve_dense(self.c.bucket_capacity * sizeof(ListedC))
@@ -82,7 +82,7 @@ cdef class Engine:
             self.c.bucket_capacity * <uint64_t> AFTER_PASSES_MAX * sizeof(uint32_t))
         self.c.next_expiry_s = NO_EXPIRY_S
         self.c.nonces = <NonceC*> calloc(self.c.nonce_capacity, sizeof(NonceC))
-        self.c.events = <EventC*> malloc(self.c.event_capacity * sizeof(EventC))
+        self.c.events = <EventC*> reserve(self.c.event_capacity * sizeof(EventC))
         if (self.c.accounts == NULL or self.c.buckets == NULL or self.c.orders == NULL
                 or self.c.bucket_of == NULL or self.c.nonces == NULL or self.c.events == NULL
                 or self.c.listed == NULL or self.c.tree_nodes == NULL
@@ -118,9 +118,7 @@ cdef class Engine:
             release(self.c.bucket_of,
                     <uint64_t> self.c.account_capacity * MARKETS_MAX * sizeof(uint32_t))
         free(self.c.nonces)
-        free(self.c.events)
-        for k in range(self.c.retired_count):
-            free(self.c.retired[k])
+        free_events(&self.c)
 
     def list_market(self, spec, time_ns):
         cdef MarketC* m

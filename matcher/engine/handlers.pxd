@@ -16,15 +16,16 @@ from matcher.engine.special cimport add_timed, join
 from matcher.engine.states cimport admits, is_continuous
 from matcher.engine.trigger cimport fire_all_on_last
 from matcher.engine.store cimport (
-    ACCOUNT_UNKNOWN, AMOUNT_OUT_OF_RANGE, CAPACITY, COLLATERAL_MOVED, COMMAND_REJECTED, DEPOSITED,
-    EXPIRED, FROZEN_CHANGED, FUND_DEPOSITED, INSUFFICIENT_FREE, INSUFFICIENT_MARGIN, MARKET_STATE,
-    MARKET_STATE_CHANGED, MARKET_UNKNOWN, NONCE_USED, NO_POSITION, NO_PRICE, ORDER_ACCEPTED,
-    ORDER_REJECTED, ORDER_UNKNOWN, POST_ONLY_WOULD_TAKE, PRICE_OUT_OF_RANGE, PRICE_STALE,
-    QTY_OUT_OF_RANGE, REASON_FROZEN, REASON_REDUCE_ONLY, SIDE_MISMATCH, TIME_IN_FORCE,
-    USER_CANCELED, WITHDRAWN, bucket_at, commit, count_order, drop_order, emit, ensure_bucket,
-    free_order, market_with, new_order, nonce_used, now_s, reservation, touch_bucket, use_nonce)
+    ACCOUNT_UNKNOWN, AMOUNT_OUT_OF_RANGE, CAPACITY, COLLATERAL_MOVED, COMMAND_REJECTED,
+    DEPOSITED, EXPIRED, FROZEN_CHANGED, FUND_DEPOSITED, INSUFFICIENT_FREE, INSUFFICIENT_MARGIN,
+    MARKET_STATE, MARKET_STATE_CHANGED, MARKET_UNKNOWN, NONCE_USED, NO_POSITION, NO_PRICE,
+    ORDER_ACCEPTED, ORDER_REJECTED, ORDER_UNKNOWN, POST_ONLY_WOULD_TAKE, PRICE_OUT_OF_RANGE,
+    PRICE_STALE, QTY_OUT_OF_RANGE, REASON_FROZEN, REASON_REDUCE_ONLY, SIDE_MISMATCH,
+    TIME_IN_FORCE, USER_CANCELED, WITHDRAWN, bucket_at, commit, count_lots, drop_order, emit,
+    ensure_bucket, free_order, market_with, new_order, nonce_used, now_s, reservation_with,
+    touch_bucket, use_nonce)
 from matcher.engine.types cimport (
-    BucketC, CommandC, CoreC, EventC, MarketC, ORDER_PENDING, OrderC, POST_ONLY,
+    BucketC, CommandC, CoreC, EventC, MARKETS_MAX, MarketC, ORDER_PENDING, OrderC, POST_ONLY,
     REDUCE_ONLY, SLOT_BITS, STATE_DELISTING, STATE_HALTED, STATE_OPEN, TAGGED,
     TRIGGER_ABOVE, TRIGGER_BELOW)
 
@@ -109,8 +110,9 @@ cdef inline int64_t required_margin(MarketC* m, const CommandC* p, int64_t lots)
     means at the mark.
     """
     cdef int64_t price = p.price
-    cdef int64_t worst = max(price, m.mark_price) if p.side else price
-    cdef int64_t loss = m.mark_price - price if p.side else price - m.mark_price
+    cdef int64_t is_sell = -<int64_t> p.side
+    cdef int64_t worst = max(price, m.mark_price & is_sell)
+    cdef int64_t loss = (price - m.mark_price ^ is_sell) - is_sell
     return ppm_up(notional_of(&m.spec, lots, price), m.spec.fee_taker) + initial(
         &m.spec, notional_of(&m.spec, lots, worst)) + max(0, loss) * lots * (
         m.spec.quote_per_tick_lot)
@@ -130,22 +132,19 @@ cdef inline int check_standing(
         return NO_PRICE
     if p.amount < 0 or p.amount > QUOTE_MAX - b.margin[p.side]:
         return AMOUNT_OUT_OF_RANGE
-    if not p.flags & REDUCE_ONLY and p.time_in_force == 0 and <int64_t> p.qty > closing and (
-            <int64_t> p.amount < required_margin(m, p, p.qty - closing)):
+    if not p.flags & REDUCE_ONLY and p.time_in_force == 0 and (
+            <int64_t> p.amount < required_margin(m, p, max(<int64_t> p.qty - closing, 0))):
         return INSUFFICIENT_MARGIN
     if b.is_frozen:
         return REASON_FROZEN
     return 0
 
 
-cdef inline int64_t reservation_with(BucketC* b, const CommandC* p) noexcept nogil:
+cdef inline int64_t reserved_with(const BucketC* b, const CommandC* p) noexcept nogil:
     """What the bucket would reserve with the order in it."""
-    cdef BucketC copy = b[0]
-    if p.flags & REDUCE_ONLY:
+    if unlikely(p.flags & REDUCE_ONLY):
         return b.reserved
-    copy.margin[p.side] += p.amount
-    copy.lots[p.side] += p.qty
-    return reservation(&copy)
+    return reservation_with(b, p.side, p.amount, p.qty)
 
 
 cdef inline void fill_order(OrderC* order, const CommandC* p) noexcept nogil:
@@ -172,7 +171,7 @@ cdef inline void accept(
     fill_order(order, p)
     if unlikely(p.flags & REDUCE_ONLY or p.session):
         join(c, slot, p.session)
-    count_order(c, b, order, 0, order.qty, 1)
+    count_lots(b, order, p.amount, p.qty)
     c.accounts[p.account].reserved += reserved - b.reserved
     b.reserved = reserved
     event = emit(c, ORDER_ACCEPTED, m)
@@ -206,7 +205,7 @@ cdef inline void place(CoreC* c, const CommandC* p) noexcept nogil:
         b = &c.buckets[bucket_at(c, p.account, m)]
         reason = check_standing(c, m, b, p)
     if reason == 0:
-        reserved = reservation_with(b, p)
+        reserved = reserved_with(b, p)
         if reserved - b.reserved > (
                 c.accounts[p.account].free - c.accounts[p.account].reserved):
             reason = INSUFFICIENT_FREE
@@ -468,37 +467,30 @@ cdef inline void freeze(CoreC* c, const CommandC* p) noexcept nogil:
 
 
 cdef inline void look_far(CoreC* c, const CommandC* p) noexcept nogil:
-    """Fetch what a command of the near future reads first: its account and its order."""
-    if p.account < c.account_count:
-        prefetch(&c.accounts[p.account])
-    if p.kind == KIND_CANCEL:
-        prefetch(&c.orders[p.order_id & (((<uint64_t> 1) << SLOT_BITS) - 1)])
+    """Fetch what a command of the near future reads first: its account and its order.
+
+    Neither this nor `look_near` asks what kind of command it is: a wrong guess would cost more
+    than fetching what nobody needs. Fetching what is not there does no harm.
+    """
+    prefetch(&c.accounts[p.account])
+    prefetch(&c.orders[p.order_id & (((<uint64_t> 1) << SLOT_BITS) - 1)])
 
 
 cdef inline void look_near(CoreC* c, const CommandC* p) noexcept nogil:
     """Fetch what it reads next: bucket and level, and a cancelled order's neighbours."""
-    cdef MarketC* m
-    cdef OrderC* order
+    cdef uint32_t slot = <uint32_t> (p.order_id & (((<uint64_t> 1) << SLOT_BITS) - 1))
+    cdef MarketC* m = c.markets[(c.market_slot_of[p.market_id] - 1) & (MARKETS_MAX - 1)]
+    cdef MarketC* first = c.markets[0]
     cdef BucketC* b
-    cdef uint32_t slot
-    if p.kind == KIND_PLACE and p.account < c.account_count:
-        m = market_of(c, p)
-        if m == NULL or p.price > m.ticks_max or p.side > 1:
-            return
-        b = &c.buckets[bucket_at(c, p.account, m)]
-        prefetch(&m.sides[p.side].levels[p.price])
-    elif p.kind == KIND_CANCEL:
-        slot = <uint32_t> (p.order_id & (((<uint64_t> 1) << SLOT_BITS) - 1))
-        if slot >= c.order_top:
-            return
-        order = &c.orders[slot]
-        b = &c.buckets[order.bucket]
-        prefetch(&c.orders[order.previous])
-        prefetch(&c.orders[order.next])
-    else:
+    m = first if m == NULL else m     # a cancel need not name its market
+    if unlikely(m == NULL or slot >= c.order_top or p.account >= c.account_count):
         return
+    b = &c.buckets[bucket_at(c, p.account, m)]
     prefetch(b)
     prefetch(<char*> b + 64)
+    prefetch(&m.sides[p.side & 1].levels[p.price])
+    prefetch(&c.orders[c.orders[slot].previous])
+    prefetch(&c.orders[c.orders[slot].next])
 
 
 cdef inline void advance(CoreC* c, const CommandC* p) noexcept nogil:
@@ -519,14 +511,9 @@ cdef inline void settle_command(CoreC* c) noexcept nogil:
         fire_all_on_last(c)
 
 
-cdef inline void dispatch(CoreC* c, const CommandC* p) noexcept nogil:
-    """Apply one command of a kind that exists."""
-    advance(c, p)
-    if p.kind == KIND_PLACE:
-        place(c, p)
-    elif p.kind == KIND_CANCEL:
-        cancel(c, p)
-    elif p.kind == KIND_CANCEL_ALL:
+cdef inline void dispatch_other(CoreC* c, const CommandC* p) noexcept nogil:
+    """Apply a command that neither places nor cancels one order."""
+    if p.kind == KIND_CANCEL_ALL:
         cancel_all(c, p)
     elif p.kind == KIND_PRICE:
         set_price(c, p)
@@ -542,4 +529,15 @@ cdef inline void dispatch(CoreC* c, const CommandC* p) noexcept nogil:
         set_state(c, p)
     elif p.kind == KIND_SETTLEMENT_REJECTED:
         freeze(c, p)
+
+
+cdef inline void dispatch(CoreC* c, const CommandC* p) noexcept nogil:
+    """Apply one command of a kind that exists."""
+    advance(c, p)
+    if p.kind == KIND_PLACE:
+        place(c, p)
+    elif p.kind == KIND_CANCEL:
+        cancel(c, p)
+    else:
+        dispatch_other(c, p)
     settle_command(c)

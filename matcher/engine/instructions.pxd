@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 from matcher.engine.handlers cimport (
     BUCKET_ORDERS_MAX, check_form, check_standing, fill_order, market_of, order_of_nonce,
-    refuse, reservation_with)
+    refuse, reserved_with)
 from matcher.engine.ladder cimport link_order
 from matcher.engine.matching cimport execute
 from matcher.engine.special cimport add_timed, join, link_trail, trigger_side
@@ -152,7 +152,7 @@ cdef inline int check_order(
     reason = check_standing(c, m, b, &form)
     if reason:
         return reason
-    reserved = reservation_with(b, &form)
+    reserved = reserved_with(b, &form)
     if reserved - b.reserved > c.accounts[p.account].free - c.accounts[p.account].reserved:
         return INSUFFICIENT_FREE
     if b.order_count >= BUCKET_ORDERS_MAX or (w.trailing and m.trail_count == TRAILING_MAX):

@@ -10,7 +10,18 @@ cdef extern from *:
     #define bh_lowest(x) ((uint32_t) __builtin_ctzll(x))
     #define bh_highest(x) (63u - (uint32_t) __builtin_clzll(x))
     #define bh_unlikely(x) __builtin_expect(!!(x), 0)
+    static inline uint32_t bh_flip_of(uint32_t is_flipped) {
+        uint32_t mask = 0u - is_flipped;
+    #if defined(__GNUC__)
+        __asm__("" : "+r"(mask));  /* else the compiler makes two copies and a branch of it */
+    #endif
+        return mask;
+    }
+    #define BH_COLD __attribute__((cold)) void
     """
+    # All ones or 0, to be applied without a branch: the side of an order cannot be predicted.
+    uint32_t flip_of "bh_flip_of"(uint32_t is_flipped) noexcept nogil
+    ctypedef void cold "BH_COLD"         # a rare case: out of line, so that the common one is short
     uint32_t lowest "bh_lowest"(uint64_t word) noexcept nogil
     uint32_t highest "bh_highest"(uint64_t word) noexcept nogil
     bint unlikely "bh_unlikely"(bint condition) noexcept nogil
@@ -126,12 +137,12 @@ cdef inline void link_order(
     """Append the order at the end of its level: time priority."""
     cdef LevelC* level = &ladder.levels[price]
     cdef OrderC* order = &orders[slot]
-    order.previous = level.tail
+    cdef uint32_t tail = level.tail
+    cdef uint32_t* before = &orders[tail].next if tail else &level.head
+    order.previous = tail
     order.next = 0
-    if level.tail:
-        orders[level.tail].next = slot
-    else:
-        level.head = slot
+    before[0] = slot
+    if tail == 0:
         mark_level(ladder, price)
     level.tail = slot
     level.lots += lots
@@ -142,16 +153,13 @@ cdef inline bint unlink_order(
 ) noexcept nogil:
     """Take the order out of its level; true when the level is empty now."""
     cdef LevelC* level = &ladder.levels[price]
-    cdef OrderC* order = &orders[slot]
+    cdef uint32_t previous = orders[slot].previous
+    cdef uint32_t next = orders[slot].next
+    cdef uint32_t* before = &orders[previous].next if previous else &level.head
+    cdef uint32_t* after = &orders[next].previous if next else &level.tail
     level.lots -= lots
-    if order.previous:
-        orders[order.previous].next = order.next
-    else:
-        level.head = order.next
-    if order.next:
-        orders[order.next].previous = order.previous
-    else:
-        level.tail = order.previous
+    before[0] = next
+    after[0] = previous
     if level.head:
         return False
     clear_level(ladder, price)

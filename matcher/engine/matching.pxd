@@ -2,20 +2,20 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
-from margin_core.transitions cimport fill
-from margin_core.types cimport FillC, PositionC, VERDICT_OK
-from matcher.engine.ladder cimport next_down, next_up, unlikely
+from margin_core.transitions cimport fill, open_part, slice_of, start_fill
+from margin_core.types cimport FillC, LINEAR_PERPETUAL, PositionC, VERDICT_OK
+from matcher.engine.ladder cimport clear_level, cold, flip_of, next_down, next_up, unlikely
 from matcher.engine.after cimport cut_order, finish, reducible, reducible_lots
 from matcher.engine.special cimport filled_of, mark_after, shown_of
 from matcher.engine.store cimport (
     EXPIRED, FILL, FOK_NOT_FILLABLE, IMMEDIATE_REMAINDER, MIN_QTY_NOT_MET, ORDER_REPLENISHED,
     ORDER_REPRICED, POST_ONLY_WOULD_TAKE, REASON_FROZEN, REASON_REDUCE_ONLY, SELF_TRADE, commit,
-    count_order, drop_order, emit, free_order, now_s, owner_of, rest_order, unrest_order,
+    count_lots, drop_order, emit, free_order, now_s, owner_of, refresh_best, rest_order,
     update_reservation, usable)
 from matcher.engine.types cimport (
     AFTER_MOVE, AFTER_TRIM, BucketC, CANCEL_BOTH, CANCEL_NEWEST, CANCEL_OLDEST, CoreC, DECREMENT,
-    EventC, LadderC, MarketC, ORDER_TAKING, OrderC, POST_ONLY, QUEUES_MAX, REDUCE_ONLY, SLIDES,
-    SPECIAL, STATE_AUCTION, TRIALS_MAX, TrialC, WITH_MARGIN)
+    EventC, LadderC, LevelC, MarketC, ORDER_TAKING, OrderC, POST_ONLY, QUEUES_MAX, REDUCE_ONLY,
+    SLIDES, SPECIAL, STATE_AUCTION, TRIALS_MAX, TrialC, WITH_MARGIN)
 
 cdef enum:
     TIF_GTC = 0
@@ -27,6 +27,12 @@ cdef enum:
 cdef inline bint reaches(int side, uint32_t limit, uint32_t price) noexcept nogil:
     """Whether an order of `side` with that limit may trade at `price`, 0 where there is none."""
     return price != 0 and (price <= limit if side == 0 else price >= limit)
+
+
+cdef inline bint takes(int side, uint32_t limit, uint32_t price) noexcept nogil:
+    """`reaches` for a side that nobody can predict: sells by complement, a price of 0 wraps."""
+    cdef uint32_t flip = flip_of(side)
+    return ((price - (1 - side)) ^ flip) <= ((limit - (1 - side)) ^ flip)
 
 
 cdef inline int64_t maker_lots(
@@ -64,16 +70,22 @@ cdef inline int judge_maker(
                 maker.qty, filled_of(c, slot), usable(c, b))
 
 
+cdef inline int64_t next_slice(const CoreC* c, uint32_t slot, int64_t lots) noexcept nogil:
+    """FILL-3: margin of the next `lots` of the order."""
+    cdef const OrderC* order = &c.orders[slot]
+    cdef int64_t filled = filled_of(c, slot)
+    return slice_of(order.margin, order.qty, filled, filled + lots)
+
+
 cdef inline void settle_order(
-    CoreC* c, MarketC* m, uint32_t slot, int64_t lots, const FillC* f
+    CoreC* c, MarketC* m, uint32_t slot, int64_t lots, int64_t margin_slice, const FillC* f
 ) noexcept nogil:
     """Book the fill on the order's bucket: position, fee, unfilled margin. Not the level."""
     cdef OrderC* order = &c.orders[slot]
     cdef BucketC* b = &c.buckets[order.bucket]
-    cdef uint32_t filled = filled_of(c, slot)
     commit(c, m, order.bucket, f)
     c.fees += f.fee
-    count_order(c, b, order, filled, filled + <uint32_t> lots, -1)
+    count_lots(b, order, -margin_slice, -lots)
     order.remaining -= <uint32_t> lots
     update_reservation(c, b)
 
@@ -109,32 +121,54 @@ cdef inline void replenish(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
     event.remaining = order.remaining
 
 
+cdef inline void leave_level(CoreC* c, MarketC* m, uint32_t slot, int side) noexcept nogil:
+    """Take an order that shows no more lots, the first of its level, out of the book."""
+    cdef OrderC* order = &c.orders[slot]
+    cdef LadderC* ladder = &m.sides[side]
+    cdef LevelC* level = &ladder.levels[order.price]
+    level.head = order.next
+    c.orders[order.next].previous = 0            # slot 0 takes what goes nowhere
+    if order.next == 0:
+        level.tail = 0
+        clear_level(ladder, order.price)
+        refresh_best(ladder, side, order.price)
+
+
+cdef inline cold show_less(CoreC* c, MarketC* m, uint32_t slot, int64_t lots) noexcept nogil:
+    """After a fill of `lots` that leaves something of an order with instructions."""
+    cdef OrderC* order = &c.orders[slot]
+    if c.extras[slot].display and c.extras[slot].shown == lots:
+        leave_level(c, m, slot, order.side)
+        replenish(c, m, slot)
+    else:
+        c.extras[slot].shown -= <uint32_t> lots
+
+
+cdef inline void book_maker(
+    CoreC* c, MarketC* m, uint32_t slot, int side, int64_t lots, int64_t margin_slice,
+    const FillC* f
+) noexcept nogil:
+    """Book the fill on the resting order of `side`, first of its level; end it when filled."""
+    cdef OrderC* maker = &c.orders[slot]
+    m.sides[side].levels[maker.price].lots -= lots
+    if WITH_MARGIN:
+        settle_order(c, m, slot, lots, margin_slice, f)
+        trim_later(c, m, maker.bucket)
+    else:
+        maker.remaining -= <uint32_t> lots
+    if maker.remaining == 0:
+        leave_level(c, m, slot, side)
+        free_order(c, slot)
+    elif WITH_MARGIN and unlikely(maker.flags & SPECIAL):
+        show_less(c, m, slot, lots)
+
+
 cdef inline void settle_maker(
     CoreC* c, MarketC* m, uint32_t slot, int64_t lots, const FillC* f
 ) noexcept nogil:
-    """Book the fill on the resting order, first of its level, and end it when it is filled."""
+    """Book a fill that no order took on the resting order, first of its level."""
     cdef OrderC* maker = &c.orders[slot]
-    cdef uint32_t bucket = maker.bucket
-    if WITH_MARGIN and unlikely(maker.flags & SPECIAL) and (
-            lots == shown_of(c, slot) and lots < maker.remaining):
-        unrest_order(c, m, slot)
-        settle_order(c, m, slot, lots, f)
-        replenish(c, m, slot)
-    elif lots == maker.remaining:
-        unrest_order(c, m, slot)
-        if WITH_MARGIN:
-            settle_order(c, m, slot, lots, f)
-        free_order(c, slot)
-    else:
-        m.sides[maker.side].levels[maker.price].lots -= lots
-        if WITH_MARGIN:
-            if unlikely(maker.flags & SPECIAL):
-                c.extras[slot].shown -= <uint32_t> lots
-            settle_order(c, m, slot, lots, f)
-        else:
-            maker.remaining -= <uint32_t> lots
-    if WITH_MARGIN:
-        trim_later(c, m, bucket)
+    book_maker(c, m, slot, maker.side, lots, next_slice(c, slot, lots), f)
 
 
 cdef inline EventC* emit_fill(
@@ -178,15 +212,20 @@ cdef inline bint meet_own(
     return mode == CANCEL_OLDEST
 
 
-cdef inline int judge_taker(
-    CoreC* c, MarketC* m, uint32_t slot, int64_t lots, int64_t price, FillC* f
+cdef inline int judge_order(
+    CoreC* c, MarketC* m, uint32_t slot, int side, int64_t lots, int64_t price,
+    int32_t fee_ppm, int64_t margin_slice, FillC* f
 ) noexcept nogil:
-    """Outcome of `lots` at `price` for the incoming order."""
-    cdef OrderC* taker = &c.orders[slot]
-    cdef BucketC* b = &c.buckets[taker.bucket]
-    return fill(&m.spec, f, &b.position, m.funding_index, m.mark_price,
-                1 if taker.side == 0 else -1, lots, price, m.spec.fee_taker, taker.margin,
-                taker.qty, filled_of(c, slot), usable(c, b))
+    """As `fill`, of `lots` of the order; `margin_slice` is that of all of them."""
+    cdef OrderC* order = &c.orders[slot]
+    cdef BucketC* b = &c.buckets[order.bucket]
+    cdef int sign = 1 - 2 * side
+    if b.position.lots * sign < 0:
+        return fill(&m.spec, f, &b.position, m.funding_index, m.mark_price, sign, lots, price,
+                    fee_ppm, order.margin, order.qty, filled_of(c, slot), usable(c, b))
+    start_fill(f, &b.position, m.funding_index)
+    return open_part(LINEAR_PERPETUAL, &m.spec, f, sign, lots, price, m.mark_price, 0, fee_ppm,
+                     margin_slice, usable(c, b))
 
 
 cdef inline uint8_t sweep(CoreC* c, MarketC* m, uint32_t slot, int side) noexcept nogil:
@@ -196,40 +235,44 @@ cdef inline uint8_t sweep(CoreC* c, MarketC* m, uint32_t slot, int side) noexcep
     cdef uint32_t account = owner_of(c, taker)
     cdef uint32_t maker_slot
     cdef int64_t lots
+    cdef int64_t made_slice = 0
+    cdef int64_t taken_slice = 0
     cdef int verdict
     cdef FillC made, taken
     cdef EventC* event
-    if not WITH_MARGIN and account == 0:
-        account = NOBODY
     while taker.remaining and reaches(side, taker.price, opposite.best):
         maker_slot = opposite.levels[opposite.best].head
-        lots = maker_lots(c, m, maker_slot, account)
+        lots = maker_lots(c, m, maker_slot, account if WITH_MARGIN or account else NOBODY)
         if unlikely(lots <= 0):
             if lots < 0 and not meet_own(c, m, slot, maker_slot):
                 return SELF_TRADE
             continue
         lots = min(lots, <int64_t> taker.remaining)
         if WITH_MARGIN:
-            if taker.flags & REDUCE_ONLY:
+            if unlikely(taker.flags & REDUCE_ONLY):
                 lots = min(lots, reducible(&c.buckets[taker.bucket], side))
                 if lots == 0:
                     return REASON_REDUCE_ONLY
-            verdict = judge_maker(c, m, maker_slot, lots, &made)
+            made_slice = next_slice(c, maker_slot, lots)
+            verdict = judge_order(c, m, maker_slot, 1 - side, lots, opposite.best, m.spec.fee_maker,
+                                  made_slice, &made)
             if unlikely(verdict != VERDICT_OK):
                 drop_order(c, m, maker_slot, <uint8_t> verdict)
                 continue
-            verdict = judge_taker(c, m, slot, lots, opposite.best, &taken)
+            taken_slice = next_slice(c, slot, lots)
+            verdict = judge_order(c, m, slot, side, lots, opposite.best, m.spec.fee_taker,
+                                  taken_slice, &taken)
             if unlikely(verdict != VERDICT_OK):
                 return <uint8_t> verdict
         event = emit_fill(c, m, FILL, maker_slot, lots, made.fee if WITH_MARGIN else 0)
-        event.account_2 = owner_of(c, taker)
+        event.account_2 = account
         event.order_id_2 = taker.id
         if WITH_MARGIN:
             event.amount_2 = taken.fee
-            settle_order(c, m, slot, lots, &taken)
+            settle_order(c, m, slot, lots, taken_slice, &taken)
         else:
             taker.remaining -= <uint32_t> lots
-        settle_maker(c, m, maker_slot, lots, &made)
+        book_maker(c, m, maker_slot, 1 - side, lots, made_slice, &made)
         if WITH_MARGIN:
             trim_later(c, m, taker.bucket)
     return 0
@@ -414,7 +457,7 @@ cdef inline void execute(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
         reason = enter(c, m, slot)
     if WITH_MARGIN and unlikely(m.state == STATE_AUCTION):
         reason = 0
-    elif reason == 0 and reaches(order.side, order.price, m.sides[1 - order.side].best):
+    elif reason == 0 and takes(order.side, order.price, m.sides[1 - order.side].best):
         if order.side == 0:
             reason = sweep(c, m, slot, 0)
         else:

@@ -1,13 +1,16 @@
 """Events, order slots, buckets, nonces and reservations: the bookkeeping below matching."""
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memset
 
 from margin_core.fixed_point cimport mul_div_up
+from margin_core.requirement cimport abs64
 from margin_core.transitions cimport slice_of
 from margin_core.types cimport FillC
-from matcher.engine.ladder cimport link_order, next_down, next_up, unlikely, unlink_order
+from matcher.engine.ladder cimport (
+    cold, flip_of, link_order, next_down, next_up, unlikely, unlink_order)
+from matcher.engine.memory cimport release, reserve
 from matcher.engine.special cimport (
     add_timed, cut_of, filled_of, leave, mark_after, shown_of, trigger_side, unlink_trail)
 from matcher.engine.types cimport (
@@ -79,21 +82,35 @@ cdef enum ReasonC:
     POSITION_CLOSED = 69
 
 
+cdef inline cold grow_events(CoreC* c) noexcept nogil:
+    """Double the buffer; views of the smaller one stay valid. On refusal the last record goes."""
+    cdef EventC* grown = <EventC*> reserve(c.event_capacity * 2 * sizeof(EventC))
+    if grown == NULL:
+        c.is_out_of_memory = 1
+        c.event_count -= 1
+        return
+    memcpy(grown, c.events, c.event_capacity * sizeof(EventC))
+    c.retired[c.retired_count] = c.events
+    c.retired_count += 1
+    c.events = grown
+    c.event_capacity *= 2
+
+
+cdef inline void free_events(CoreC* c) noexcept nogil:
+    """Give back the buffer and those that it outgrew."""
+    cdef uint32_t k
+    if c.events == NULL:
+        return
+    release(c.events, c.event_capacity * sizeof(EventC))
+    for k in range(c.retired_count):
+        release(c.retired[k], (c.event_capacity >> (c.retired_count - k)) * sizeof(EventC))
+
+
 cdef inline EventC* emit(CoreC* c, uint8_t kind, MarketC* m) noexcept nogil:
-    """Append a zeroed event. The buffer grows; on refusal the last record is overwritten."""
+    """Append a zeroed event."""
     cdef EventC* event
-    cdef EventC* grown
     if unlikely(c.event_count == c.event_capacity):
-        grown = <EventC*> malloc(c.event_capacity * 2 * sizeof(EventC))
-        if grown == NULL:
-            c.is_out_of_memory = 1
-            c.event_count -= 1
-        else:
-            memcpy(grown, c.events, c.event_capacity * sizeof(EventC))
-            c.retired[c.retired_count] = c.events
-            c.retired_count += 1
-            c.events = grown
-            c.event_capacity *= 2
+        grow_events(c)
     event = &c.events[c.event_count]
     c.event_count += 1
     memset(event, 0, sizeof(EventC))
@@ -127,6 +144,8 @@ cdef inline bint nonce_used(CoreC* c, uint32_t account, uint64_t nonce) noexcept
     cdef AccountC* a = &c.accounts[account]
     if nonce >> 6 == a.nonce_word:
         return (a.nonce_bits >> (nonce & 63)) & 1
+    if nonce >> 6 > a.nonce_word:
+        return False
     return (find_nonces(c, account, nonce >> 6).used >> (nonce & 63)) & 1
 
 
@@ -165,19 +184,30 @@ cdef inline bint store_nonces(
     return True
 
 
+cdef inline cold use_far_nonce(
+    CoreC* c, uint32_t account, uint64_t nonce, bint* done
+) noexcept nogil:
+    """Remember a nonce of another 64 than the account's newest."""
+    cdef AccountC* a = &c.accounts[account]
+    cdef uint64_t bit = <uint64_t> 1 << (nonce & 63)
+    if nonce >> 6 < a.nonce_word:
+        done[0] = store_nonces(c, account, nonce >> 6, bit)
+        return
+    done[0] = a.nonce_bits == 0 or store_nonces(c, account, a.nonce_word, a.nonce_bits)
+    if done[0]:
+        a.nonce_word = nonce >> 6
+        a.nonce_bits = bit
+
+
 cdef inline bint use_nonce(CoreC* c, uint32_t account, uint64_t nonce) noexcept nogil:
     """Remember the nonce for ever. False when memory is refused."""
     cdef AccountC* a = &c.accounts[account]
-    cdef uint64_t word = nonce >> 6
-    if word < a.nonce_word:
-        return store_nonces(c, account, word, <uint64_t> 1 << (nonce & 63))
-    if word > a.nonce_word:
-        if a.nonce_bits and not store_nonces(c, account, a.nonce_word, a.nonce_bits):
-            return False
-        a.nonce_word = word
-        a.nonce_bits = 0
-    a.nonce_bits |= <uint64_t> 1 << (nonce & 63)
-    return True
+    cdef bint done = True
+    if unlikely(nonce >> 6 != a.nonce_word):
+        use_far_nonce(c, account, nonce, &done)
+    else:
+        a.nonce_bits |= <uint64_t> 1 << (nonce & 63)
+    return done
 
 
 cdef inline uint32_t bucket_at(const CoreC* c, uint32_t account, MarketC* m) noexcept nogil:
@@ -221,20 +251,31 @@ cdef inline void touch_bucket(CoreC* c, MarketC* m, uint32_t slot) noexcept nogi
     m.dirty_count += 1
 
 
-cdef inline int64_t covered(int64_t margin, int64_t lots, int64_t cover) noexcept nogil:
-    """Margin of the lots that would open: what closes the position needs none. Rounds up."""
-    if cover <= 0 or margin == 0:
-        return margin
-    if cover >= lots:
-        return 0
-    return mul_div_up(margin, lots - cover, lots)
+cdef inline int64_t worst_side(
+    int64_t held, int64_t margin_closing, int64_t lots_closing, int64_t margin_other
+) noexcept nogil:
+    """ORD-3: the larger of two sides' margins, of the one that closes `held` lots the share beyond
+    them. Rounds up. Without branches on what orders and positions are: nobody can predict them.
+    """
+    cdef int64_t share = mul_div_up(
+        margin_closing, max(lots_closing - abs64(held), 0), max(lots_closing, 1))
+    return max(share, margin_other)
 
 
 cdef inline int64_t reservation(const BucketC* b) noexcept nogil:
     """Worst of the two sides, quote: a fill of one side lets the other close it."""
-    cdef int64_t buy = covered(b.margin[0], b.lots[0], -b.position.lots)
-    cdef int64_t sell = covered(b.margin[1], b.lots[1], b.position.lots)
-    return buy if buy > sell else sell
+    cdef int closing = b.position.lots > 0
+    return worst_side(b.position.lots, b.margin[closing], b.lots[closing], b.margin[1 - closing])
+
+
+cdef inline int64_t reservation_with(
+    const BucketC* b, int side, int64_t margin, int64_t lots
+) noexcept nogil:
+    """What the bucket would reserve with one more order in it."""
+    cdef int closing = b.position.lots > 0
+    cdef int64_t adds = -<int64_t> (side == closing)
+    return worst_side(b.position.lots, b.margin[closing] + (margin & adds),
+                      b.lots[closing] + (lots & adds), b.margin[1 - closing] + (margin & ~adds))
 
 
 cdef inline void update_reservation(CoreC* c, BucketC* b) noexcept nogil:
@@ -248,14 +289,22 @@ cdef inline int64_t usable(const CoreC* c, const BucketC* b) noexcept nogil:
     return c.accounts[b.account].free - c.accounts[b.account].reserved + b.reserved
 
 
+cdef inline void count_lots(
+    BucketC* b, const OrderC* order, int64_t margin, int64_t lots
+) noexcept nogil:
+    """Add margin and lots of an opening order to its side."""
+    if unlikely(order.flags & REDUCE_ONLY):
+        return
+    b.margin[order.side] += margin
+    b.lots[order.side] += lots
+
+
 cdef inline void count_order(
     CoreC* c, BucketC* b, const OrderC* order, uint32_t begin, uint32_t end, int sign
 ) noexcept nogil:
     """Add (sign 1) or take away (-1) the margin and lots [begin, end) of an opening order."""
-    if order.flags & REDUCE_ONLY:
-        return
-    b.margin[order.side] += sign * slice_of(order.margin, order.qty, begin, end)
-    b.lots[order.side] += sign * (<int64_t> end - begin)
+    count_lots(b, order, sign * slice_of(order.margin, order.qty, begin, end),
+               sign * (<int64_t> end - begin))
 
 
 cdef inline uint32_t owner_of(const CoreC* c, const OrderC* order) noexcept nogil:
@@ -293,8 +342,7 @@ cdef inline uint32_t new_order(CoreC* c, uint32_t bucket) noexcept nogil:
     b = &c.buckets[bucket]
     b.order_count += 1
     order.bucket_next = b.orders
-    if b.orders:
-        c.orders[b.orders].bucket_previous = slot
+    c.orders[b.orders].bucket_previous = slot   # slot 0 takes what goes nowhere
     b.orders = slot
     return slot
 
@@ -302,15 +350,14 @@ cdef inline uint32_t new_order(CoreC* c, uint32_t bucket) noexcept nogil:
 cdef inline void free_order(CoreC* c, uint32_t slot) noexcept nogil:
     """Unlink from the bucket and give the slot back."""
     cdef OrderC* order = &c.orders[slot]
+    cdef uint32_t newer = order.bucket_previous
+    cdef uint32_t* before
     if WITH_MARGIN:
         if unlikely(order.flags & (REDUCE_ONLY | SPECIAL | TIMED)):
             leave(c, slot)
-        if order.bucket_previous:
-            c.orders[order.bucket_previous].bucket_next = order.bucket_next
-        else:
-            c.buckets[order.bucket].orders = order.bucket_next
-        if order.bucket_next:
-            c.orders[order.bucket_next].bucket_previous = order.bucket_previous
+        before = &c.orders[newer].bucket_next if newer else &c.buckets[order.bucket].orders
+        before[0] = order.bucket_next
+        c.orders[order.bucket_next].bucket_previous = newer
         c.buckets[order.bucket].order_count -= 1
     order.state = ORDER_FREE
     order.flags = 0
@@ -326,6 +373,15 @@ cdef inline void refresh_best(LadderC* side, int is_ask, uint32_t emptied) noexc
         side.best = next_up(side, emptied) if is_ask else next_down(side, emptied)
 
 
+cdef inline bint improves(int side, uint32_t price, uint32_t best) noexcept nogil:
+    """Whether a resting order of `side` at `price` is better than the best, 0 when there is none.
+
+    Asks are compared by complement; a best of 0 wraps around.
+    """
+    cdef uint32_t flip = flip_of(side)
+    return ((price - side) ^ flip) > ((best - side) ^ flip)
+
+
 cdef inline void rest_order(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
     """Put the order at the end of its level."""
     cdef OrderC* order = &c.orders[slot]
@@ -334,8 +390,7 @@ cdef inline void rest_order(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
     link_order(side, c.orders, slot, order.price, shown_of(c, slot))
     if WITH_MARGIN:
         add_timed(c, slot)
-    if side.best == 0 or (order.price < side.best if order.side else order.price > side.best):
-        side.best = order.price
+    side.best = order.price if improves(order.side, order.price, side.best) else side.best
 
 
 cdef inline void unrest_order(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
@@ -397,10 +452,7 @@ cdef inline void commit(CoreC* c, MarketC* m, uint32_t bucket, const FillC* f) n
         # Closed or turned: the position that attached orders belong to is no more.
         if b.position.lots > 0 >= f.position.lots or b.position.lots < 0 <= f.position.lots:
             mark_after(c, bucket, AFTER_FLAT)
-    if b.position.lots > 0:
-        m.open_interest -= b.position.lots
-    if f.position.lots > 0:
-        m.open_interest += f.position.lots
+    m.open_interest += max(f.position.lots, 0) - max(b.position.lots, 0)
     b.position = f.position
     c.accounts[b.account].free += f.free_delta
     m.funding_pool += f.funding

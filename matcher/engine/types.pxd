@@ -17,6 +17,7 @@ cdef enum:
     MARKETS_MAX = 64
     NEAR_MARKETS = 8
     SLOT_BITS = 28
+    EVENTS_RESERVED = 1 << 20    # events of one call before their buffer has to grow
     TRIALS_MAX = 256             # accounts that one fill-or-kill order may meet
     QUEUES_MAX = 256             # icebergs of one level that one trial may meet
     LEAF_ENTRIES = 84            # so that a node has a kilobyte
