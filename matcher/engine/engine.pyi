@@ -25,6 +25,9 @@ class Engine:
         account_count_max: Accounts without the fund, 1 to 2^24.
         position_count_max: Pairs of account and market, the fund's included, 1 to 2^26.
         order_count_max: Live orders of all markets, 1 to 2^28 - 2.
+        nonce_group_count: How many groups of 64 nonces of an account (`nonce >> 6`) are remembered
+            before their table is doubled in the middle of a command, which takes milliseconds;
+            1 to 2^28. Nothing else on the path of a command allocates.
 
     Raises:
         ValueError: A capacity is out of its range.
@@ -37,6 +40,7 @@ class Engine:
         account_count_max: int = 1048576,
         position_count_max: int = 2097152,
         order_count_max: int = 4194304,
+        nonce_group_count: int = 1024,
     ) -> Self: ...
 
     # What changes the state
@@ -93,6 +97,38 @@ class Engine:
 
     def apply_one(self, command: Command) -> bytes:
         """Apply one command. Errors as in `apply`, and `struct.error` from its packing."""
+
+    def place(
+        self,
+        account: int,
+        market_id: int,
+        side: int,
+        price_ticks: int,
+        qty_lots: int,
+        margin_quote: int,
+        nonce: int,
+        expiry_time_s: int,
+        time_ns: int,
+        time_in_force: int = 0,
+        flags: int = 0,
+        /,
+    ) -> int:
+        """Place one order: as `apply` of one PLACE, without a record to pack.
+
+        Returns:
+            The order's id, also when it filled or ended at once; when it was refused the
+            `RejectReason` below 0. `events` has the rest.
+
+        Raises:
+            OverflowError: A number does not fit its field; nothing is applied.
+            MemoryError: As in `apply`.
+        """
+
+    def cancel(self, account: int, order_id: int, time_ns: int, /) -> int:
+        """Cancel one order: as `apply` of one CANCEL. Returns and raises as `place`."""
+
+    def events(self) -> memoryview:
+        """Return the event records of the last call that changed the state, as `apply_view`."""
 
     # Accounts and positions
 

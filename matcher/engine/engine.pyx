@@ -5,7 +5,7 @@ import hashlib
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
@@ -15,8 +15,9 @@ from margin_core.rules cimport load_spec
 from margin_core.types cimport LINEAR_FUTURE, LINEAR_PERPETUAL, PositionC
 from matcher.engine.after cimport left_of
 from matcher.engine.handlers cimport (
-    KIND_AMEND, KIND_DEPOSIT, KIND_EXTENSION, KIND_GROUP, KIND_SETTLEMENT_REJECTED,
-    dispatch, look_far, look_near, order_of_nonce)
+    KIND_AMEND, KIND_CANCEL, KIND_DEPOSIT, KIND_EXTENSION, KIND_GROUP, KIND_PLACE,
+    KIND_SETTLEMENT_REJECTED, act, advance, dispatch, look_far, look_near, order_of_nonce,
+    settle_command)
 from matcher.engine.index cimport key_shift_of
 from matcher.engine.invariants cimport check_core
 from matcher.engine.ladder cimport ladder_close, ladder_open, next_down, next_up
@@ -26,7 +27,8 @@ from matcher.engine.snapshot cimport (
     PIECE_BYTES_MAX, Reader, core_pieces, market_pieces, piece_bytes, piece_size, read_core,
     read_market, read_spec)
 from matcher.engine.special cimport NO_EXPIRY_S
-from matcher.engine.store cimport bucket_at, ensure_bucket, free_events
+from matcher.engine.store cimport (
+    COMMAND_REJECTED, ORDER_REJECTED, bucket_at, ensure_bucket, free_events)
 from matcher.engine.types cimport (
     AccountC, BucketC, CommandC, CoreC, EVENTS_RESERVED, EventC, ExtraC, LeafC, ListedC,
     MARKETS_MAX, MarketC, NonceC, ORDER_PENDING, OrderC, SLOT_BITS)
@@ -54,11 +56,12 @@ cdef class Engine:
     cdef dict specs
 
     def __cinit__(self, *, account_count_max=1 << 20, position_count_max=1 << 21,
-                  order_count_max=1 << 22):
+                  order_count_max=1 << 22, nonce_group_count=1 << 10):
         memset(&self.c, 0, sizeof(CoreC))
         for name, value, top in (("account_count_max", account_count_max, 1 << 24),
                                  ("position_count_max", position_count_max, 1 << 26),
-                                 ("order_count_max", order_count_max, (1 << SLOT_BITS) - 2)):
+                                 ("order_count_max", order_count_max, (1 << SLOT_BITS) - 2),
+                                 ("nonce_group_count", nonce_group_count, 1 << 28)):
             if not isinstance(value, int) or not 1 <= value <= top:
                 raise ValueError(f"{name} = {value!r}: expected an integer from 1 to {top}")
         self.specs = {}
@@ -67,6 +70,8 @@ cdef class Engine:
         self.c.order_capacity = order_count_max + 1
         self.c.event_capacity = EVENTS_RESERVED
         self.c.nonce_capacity = 4096
+        while self.c.nonce_capacity < 4 * <uint64_t> nonce_group_count:
+            self.c.nonce_capacity *= 2
         self.c.tree_node_capacity = self.c.bucket_capacity * 2 + TREE_NODES_SPARE
         self.c.listed = <ListedC*> reserve_dense(self.c.bucket_capacity * sizeof(ListedC))
         self.c.tree_nodes = <LeafC*> reserve_dense(
@@ -129,7 +134,7 @@ cdef class Engine:
         if spec.kind not in (LINEAR_PERPETUAL, LINEAR_FUTURE):
             raise ValueError(
                 f"MKT-3: kind = {spec.kind.name}: expected LINEAR_PERPETUAL or LINEAR_FUTURE")
-        m = open_market(spec.price_ticks_max)
+        m = open_market(spec.price_ticks_max, self.c.bucket_capacity)
         if m == NULL:
             raise MemoryError(f"market_id = {spec.market_id}: no memory for its price ladders")
         load_spec(&m.spec, spec)
@@ -201,6 +206,53 @@ cdef class Engine:
 
     def apply_one(self, command):
         return self.apply(command.records())
+
+    def place(self, uint32_t account, uint16_t market_id, uint8_t side, uint32_t price_ticks,
+              uint32_t qty_lots, int64_t margin_quote, uint64_t nonce, uint32_t expiry_time_s,
+              int64_t time_ns, uint8_t time_in_force=0, uint8_t flags=0, /):
+        cdef CommandC command
+        memset(&command, 0, sizeof(CommandC))
+        command.kind = KIND_PLACE
+        command.side = side
+        command.time_in_force = time_in_force
+        command.flags = flags
+        command.market_id = market_id
+        command.account = account
+        command.price = price_ticks
+        command.time_ns = time_ns
+        command.nonce = nonce
+        command.amount = margin_quote
+        command.qty = qty_lots
+        command.expiry_s = expiry_time_s
+        return self._answer(&command)
+
+    def cancel(self, uint32_t account, uint64_t order_id, int64_t time_ns, /):
+        cdef CommandC command
+        memset(&command, 0, sizeof(CommandC))
+        command.kind = KIND_CANCEL
+        command.account = account
+        command.order_id = order_id
+        command.time_ns = time_ns
+        return self._answer(&command)
+
+    cdef object _answer(self, CommandC* command):
+        """Apply one command; its order's id, or the reason of its refusal below 0."""
+        cdef EventC* event
+        cdef uint64_t first
+        self.c.event_count = 0
+        advance(&self.c, command)
+        first = self.c.event_count    # orders that expired stand before it
+        act(&self.c, command)
+        settle_command(&self.c)
+        if self.c.is_out_of_memory:
+            raise MemoryError("engine: the system refused memory; restart from the journal")
+        event = &self.c.events[first]
+        if event.kind == ORDER_REJECTED or event.kind == COMMAND_REJECTED:
+            return -<int64_t> event.reason
+        return event.order_id
+
+    def events(self):
+        return memoryview(self)
 
     def free_quote(self, account):
         return self.c.accounts[self._account(account)].free
@@ -353,7 +405,7 @@ cdef class Engine:
         engine = Engine(**capacities)
         for k in range(read_core(reader, &engine.c)):
             spec = MarketSpec.unpack(read_spec(reader))
-            m = open_market(spec.price_ticks_max)
+            m = open_market(spec.price_ticks_max, engine.c.bucket_capacity)
             if m == NULL:
                 raise MemoryError(f"market_id = {spec.market_id}: no memory for its price ladders")
             engine.c.markets[k] = m
@@ -432,13 +484,16 @@ cdef int check_records(const CommandC* command, Py_ssize_t count) except -1:
     return 0
 
 
-cdef MarketC* open_market(uint32_t price_ticks_max) noexcept:
-    """A market with its ladders and queues, NULL when memory is refused."""
+cdef MarketC* open_market(uint32_t price_ticks_max, uint32_t bucket_capacity) noexcept:
+    """A market with its ladders and queues, NULL when memory is refused.
+
+    The queue of touched buckets never grows: it has room for all, and is paid for where touched.
+    """
     cdef MarketC* m = <MarketC*> calloc(1, sizeof(MarketC))
     cdef int k
     if m == NULL:
         return NULL
-    m.dirty_capacity = 1024
+    m.dirty_capacity = bucket_capacity
     m.dirty = <uint32_t*> malloc(m.dirty_capacity * sizeof(uint32_t))
     for k in range(2):
         if not ladder_open(&m.sides[k], price_ticks_max) or (

@@ -511,7 +511,7 @@ cdef inline void settle_command(CoreC* c) noexcept nogil:
         fire_all_on_last(c)
 
 
-cdef inline void dispatch_other(CoreC* c, const CommandC* p) noexcept nogil:
+cdef inline void act_rarely(CoreC* c, const CommandC* p) noexcept nogil:
     """Apply a command that neither places nor cancels one order."""
     if p.kind == KIND_CANCEL_ALL:
         cancel_all(c, p)
@@ -531,13 +531,18 @@ cdef inline void dispatch_other(CoreC* c, const CommandC* p) noexcept nogil:
         freeze(c, p)
 
 
-cdef inline void dispatch(CoreC* c, const CommandC* p) noexcept nogil:
-    """Apply one command of a kind that exists."""
-    advance(c, p)
+cdef inline void act(CoreC* c, const CommandC* p) noexcept nogil:
+    """What a command of a kind that exists does itself."""
     if p.kind == KIND_PLACE:
         place(c, p)
     elif p.kind == KIND_CANCEL:
         cancel(c, p)
     else:
-        dispatch_other(c, p)
+        act_rarely(c, p)
+
+
+cdef inline void dispatch(CoreC* c, const CommandC* p) noexcept nogil:
+    """Apply one command of a kind that exists."""
+    advance(c, p)
+    act(c, p)
     settle_command(c)

@@ -22,9 +22,9 @@ from matcher.engine.engine import Engine
 from matcher.engine.events import EventKind
 from tests.bench import replay, workload
 from tests.bench.limit import program
-from tests.bench.replay import COMMAND, EVENT, Replay
+from tests.bench.replay import COMMAND, EVENT, Machine, Replay
 from tests.bench.result import Result
-from tests.bench.workload import Array
+from tests.bench.workload import Array, Workload
 
 T = TypeVar("T")
 
@@ -41,29 +41,46 @@ TICKS: Final = 9
 OTHER_WORK: Final = np.ones(1 << 24)
 
 
-def prepared(name: str, count: int = COUNT) -> Replay:
+MACHINES: Final[dict[str, Callable[[Workload], Machine]]] = {
+    "engine": replay.engine_for,
+    "book": replay.book_for,
+}
+BARS: Final = {"engine": 0.5, "book": 0.75}
+
+
+def prepared(name: str, count: int = COUNT, machine: str = "engine") -> Replay:
     """Return a workload ready to play."""
-    return replay.prepare(workload.obtain(name, count))
+    return replay.prepare(workload.obtain(name, count), MACHINES[machine])
+
+
+def filled(stream: Replay, machine: str = "engine") -> Machine:
+    """Return an engine or a book as the prefill leaves it."""
+    played = MACHINES[machine](stream.workload)
+    replay.play(played, stream.commands[: stream.start])
+    return played
 
 
 def filled_engine(stream: Replay) -> Engine:
     """Return an engine whose book is as the prefill leaves it."""
-    engine = replay.engine_for(stream.workload)
-    replay.play(engine, stream.commands[: stream.start])
+    engine = filled(stream)
+    assert isinstance(engine, Engine)
     return engine
 
 
-def measure_batches(name: str) -> Iterator[Result]:
-    """Play a workload through the batch call; the limit is the C++ ladder with its margin."""
-    stream = prepared(name)
-    limit = program.build()
+def measure_batches(machine: str, name: str) -> Iterator[Result]:
+    """Play a workload through the batch call, in turn with the C++ ladder.
+
+    The engine's limit has a stand-in for margin, the book's has not.
+    """
+    stream = prepared(name, machine=machine)
+    limit = program.build(margin=machine == "engine")
     ours: list[tuple[float, float]] = []
     bound: list[program.Run] = []
     for _ in range(ROUNDS):
-        engine = filled_engine(stream)
-        cpu_ns, wall_ns = replay.timed_play(engine, stream.timed)
-        if engine.state_hash() != stream.state_hash:
-            raise ValueError(f"engine.{name}: the timed run ended in another state")
+        played = filled(stream, machine)
+        cpu_ns, wall_ns = replay.timed_play(played, stream.timed)
+        if played.state_hash() != stream.state_hash:
+            raise ValueError(f"{machine}.{name}: the timed run ended in another state")
         ours.append((cpu_ns / stream.workload.timed_count, wall_ns / stream.workload.timed_count))
         if limit:
             bound.append(program.run(limit, stream.workload))
@@ -83,10 +100,13 @@ def measure_batches(name: str) -> Iterator[Result]:
     bound_cpu = None
     if bound:
         bound_cpu = round(statistics.median(run.cpu_ns for run in bound), 2)
+        ratios = [run.cpu_ns / own[0] for run, own in zip(bound, ours, strict=True)]
         conditions["limit"] = f"{program.source().name}, C++, in turn"
         conditions["limit_wall_ns"] = round(statistics.median(run.wall_ns for run in bound), 2)
         conditions["limit_cpu_ns_fastest"] = round(min(run.cpu_ns for run in bound), 2)
-    yield Result(f"engine.{name}", round(cpu, 2), "ns", bound_cpu, conditions)
+        conditions["ratio_median_of_pairs"] = round(statistics.median(ratios), 4)
+    bar = ("ratio_to_limit", BARS[machine])
+    yield Result(f"{machine}.{name}", round(cpu, 2), "ns", bound_cpu, conditions, bar)
 
 
 def loop_ns(call: Callable[[T], object], records: list[T]) -> tuple[float, float]:
@@ -104,13 +124,33 @@ def split(commands: Array) -> list[bytes]:
     return [whole[at : at + size] for at in range(0, len(whole), size)]
 
 
+def calls_ns(engine: Engine, rows: list[tuple[int, ...]]) -> tuple[float, float]:
+    """Return (CPU time, wall time) of one order by `place` or `cancel`."""
+    place, cancel, market, time_ns = engine.place, engine.cancel, 1, replay.TIME_NS
+    wall_ns, cpu_ns = time.perf_counter_ns(), time.process_time_ns()
+    for account, order_id, side, price, lots, margin, nonce, expiry_s, tif in rows:
+        if order_id:
+            cancel(account, order_id, time_ns)
+        else:
+            place(account, market, side, price, lots, margin, nonce, expiry_s, time_ns, tif)
+    cpu_ns, wall_ns = time.process_time_ns() - cpu_ns, time.perf_counter_ns() - wall_ns
+    return cpu_ns / len(rows), wall_ns / len(rows)
+
+
 def measure_call() -> Iterator[Result]:
-    """One call per command from a Python loop; the limit is such a loop that calls `len`."""
+    """One call an order from a Python loop; the limit is such a loop that calls `len`."""
     stream = prepared("hot", CALL_COUNT)
     records = split(stream.timed)
+    fields = ("account", "order_id", "side", "price", "qty", "amount", "nonce", "expiry_s", "tif")
+    rows = list(zip(*(stream.timed[name].tolist() for name in fields), strict=True))
     commands = [unpack(record) for record in records[: CALL_COUNT // 10]]
-    times: dict[str, list[tuple[float, float]]] = {"view": [], "bytes": [], "one": [], "empty": []}
+    names = ("ints", "view", "bytes", "one", "empty")
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
     for _ in range(CALL_ROUNDS):
+        engine = filled_engine(stream)
+        times["ints"].append(calls_ns(engine, rows))
+        if engine.state_hash() != stream.state_hash:
+            raise ValueError("engine.call: single calls end in another state than batches")
         times["view"].append(loop_ns(filled_engine(stream).apply_view, records))
         times["bytes"].append(loop_ns(filled_engine(stream).apply, records))
         times["one"].append(loop_ns(filled_engine(stream).apply_one, commands))
@@ -120,19 +160,22 @@ def measure_call() -> Iterator[Result]:
     }
     yield Result(
         "engine.call",
-        cpu["bytes"],
+        cpu["ints"],
         "ns",
         cpu["empty"],
         {
-            "calls": len(records),
-            "call": "apply of one packed record, workload hot",
-            "limit": "the same loop calling len",
+            "calls": len(rows),
+            "call": "place and cancel of positional ints, returning an int; workload hot",
+            "limit": "a loop calling len",
             "rounds": CALL_ROUNDS,
-            "value": "median CPU time a call; a replace is two calls",
-            "wall_ns": round(statistics.median(run[1] for run in times["bytes"]), 1),
-            "apply_view_ns": cpu["view"],
-            "apply_one_ns": cpu["one"],
+            "value": "median CPU time a call, the loop and its unpacking of a row in it; "
+            "a replace is two calls",
+            "wall_ns": round(statistics.median(run[1] for run in times["ints"]), 1),
+            "apply_packed_record_ns": cpu["bytes"],
+            "apply_view_packed_record_ns": cpu["view"],
+            "apply_one_command_object_ns": cpu["one"],
         },
+        ("value", 250),
     )
 
 
@@ -178,6 +221,7 @@ def measure_latency() -> Iterator[Result]:
                 "rounds": CALL_ROUNDS,
                 "workload": "hot",
             },
+            None if name == "taker" else ("value", 1_000),
         )
 
 
@@ -301,6 +345,7 @@ def measure_order_bytes() -> Iterator[Result]:
             "value": "resident memory around filling: orders, levels, nonces, positions of 0 lots",
             "limit": "one cache line",
         },
+        ("value", 100),
     )
 
 
@@ -327,13 +372,16 @@ def measure_position_bytes() -> Iterator[Result]:
             "accounts were there",
             "limit": "two cache lines",
         },
+        ("value", 200),
     )
 
 
 CASES: Final[dict[str, Callable[[], Iterator[Result]]]] = {
-    "engine.hot": partial(measure_batches, "hot"),
-    "engine.churn": partial(measure_batches, "churn"),
-    "engine.deep": partial(measure_batches, "deep"),
+    **{
+        f"{machine}.{name}": partial(measure_batches, machine, name)
+        for machine in MACHINES
+        for name in ("hot", "churn", "deep")
+    },
     "engine.call": measure_call,
     "engine.latency": measure_latency,
     "engine.tick_1m": measure_tick,

@@ -8,11 +8,13 @@ ask for: resting orders belong to some accounts, orders that take to others.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from margin_core import MarketSpec, Tier
+from matcher.engine.book import Book
 from matcher.engine.commands import COMMAND_BYTES, Command, CommandKind
 from matcher.engine.engine import Engine
 from matcher.engine.events import EVENT_BYTES, EventKind
@@ -52,6 +54,9 @@ RESTING_TAKERS: Final = 2_000  # those whose rest stays in the book take turns
 FREE_QUOTE: Final = 10**14
 LEARN_BATCH: Final = 4_096
 BATCH: Final = 512  # commands a call, as a sequencer under load hands them over
+
+
+Machine = Engine | Book
 
 
 class Replay(NamedTuple):
@@ -127,13 +132,18 @@ def buffers(commands: Array, batch: int = BATCH) -> list[memoryview]:
     return [whole[at : at + step] for at in range(0, len(whole), step)]
 
 
-def play(engine: Engine, commands: Array) -> None:
+def book_for(workload: Workload) -> Book:
+    """Return a book that is ready for the first command of the workload."""
+    return Book(2**21, order_count_max=2 * int(workload.header["live_orders"]) + 65_536)
+
+
+def play(engine: Machine, commands: Array) -> None:
     """Apply the commands in batches; nobody reads the events."""
     for records in buffers(commands):
         engine.apply_view(records)
 
 
-def timed_play(engine: Engine, commands: Array) -> tuple[float, float]:
+def timed_play(engine: Machine, commands: Array) -> tuple[float, float]:
     """Play and return (CPU time, wall time) in nanoseconds."""
     batches = buffers(commands)
     wall_ns, cpu_ns = time.perf_counter_ns(), time.process_time_ns()
@@ -173,11 +183,11 @@ def accounts_of(operations: Array) -> Array:
     return senders
 
 
-def prepare(workload: Workload) -> Replay:
-    """Convert a workload and learn the order ids of the engine in a first run.
+def prepare(workload: Workload, new: Callable[[Workload], Machine] = engine_for) -> Replay:
+    """Convert a workload and learn the order ids of engine or book in a first run.
 
     Raises:
-        ValueError: The engine's fills are not those that the file says.
+        ValueError: Its fills are not those that the file says.
     """
     operations = np.asarray(workload.operations)
     is_cancel, is_replace = operations["op"] == CANCEL, operations["op"] == REPLACE
@@ -207,38 +217,43 @@ def prepare(workload: Workload) -> Replay:
 
     target_of = np.full(len(commands), -1)
     target_of[cancel_at[cancels]] = target
-    state_hash = learn(workload, commands, target_of, place_at)
+    state_hash = learn(new(workload), workload, commands, target_of, place_at)
     is_taker = np.zeros(len(commands), bool)
     is_taker[place_at] = operations["flags"] & FLAG_TAKER != 0
     start = int(ends[workload.prefill_count - 1])
     return Replay(workload, commands, is_taker, start, state_hash)
 
 
-def learn(workload: Workload, commands: Array, target_of: Array, place_at: Array) -> bytes:
-    """Run once, put the engine's order ids into the cancels, and check every fill.
+def learn(
+    engine: Machine, workload: Workload, commands: Array, target_of: Array, place_at: Array
+) -> bytes:
+    """Run once, put the order ids into the cancels, and check every fill.
 
-    A cancel of an order of the same batch names it by its nonce. Returns the state's hash.
+    No batch has a cancel of its own orders: their ids are not known yet. Returns the state's hash.
     """
-    engine = engine_for(workload)
     id_of = np.zeros(len(commands), np.uint64)
     fills = []
-    for begin in range(0, len(commands), LEARN_BATCH):
-        batch = commands[begin : begin + LEARN_BATCH]
-        target = target_of[begin : begin + LEARN_BATCH]
-        is_known = (target >= 0) & (target < begin)
-        batch["order_id"][is_known] = id_of[target[is_known]]
+    begin = 0
+    while begin < len(commands):
+        window = target_of[begin : begin + LEARN_BATCH]
+        unknown = np.flatnonzero(window >= begin)
+        end = begin + (int(unknown[0]) if len(unknown) else len(window))
+        batch, target = commands[begin:end], target_of[begin:end]
+        is_cancel = target >= 0
+        batch["order_id"][is_cancel] = id_of[target[is_cancel]]
         events = np.frombuffer(engine.apply(batch.data), EVENT)
         accepted = events["order_id"][events["kind"] == EventKind.ORDER_ACCEPTED]
         is_place = batch["kind"] == CommandKind.PLACE
         if len(accepted) != is_place.sum():
             raise ValueError(f"{workload.path.name}: the engine refuses orders of the workload")
-        id_of[begin : begin + LEARN_BATCH][is_place] = accepted
+        id_of[begin:end][is_place] = accepted
         fills.append(events[events["kind"] == EventKind.FILL])
-    cancels = target_of >= 0
-    commands["order_id"][cancels] = id_of[target_of[cancels]]
+        begin = end
     found = tally(np.concatenate(fills), id_of, place_at, workload)
     if found != fills_of(workload.header):
-        raise ValueError(f"engine: {found}, the file says {fills_of(workload.header)}")
+        raise ValueError(
+            f"{type(engine).__name__}: {found}, the file says {fills_of(workload.header)}"
+        )
     return engine.state_hash()
 
 

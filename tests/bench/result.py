@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 ROUNDS: Final = 5
+BOUND: Final = {"value": "max", "ratio_to_limit": "min"}
 
 
 class Result(NamedTuple):
@@ -27,6 +28,7 @@ class Result(NamedTuple):
     unit: str
     limit: float | None
     conditions: dict[str, object]
+    bar: tuple[str, float] | None = None  # ("value", at most) or ("ratio_to_limit", at least)
 
     @property
     def ratio_to_limit(self) -> float | None:
@@ -36,11 +38,22 @@ class Result(NamedTuple):
         is_rate = self.unit.endswith("/s")
         return round(self.value / self.limit if is_rate else self.limit / self.value, 4)
 
+    @property
+    def is_met(self) -> bool | None:
+        """Return whether the value or the ratio reaches the bar; None where there is none."""
+        if self.bar is None or (self.bar[0] == "ratio_to_limit" and self.ratio_to_limit is None):
+            return None
+        if self.bar[0] == "value":
+            return self.value <= self.bar[1]
+        return (self.ratio_to_limit or 0) >= self.bar[1]
+
     def to_json(self) -> str:
         """Return the line; the conditions say which commit and machine it was."""
         fields = self._asdict() | {"ratio_to_limit": self.ratio_to_limit}
         fields["conditions"] = self.conditions | surroundings()
-        order = ("name", "value", "unit", "limit", "ratio_to_limit", "conditions")
+        fields["bar"] = self.bar and {f"{self.bar[0]}_{BOUND[self.bar[0]]}": self.bar[1]}
+        fields["is_met"] = self.is_met
+        order = ("name", "value", "unit", "limit", "ratio_to_limit", "bar", "is_met", "conditions")
         return json.dumps({key: fields[key] for key in order})
 
 

@@ -38,10 +38,13 @@ def source() -> Path:
 
 
 @functools.cache
-def build(*, own: bool = False) -> Path | None:
-    """Return the program with its margin stand-in, or None with a line when nothing builds it."""
+def build(*, own: bool = False, margin: bool = True) -> Path | None:
+    """Return the program, with a stand-in for margin or as a bare book.
+
+    None, with a line, when nothing builds it.
+    """
     path = OWN if own else source()
-    target = BUILD / f"limit_engine_{path.stem}"
+    target = BUILD / f"limit_{'engine' if margin else 'book'}_{path.stem}"
     command = compiler()
     if command is None:
         reason = "no C++ compiler: figures without a limit. Install one or set CXX"
@@ -49,7 +52,9 @@ def build(*, own: bool = False) -> Path | None:
         return None
     if not target.exists() or target.stat().st_mtime < path.stat().st_mtime:
         BUILD.mkdir(parents=True, exist_ok=True)
-        subprocess.run([command, *FLAGS, "-DMARGIN", str(path), "-o", str(target)], check=True)
+        subprocess.run(
+            [command, *FLAGS, *["-DMARGIN"] * margin, str(path), "-o", str(target)], check=True
+        )
     return target
 
 

@@ -31,8 +31,19 @@ def test_the_engine_gives_the_fills_of_the_file(own: bool) -> None:
 
 
 @pytest.mark.parametrize("own", SOURCES)
-def test_our_ladder_gives_the_fills_of_the_file(own: bool) -> None:
-    ladder = program.build(own=True)
+def test_the_book_gives_the_fills_of_the_file(own: bool) -> None:
+    stream = replay.prepare(workload.obtain("tiny", COUNT, own=own), replay.book_for)
+    book = replay.book_for(stream.workload)
+    replay.play(book, stream.commands)
+    assert book.state_hash() == stream.state_hash
+    assert book.order_count == stream.workload.header["live_orders"]
+    book.check_invariants()
+
+
+@pytest.mark.parametrize("margin", [False, True])
+@pytest.mark.parametrize("own", SOURCES)
+def test_our_ladder_gives_the_fills_of_the_file(own: bool, margin: bool) -> None:
+    ladder = program.build(own=True, margin=margin)
     if ladder is None:
         pytest.skip("no C++ compiler")
     program.run(ladder, workload.obtain("tiny", COUNT, own=own))  # a difference raises
