@@ -28,8 +28,9 @@ contract MarginTest is Test, MarginHarness {
     {
         uint256[] memory words = this.chainTiers(_someTiers(seed), 500);
         int256 n = int256(bound(notional, 0, 1 << 60));
-        (int256 initialPpm,, int256 amount,) = TierLib.find(words, n);
-        int256 found = FixedPointLib.mulDivUp(n, initialPpm + 500, 1_000_000) - amount;
+        uint256 tier = TierLib.find(words, n);
+        int256 found =
+            FixedPointLib.partUp(n, TierLib.initialPpm(tier) + 500) - TierLib.amountInitial(tier);
         int256 largest = type(int256).min;
         for (uint256 i = 0; i < words.length; ++i) {
             int256 rate = int256(uint256(uint24(words[i] >> 64))) + 500;

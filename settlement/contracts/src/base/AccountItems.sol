@@ -64,7 +64,7 @@ abstract contract AccountItems is LiquidationItems {
         if (reason != RejectReason.NONE) return reason;
 
         Draft memory d = b.draftA;
-        _begin(b, d, index);
+        _begin(d, e);
         if (!MarginLib.isLiquidatable(d.position, _markOf(m), m.terms)) {
             return RejectReason.NOT_LIQUIDATABLE;
         }
@@ -81,6 +81,6 @@ abstract contract AccountItems is LiquidationItems {
         }
         if (!isInRange || !FillLib.fits(d)) return RejectReason.AMOUNT_OUT_OF_RANGE;
         _topUpUsedQuote[a.account][nonce] = usedQuote;
-        _accept(b, d);
+        _accept(b, d, e);
     }
 }

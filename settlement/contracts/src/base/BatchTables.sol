@@ -6,6 +6,7 @@ import { StorageSlot } from "@openzeppelin/contracts/utils/StorageSlot.sol";
 import { TransientSlot } from "@openzeppelin/contracts/utils/TransientSlot.sol";
 
 import { BatchLib, Header } from "../libraries/BatchLib.sol";
+import { Position } from "../libraries/MarginLib.sol";
 import { OrderLib } from "../libraries/OrderLib.sol";
 import { OrderWord } from "../libraries/OrderWord.sol";
 import { SlotLib } from "../libraries/SlotLib.sol";
@@ -27,6 +28,12 @@ abstract contract BatchTables is Signatures {
     using TransientSlot for *;
 
     uint256 private constant BULK_HEIGHT_MAX = 10;
+
+    /// @dev Words of the entries that are allocated by hand: `new` would first clear them, and with
+    /// them an empty entry for each that they point to. Whoever fills one in writes every word.
+    uint256 private constant ACCOUNT_WORDS = 6;
+    uint256 private constant POSITION_WORDS = 7;
+    uint256 private constant ORDER_WORDS = 8;
 
     uint256 private immutable _domainChainId = block.chainid;
     bytes32 private immutable _domainCached = OrderLib.domainSeparator(address(this));
@@ -81,30 +88,42 @@ abstract contract BatchTables is Signatures {
         returns (uint256)
     {
         uint256 count = b.header.accounts;
-        b.accounts = new AccountEntry[](count + 1);
+        uint256 sequence = b.header.sequence << 160;
+        AccountEntry[] memory accounts;
+        uint256 room = _allocate(count + 1, ACCOUNT_WORDS);
         bytes32 accountsSlot;
         bytes32 lanesSlot;
         assembly ("memory-safe") {
+            accounts := room
             accountsSlot := _accounts.slot
             lanesSlot := _filledLanes.slot
         }
-        for (uint256 i = 0; i < count; ++i) {
-            AccountEntry memory a = b.accounts[i];
+        b.accounts = accounts;
+        for (uint256 i = 0; i < count;) {
+            AccountEntry memory a = accounts[i];
             uint256 id = BatchLib.wordAt(payload, offset) >> 96;
             // A second entry of an account would be a second copy of its balance. The mark
             // carries the sequence, so it needs no clearing.
-            TransientSlot.Uint256Slot seen = bytes32(b.header.sequence << 160 | id).asUint256();
+            TransientSlot.Uint256Slot seen = bytes32(sequence | id).asUint256();
             if (seen.tload() != 0) revert BatchLib.BatchMalformed(offset);
             seen.tstore(1);
-            a.account = address(uint160(id));
-            a.slot = accountsSlot.deriveMapping(a.account);
-            a.lanesSlot = lanesSlot.deriveMapping(a.account);
-            a.word = a.slot.getUint256Slot().value;
-            a.freeQuote = int256(SlotLib.freeQuote(a.word));
-            a.nonceFloor = SlotLib.nonceFloor(a.word);
-            offset += BatchLib.ACCOUNT_BYTES;
+            address account = address(uint160(id));
+            bytes32 slot = accountsSlot.deriveMapping(account);
+            uint256 word = slot.getUint256Slot().value;
+            a.account = account;
+            a.slot = slot;
+            a.lanesSlot = lanesSlot.deriveMapping(account);
+            a.word = word;
+            a.freeQuote = int256(SlotLib.freeQuote(word));
+            a.nonceFloor = SlotLib.nonceFloor(word);
+            unchecked {
+                offset += BatchLib.ACCOUNT_BYTES;
+                ++i;
+            }
         }
-        b.accounts[count].account = INSURANCE;
+        AccountEntry memory fund;
+        fund.account = INSURANCE;
+        accounts[count] = fund;
         return offset;
     }
 
@@ -115,47 +134,60 @@ abstract contract BatchTables is Signatures {
         view
         returns (uint256)
     {
-        Header memory h = b.header;
-        uint256 markets = h.markets;
-        b.positions = new PositionEntry[](h.positions + markets);
-        uint256[] memory marketsSeen = new uint256[](h.accounts);
-        for (uint256 i = 0; i < h.positions; ++i) {
+        uint256 count = b.header.positions;
+        uint256 accounts = b.header.accounts;
+        uint256 markets = b.header.markets;
+        PositionEntry[] memory positions;
+        uint256 room = _allocate(count + markets, POSITION_WORDS);
+        assembly ("memory-safe") {
+            positions := room
+        }
+        b.positions = positions;
+        uint256[] memory marketsSeen = new uint256[](accounts);
+        for (uint256 i = 0; i < count;) {
             uint256 word = BatchLib.wordAt(payload, offset);
             uint256 accountIndex = word >> 240;
             uint256 marketIndex = uint8(word >> 232);
-            if (accountIndex >= h.accounts || marketIndex >= markets) {
+            if (accountIndex >= accounts || marketIndex >= markets) {
                 revert BatchLib.BatchMalformed(offset);
             }
             uint256 seen = marketsSeen[accountIndex];
             if (seen >> marketIndex & 1 != 0) revert BatchLib.BatchMalformed(offset);
             marketsSeen[accountIndex] = seen | 1 << marketIndex;
-            _loadPosition(b, i, accountIndex, marketIndex);
-            if (b.accounts[accountIndex].account == INSURANCE) {
-                b.markets[marketIndex].fundIndex = i;
+            PositionEntry memory e = positions[i];
+            _loadPosition(b, e, accountIndex, marketIndex);
+            if (e.owner.account == INSURANCE) e.listing.fundIndex = i;
+            unchecked {
+                offset += BatchLib.POSITION_BYTES;
+                ++i;
             }
-            offset += BatchLib.POSITION_BYTES;
         }
         for (uint256 i = 0; i < markets; ++i) {
-            if (b.markets[i].fundIndex == h.positions + i) {
-                _loadPosition(b, h.positions + i, h.accounts, i);
-            }
+            // The last ones take the place of funds that the payload names: unused, but there.
+            _loadPosition(b, positions[count + i], accounts, i);
         }
         return offset;
     }
 
     function _loadPosition(
         Batch memory b,
-        uint256 index,
+        PositionEntry memory e,
         uint256 accountIndex,
         uint256 marketIndex
     ) private view {
-        PositionEntry memory e = b.positions[index];
+        AccountEntry memory a = b.accounts[accountIndex];
+        MarketEntry memory m = b.markets[marketIndex];
+        bytes32 slot = m.positionsSlot.deriveMapping(a.account);
+        uint256 word = slot.getUint256Slot().value;
         e.account = accountIndex;
         e.market = marketIndex;
-        e.slot =
-            b.markets[marketIndex].positionsSlot.deriveMapping(b.accounts[accountIndex].account);
-        e.word = e.slot.getUint256Slot().value;
-        SlotLib.unpackPosition(e.word, e.position);
+        e.slot = slot;
+        e.word = word;
+        e.owner = a;
+        e.listing = m;
+        Position memory p;
+        SlotLib.unpackPosition(word, p);
+        e.position = p;
     }
 
     function _loadRoots(Batch memory b, bytes calldata payload, uint256 offset)
@@ -189,11 +221,19 @@ abstract contract BatchTables is Signatures {
         returns (uint256)
     {
         uint256 count = b.header.orders;
-        b.orders = new OrderEntry[](count);
+        OrderEntry[] memory orders;
+        uint256 room = _allocate(count, ORDER_WORDS);
+        assembly ("memory-safe") {
+            orders := room
+        }
+        b.orders = orders;
         bytes32[16] memory words;
         words[0] = OrderLib.ORDER_TYPEHASH;
-        for (uint256 i = 0; i < count; ++i) {
-            offset = _loadOrder(b, b.orders[i], words, payload, offset);
+        for (uint256 i = 0; i < count;) {
+            offset = _loadOrder(b, orders[i], words, payload, offset);
+            unchecked {
+                ++i;
+            }
         }
         return offset;
     }
@@ -206,24 +246,27 @@ abstract contract BatchTables is Signatures {
         uint256 offset
     ) private view returns (uint256) {
         uint256 head = BatchLib.wordAt(payload, offset);
-        uint256 tail = BatchLib.wordAt(payload, offset + BatchLib.ORDER_BYTES - 5);
-        uint256 index = head.position();
-        if (index >= b.header.positions) revert BatchLib.BatchMalformed(offset);
-        PositionEntry memory p = b.positions[index];
-        AccountEntry memory a = b.accounts[p.account];
-        offset += BatchLib.ORDER_BYTES;
-        if (head.flags() & OrderWord.FLAG_TRIGGER == 0) tail = tail.withoutTrigger();
-        else offset += BatchLib.TRIGGER_BYTES;
+        if (head.position() >= b.header.positions) revert BatchLib.BatchMalformed(offset);
+        PositionEntry memory p = b.positions[head.position()];
+        AccountEntry memory a = p.owner;
         bytes32 instructions = 0;
-        if (head.flags() & OrderWord.FLAG_INSTRUCTIONS != 0) {
-            instructions = bytes32(BatchLib.wordAt(payload, offset));
-            offset += BatchLib.INSTRUCTIONS_BYTES;
+        bytes32 hash;
+        unchecked {
+            uint256 tail = BatchLib.wordAt(payload, offset + BatchLib.ORDER_BYTES - 5);
+            offset += BatchLib.ORDER_BYTES;
+            if (head.flags() & OrderWord.FLAG_TRIGGER == 0) tail = tail.withoutTrigger();
+            else offset += BatchLib.TRIGGER_BYTES;
+            if (head.flags() & OrderWord.FLAG_INSTRUCTIONS != 0) {
+                instructions = bytes32(BatchLib.wordAt(payload, offset));
+                offset += BatchLib.INSTRUCTIONS_BYTES;
+            }
+            e.head = head;
+            e.tail = tail;
+            e.holder = p;
+            e.lanesSlot = a.lanesSlot.deriveMapping(head.nonce() >> 3);
+            uint256 marketId = p.listing.marketId;
+            hash = OrderLib.hashOrder(words, a.account, marketId, head, tail, instructions);
         }
-        e.head = head;
-        e.tail = tail;
-        e.lanesSlot = a.lanesSlot.deriveMapping(head.nonce() >> 3);
-        uint256 marketId = b.markets[p.market].marketId;
-        bytes32 hash = OrderLib.hashOrder(words, a.account, marketId, head, tail, instructions);
         if (head.flags() & OrderWord.FLAG_BULK != 0) {
             return _loadLeaf(b, e, hash, p.account, payload, offset);
         }
@@ -249,12 +292,28 @@ abstract contract BatchTables is Signatures {
         end = offset + (r.height << 5);
         bool isLeaf = r.account == account && leafIndex >> r.height == 0
             && OrderLib.bulkRoot(hash, leafIndex, r.height, payload, offset) == r.root;
-        if (isLeaf) e.authority = r.authority;
+        e.authority = isLeaf ? r.authority : UNSIGNED;
     }
 
     function _domain() private view returns (bytes32) {
         if (block.chainid == _domainChainId) return _domainCached;
         return OrderLib.domainSeparator(address(this));
+    }
+
+    /// @notice Room for entries of so many words, behind an array of pointers to them.
+    function _allocate(uint256 count, uint256 words) private pure returns (uint256 array) {
+        assembly ("memory-safe") {
+            array := mload(0x40)
+            mstore(array, count)
+            let place := add(array, 32)
+            let end := add(place, shl(5, count))
+            let entry := end
+            for { } lt(place, end) { place := add(place, 32) } {
+                mstore(place, entry)
+                entry := add(entry, shl(5, words))
+            }
+            mstore(0x40, entry)
+        }
     }
 
     /* WRITING */
@@ -269,36 +328,46 @@ abstract contract BatchTables is Signatures {
     }
 
     function _commitAccounts(Batch memory b) private returns (int256 freedQuote) {
-        for (uint256 i = 0; i < b.header.accounts; ++i) {
-            AccountEntry memory a = b.accounts[i];
-            uint256 word = SlotLib.packAccount(uint256(a.freeQuote), a.nonceFloor);
-            if (word == a.word) continue;
-            freedQuote += a.freeQuote - int256(SlotLib.freeQuote(a.word));
-            a.slot.getUint256Slot().value = word;
+        AccountEntry[] memory accounts = b.accounts;
+        uint256 count = b.header.accounts;
+        // Free balances have 96 bits: no sum of them overflows.
+        unchecked {
+            for (uint256 i = 0; i < count; ++i) {
+                AccountEntry memory a = accounts[i];
+                uint256 word = SlotLib.packAccount(uint256(a.freeQuote), a.nonceFloor);
+                if (word == a.word) continue;
+                freedQuote += a.freeQuote - int256(SlotLib.freeQuote(a.word));
+                a.slot.getUint256Slot().value = word;
+            }
         }
     }
 
     /// @return createdQuote what positions and funding pools gained
     function _commitPositions(Batch memory b) private returns (int256 createdQuote) {
-        int256[] memory heldQuote = new int256[](b.markets.length);
-        int256[] memory lots = new int256[](b.markets.length);
-        for (uint256 i = 0; i < b.positions.length; ++i) {
-            PositionEntry memory e = b.positions[i];
-            uint256 word = SlotLib.packPosition(e.position);
-            if (word == e.word) continue;
-            heldQuote[e.market] += SlotLib.heldQuote(word) - SlotLib.heldQuote(e.word);
-            lots[e.market] += SlotLib.lots(word) - SlotLib.lots(e.word);
-            e.slot.getUint256Slot().value = word;
+        PositionEntry[] memory positions = b.positions;
+        uint256 count = positions.length;
+        // Fields of a word have 64 bits: no sum of them overflows.
+        unchecked {
+            for (uint256 i = 0; i < count; ++i) {
+                PositionEntry memory e = positions[i];
+                uint256 before = e.word;
+                uint256 word = SlotLib.packPosition(e.position);
+                if (word == before) continue;
+                MarketEntry memory m = e.listing;
+                m.heldQuote += SlotLib.heldQuote(word) - SlotLib.heldQuote(before);
+                m.lotsSum += SlotLib.lots(word) - SlotLib.lots(before);
+                e.slot.getUint256Slot().value = word;
+            }
         }
         for (uint256 i = 0; i < b.markets.length; ++i) {
             MarketEntry memory m = b.markets[i];
             Market storage stored = _markets[m.marketId];
             if (m.isChanged) stored.state = m.state;
-            if (lots[i] != 0) revert LotsSumBroken(m.marketId, lots[i]);
-            if (heldQuote[i] == 0 && m.fundingQuote == 0) continue;
+            if (m.lotsSum != 0) revert LotsSumBroken(m.marketId, m.lotsSum);
+            if (m.heldQuote == 0 && m.fundingQuote == 0) continue;
             stored.totals.fundingPoolQuote += int88(m.fundingQuote);
-            stored.totals.positionsQuote += int88(heldQuote[i]);
-            createdQuote += heldQuote[i] + m.fundingQuote;
+            stored.totals.positionsQuote += int88(m.heldQuote);
+            createdQuote += m.heldQuote + m.fundingQuote;
         }
     }
 }

@@ -18,6 +18,8 @@ import { SettlementStorage } from "./SettlementStorage.sol";
 /// @param fundIndex the insurance fund's position in it, within the batch's positions
 /// @param adlPosition bankrupt position of the present ADL run, plus one; 0 when there is no run
 /// @param adlRank rank of the run's last counterparty
+/// @param heldQuote what its positions gained in the batch, as `SlotLib.heldQuote` counts
+/// @param lotsSum what the batch added to the sum of its positions
 struct MarketEntry {
     uint256 marketId;
     bytes32 positionsSlot;
@@ -30,6 +32,8 @@ struct MarketEntry {
     uint256 fundIndex;
     uint256 adlPosition;
     int256 adlRank;
+    int256 heldQuote;
+    int256 lotsSum;
 }
 
 /// @notice An account of the batch; `word` is what storage holds at `slot`.
@@ -44,12 +48,16 @@ struct AccountEntry {
 }
 
 /// @notice A position of the batch; `word` is what storage holds at `slot`.
+/// @param account number of its account, `owner` that account itself
+/// @param market number of its market, `listing` that market itself
 struct PositionEntry {
     uint256 account;
     uint256 market;
     Position position;
     uint256 word;
     bytes32 slot;
+    AccountEntry owner;
+    MarketEntry listing;
 }
 
 /// @notice The root of a tree of orders that one signature covers.
@@ -66,6 +74,7 @@ struct RootEntry {
 /// @param lanesSlot where its filled lots are stored, which every item reads and writes through
 /// @param lanes what the item at work has read there, `filledLots` its part
 /// @param keyWord what the item at work will write at `authority`
+/// @param holder the position that it changes
 struct OrderEntry {
     uint256 head;
     uint256 tail;
@@ -74,6 +83,7 @@ struct OrderEntry {
     uint256 lanes;
     uint256 filledLots;
     uint256 keyWord;
+    PositionEntry holder;
 }
 
 /// @notice Everything a batch works on. Storage is read before the items and written after them,
@@ -153,24 +163,20 @@ abstract contract BatchWork is SettlementStorage {
     }
 
     /// @notice Opens a draft of a position: a copy with its funding settled.
-    function _begin(Batch memory b, Draft memory d, uint256 positionIndex) internal pure {
-        PositionEntry memory e = b.positions[positionIndex];
-        d.positionIndex = positionIndex;
+    function _begin(Draft memory d, PositionEntry memory e) internal pure {
         MarginLib.copy(e.position, d.position);
-        d.freeQuote = b.accounts[e.account].freeQuote;
+        d.freeQuote = e.owner.freeQuote;
         d.feeQuote = 0;
-        d.fundingQuote =
-            MarginLib.settleFunding(d.position, b.markets[e.market].state.fundingIndexE6);
+        d.fundingQuote = MarginLib.settleFunding(d.position, e.listing.state.fundingIndexE6);
     }
 
-    /// @notice Takes an accepted draft over into the tables.
-    function _accept(Batch memory b, Draft memory d) internal pure {
-        PositionEntry memory e = b.positions[d.positionIndex];
-        MarginLib.copy(d.position, e.position);
-        b.accounts[e.account].freeQuote = d.freeQuote;
+    /// @notice Takes an accepted draft over into the tables. The draft gets the entry's old room.
+    function _accept(Batch memory b, Draft memory d, PositionEntry memory e) internal pure {
+        (e.position, d.position) = (d.position, e.position);
+        e.owner.freeQuote = d.freeQuote;
         unchecked {
             b.feesQuote += d.feeQuote;
-            b.markets[e.market].fundingQuote += d.fundingQuote;
+            e.listing.fundingQuote += d.fundingQuote;
         }
     }
 

@@ -34,12 +34,11 @@ abstract contract ForcedItems is MarketItems {
         w.freeQuote = a.freeQuote;
         w.nonceFloor = a.nonceFloor;
         bool hasPosition = index < b.header.positions;
-        PositionEntry memory e;
         Position memory fund;
         if (hasPosition) {
-            e = b.positions[index];
+            PositionEntry memory e = b.positions[index];
             if (e.account != accountIndex) revert BatchLib.BatchMalformed(index);
-            MarketEntry memory m = b.markets[e.market];
+            MarketEntry memory m = e.listing;
             fund = b.positions[m.fundIndex].position;
             w.marketId = m.marketId;
             w.position = SlotLib.packPosition(e.position);
@@ -54,9 +53,9 @@ abstract contract ForcedItems is MarketItems {
         a.nonceFloor = done.nonceFloor;
         b.withdrawnQuote += done.waitingQuote;
         if (!hasPosition) return RejectReason.NONE;
-        SlotLib.unpackPosition(done.position, e.position);
+        SlotLib.unpackPosition(done.position, b.positions[index].position);
         SlotLib.unpackPosition(done.fund, fund);
-        b.markets[e.market].fundingQuote += done.fundingQuote;
+        b.positions[index].listing.fundingQuote += done.fundingQuote;
         return RejectReason.NONE;
     }
 }

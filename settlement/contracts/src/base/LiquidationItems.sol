@@ -29,13 +29,13 @@ abstract contract LiquidationItems is OrderItems {
         MarketEntry memory m = b.markets[e.market];
         reason =
             firstReason(_victimReason(b, e), _makerReason(b, maker, lots, m.params.feeMakerPpm));
-        reason = firstReason(reason, _againstReason(b, e, maker));
+        reason = firstReason(reason, _againstReason(e, maker));
         reason = firstReason(reason, _priceReason(b, m));
         if (reason != RejectReason.NONE) return reason;
 
         uint256 priceTicks = maker.head.priceTicks();
         Draft memory d = b.draftA;
-        _begin(b, d, index);
+        _begin(d, e);
         reason = _draftOrder(b, b.draftB, maker, lots, priceTicks, m.params.feeMakerPpm);
         if (reason != RejectReason.NONE) return reason;
         int256 feeQuote;
@@ -51,7 +51,7 @@ abstract contract LiquidationItems is OrderItems {
         if (!fits) return RejectReason.AMOUNT_OUT_OF_RANGE;
 
         fund.collateralQuote += feeQuote;
-        _accept(b, d);
+        _accept(b, d, e);
         _acceptOrder(b, b.draftB, maker, lots);
     }
 
@@ -65,7 +65,7 @@ abstract contract LiquidationItems is OrderItems {
         if (!m.isListed) return RejectReason.MARKET_UNKNOWN;
         if (index != m.fundIndex) return RejectReason.ACCOUNT_UNKNOWN;
         reason = firstReason(
-            _makerReason(b, maker, lots, m.params.feeMakerPpm), _againstReason(b, e, maker)
+            _makerReason(b, maker, lots, m.params.feeMakerPpm), _againstReason(e, maker)
         );
         if (int256(lots) > e.position.positionLots.abs()) {
             reason = firstReason(reason, RejectReason.REDUCE_ONLY);
@@ -75,7 +75,7 @@ abstract contract LiquidationItems is OrderItems {
 
         uint256 priceTicks = maker.head.priceTicks();
         Draft memory d = b.draftA;
-        _begin(b, d, index);
+        _begin(d, e);
         reason = _draftOrder(b, b.draftB, maker, lots, priceTicks, m.params.feeMakerPpm);
         if (reason != RejectReason.NONE) return reason;
         reason = LiquidationLib.fundFill(
@@ -91,7 +91,7 @@ abstract contract LiquidationItems is OrderItems {
         if (reason != RejectReason.NONE) return reason;
         if (!FillLib.fits(d) || !FillLib.fits(b.draftB)) return RejectReason.AMOUNT_OUT_OF_RANGE;
 
-        _accept(b, d);
+        _accept(b, d, e);
         _acceptOrder(b, b.draftB, maker, lots);
     }
 
@@ -106,9 +106,8 @@ abstract contract LiquidationItems is OrderItems {
         MarketEntry memory m = b.markets[e.market];
         RejectReason reason = _victimReason(b, e);
         if (reason != RejectReason.NONE) return reason;
-        if (b.accounts[b.positions[_positionIndex(b, fundIndex)].account].account != INSURANCE) {
-            return RejectReason.ACCOUNT_UNKNOWN;
-        }
+        PositionEntry memory fund = b.positions[_positionIndex(b, fundIndex)];
+        if (fund.owner.account != INSURANCE) return RejectReason.ACCOUNT_UNKNOWN;
         if (lots == 0 || int256(lots) != e.position.positionLots.abs()) {
             return RejectReason.QTY_OUT_OF_RANGE;
         }
@@ -116,11 +115,11 @@ abstract contract LiquidationItems is OrderItems {
         reason = _priceReason(b, m);
         if (reason != RejectReason.NONE) return reason;
 
-        _begin(b, b.draftA, index);
+        _begin(b.draftA, e);
         if (!MarginLib.isLiquidatable(b.draftA.position, _markOf(m), m.terms)) {
             return RejectReason.NOT_LIQUIDATABLE;
         }
-        _begin(b, b.draftB, fundIndex);
+        _begin(b.draftB, fund);
         bool carries =
             LiquidationLib.takeover(b.draftA.position, b.draftB.position, _markOf(m), m.terms);
         if (!carries) return RejectReason.FUND_CANNOT_CARRY;
@@ -128,8 +127,8 @@ abstract contract LiquidationItems is OrderItems {
             return RejectReason.AMOUNT_OUT_OF_RANGE;
         }
 
-        _accept(b, b.draftA);
-        _accept(b, b.draftB);
+        _accept(b, b.draftA, e);
+        _accept(b, b.draftB, fund);
         return RejectReason.NONE;
     }
 
@@ -151,8 +150,8 @@ abstract contract LiquidationItems is OrderItems {
         reason = _priceReason(b, m);
         if (reason != RejectReason.NONE) return reason;
 
-        _begin(b, b.draftA, index);
-        _begin(b, b.draftB, otherIndex);
+        _begin(b.draftA, e);
+        _begin(b.draftB, other);
         int256 rank = MarginLib.rank(b.draftB.position, _markOf(m), m.terms);
         reason = LiquidationLib.adl(b.draftA, b.draftB, isFund, lots, _markOf(m), m.terms);
         if (reason != RejectReason.NONE) return reason;
@@ -164,8 +163,8 @@ abstract contract LiquidationItems is OrderItems {
 
         m.adlPosition = index + 1;
         m.adlRank = rank;
-        _accept(b, b.draftA);
-        _accept(b, b.draftB);
+        _accept(b, b.draftA, e);
+        _accept(b, b.draftB, other);
     }
 
     /// @notice Whether the fund could take all that is left of a position: LIQ-3 on copies.
@@ -195,13 +194,13 @@ abstract contract LiquidationItems is OrderItems {
     }
 
     /// @notice Whether a resting order can take the other side of a position's closing.
-    function _againstReason(Batch memory b, PositionEntry memory e, OrderEntry memory maker)
+    function _againstReason(PositionEntry memory e, OrderEntry memory maker)
         private
         pure
         returns (RejectReason)
     {
         uint256 head = maker.head;
-        PositionEntry memory makes = b.positions[head.position()];
+        PositionEntry memory makes = maker.holder;
         if (makes.account == e.account) return RejectReason.SELF_TRADE;
         uint256 makerSide = e.position.positionLots > 0 ? 0 : 1;
         bool isMismatch = e.position.positionLots != 0 && head.side() != makerSide;

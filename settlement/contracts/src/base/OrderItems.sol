@@ -28,8 +28,8 @@ abstract contract OrderItems is Signatures {
     ) internal pure returns (RejectReason) {
         uint256 head = e.head;
         Fill memory f = b.fill;
-        uint256 index = head.position();
-        MarketEntry memory m = b.markets[b.positions[index].market];
+        PositionEntry memory p = e.holder;
+        MarketEntry memory m = p.listing;
         f.isBuy = head.side() == 0;
         f.lots = int256(lots);
         f.priceTicks = int256(priceTicks);
@@ -37,7 +37,7 @@ abstract contract OrderItems is Signatures {
         f.marginQuote = int256(head.marginQuote());
         f.qtyLots = int256(head.qtyLots());
         f.filledLots = int256(e.filledLots);
-        _begin(b, d, index);
+        _begin(d, p);
         return FillLib.applyFill(d, f, int256(uint256(m.state.markTicks)), m.terms);
     }
 
@@ -46,7 +46,7 @@ abstract contract OrderItems is Signatures {
     {
         _fill(e, lots);
         if (e.authority != SIGNED_BY_OWNER) e.authority.getUint256Slot().value = e.keyWord;
-        _accept(b, d);
+        _accept(b, d, e.holder);
     }
 
     /// @notice What one order by itself refuses.
@@ -56,13 +56,14 @@ abstract contract OrderItems is Signatures {
         returns (RejectReason)
     {
         uint256 head = e.head;
-        PositionEntry memory p = b.positions[head.position()];
-        MarketEntry memory m = b.markets[p.market];
+        PositionEntry memory p = e.holder;
+        AccountEntry memory a = p.owner;
+        MarketEntry memory m = p.listing;
         if (!m.isListed) return RejectReason.MARKET_UNKNOWN;
-        if (b.accounts[p.account].account == INSURANCE) return RejectReason.ACCOUNT_UNKNOWN;
+        if (a.account == INSURANCE) return RejectReason.ACCOUNT_UNKNOWN;
         if (e.tail.expiryTimeS() <= b.clockTimeS) return RejectReason.EXPIRED;
         uint256 filled = _readFilled(e);
-        if (filled == NONCE_DEAD || head.nonce() < b.accounts[p.account].nonceFloor) {
+        if (filled == NONCE_DEAD || head.nonce() < a.nonceFloor) {
             return RejectReason.NONCE_USED;
         }
         uint256 qtyLots = head.qtyLots();
@@ -112,8 +113,8 @@ abstract contract OrderItems is Signatures {
     {
         uint256 head = e.head;
         uint256 word = e.authority.getUint256Slot().value;
-        PositionEntry memory p = b.positions[head.position()];
-        MarketEntry memory m = b.markets[p.market];
+        PositionEntry memory p = e.holder;
+        MarketEntry memory m = p.listing;
         if (SessionKeyLib.expiryTimeS(word) <= b.clockTimeS) {
             return RejectReason.SIGNATURE_INVALID;
         }

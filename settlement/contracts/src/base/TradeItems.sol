@@ -37,9 +37,9 @@ abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
         OrderEntry memory taker = b.orders[_orderIndex(b, uint16(word >> 232))];
         OrderEntry memory maker = b.orders[_orderIndex(b, uint16(word >> 216))];
         uint256 lots = uint32(word >> 184);
-        uint256 feePpm = b.markets[b.positions[taker.head.position()].market].params.feeTakerPpm;
+        uint256 feePpm = taker.holder.listing.params.feeTakerPpm;
         RejectReason reason = _ordersReason(b, taker, maker, lots, feePpm);
-        reason = firstReason(reason, _takerReason(b, taker, maker));
+        reason = firstReason(reason, _takerReason(taker, maker));
         if (reason != RejectReason.NONE) return reason;
         return _trade(b, taker, maker, lots, maker.head.priceTicks(), feePpm);
     }
@@ -51,7 +51,7 @@ abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
         OrderEntry memory sell = b.orders[_orderIndex(b, uint16(word >> 216))];
         uint256 lots = uint32(word >> 184);
         uint256 priceTicks = uint32(word >> 152);
-        MarketEntry memory m = b.markets[b.positions[buy.head.position()].market];
+        MarketEntry memory m = buy.holder.listing;
         uint256 feePpm = m.params.feeMakerPpm;
         RejectReason reason = _ordersReason(b, buy, sell, lots, feePpm);
         if (buy.head.side() != 0) reason = firstReason(reason, RejectReason.SIDE_MISMATCH);
@@ -76,7 +76,7 @@ abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
         uint256 priceTicks,
         uint256 feePpm
     ) private returns (RejectReason reason) {
-        MarketEntry memory m = b.markets[b.positions[taker.head.position()].market];
+        MarketEntry memory m = taker.holder.listing;
         if (m.state.markTicks == 0) return RejectReason.NO_PRICE;
         reason = _draftOrder(b, b.draftA, taker, lots, priceTicks, feePpm);
         if (reason != RejectReason.NONE) return reason;
@@ -101,10 +101,10 @@ abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
         uint256 lots,
         uint256 feePpm
     ) private view returns (RejectReason reason) {
-        PositionEntry memory takes = b.positions[taker.head.position()];
-        PositionEntry memory makes = b.positions[maker.head.position()];
+        PositionEntry memory takes = taker.holder;
+        PositionEntry memory makes = maker.holder;
         reason = _orderReason(b, taker, lots, feePpm);
-        feePpm = b.markets[makes.market].params.feeMakerPpm;
+        feePpm = makes.listing.params.feeMakerPpm;
         reason = firstReason(reason, _makerReason(b, maker, lots, feePpm));
         if (takes.account == makes.account) {
             reason = firstReason(reason, RejectReason.SELF_TRADE);
@@ -115,7 +115,7 @@ abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
     }
 
     /// @notice What an order refuses that takes another.
-    function _takerReason(Batch memory b, OrderEntry memory taker, OrderEntry memory maker)
+    function _takerReason(OrderEntry memory taker, OrderEntry memory maker)
         private
         pure
         returns (RejectReason)
@@ -130,7 +130,7 @@ abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
         if (timeInForce >= TIME_IN_FORCE_COUNT) return RejectReason.TIME_IN_FORCE;
         if (head.isPostOnly()) return RejectReason.POST_ONLY_WOULD_TAKE;
         if (timeInForce != GOOD_TILL_CANCEL && taker.tail.triggerKind() != 0) {
-            uint256 markTicks = b.markets[b.positions[head.position()].market].state.markTicks;
+            uint256 markTicks = taker.holder.listing.state.markTicks;
             if (!_isTriggered(taker.tail, markTicks)) return RejectReason.TRIGGER_NOT_MET;
         }
         return RejectReason.NONE;
@@ -262,7 +262,7 @@ abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
         if (reason != RejectReason.NONE) return reason;
 
         Draft memory d = b.draftA;
-        _begin(b, d, index);
+        _begin(d, e);
         reason =
             FillLib.moveCollateral(d, amountQuote, int256(uint256(m.state.markTicks)), m.terms);
         if (reason != RejectReason.NONE) return reason;
@@ -273,7 +273,7 @@ abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
         if (reason != RejectReason.NONE) return reason;
         if (amountQuote == 0 || !FillLib.fits(d)) return RejectReason.AMOUNT_OUT_OF_RANGE;
         _setLane(_lanesOf(a, nonce), nonce, NONCE_DEAD);
-        _accept(b, d);
+        _accept(b, d, e);
     }
 
     /// @notice COLL-2: takes a withdrawal out of the free balance. It is paid after the batch.

@@ -6,13 +6,11 @@ import { MarginLib, Position, Terms } from "./MarginLib.sol";
 import { RejectReason } from "./RejectReason.sol";
 
 /// @notice One side of an item at work: taken over into the tables only when the item is accepted.
-/// @param positionIndex which position of the batch
 /// @param position its state, funding settled
 /// @param freeQuote the account's free balance
 /// @param feeQuote venue fees of this item so far
 /// @param fundingQuote what settling funding paid into the market's pool
 struct Draft {
-    uint256 positionIndex;
     Position position;
     int256 freeQuote;
     int256 feeQuote;
@@ -91,16 +89,14 @@ library FillLib {
     /// @notice Whether the result can be stored: section 1 of the specification.
     function fits(Draft memory d) internal pure returns (bool) {
         Position memory p = d.position;
-        return _isWithin(p.collateralQuote, QUOTE_MAX) && p.entryValueQuote <= QUOTE_MAX
-            && _isWithin(p.positionLots, LOTS_MAX) && d.freeQuote <= QUOTE_MAX
-            && _isWithin(d.fundingQuote, QUOTE_MAX)
-            && _isWithin(p.fundingIndexE6, FUNDING_INDEX_MAX);
-    }
-
-    /// @dev |x| ≤ bound, with one comparison.
-    function _isWithin(int256 x, int256 bound) private pure returns (bool) {
+        // |x| ≤ bound is x + bound ≤ 2 · bound without sign.
         unchecked {
-            return uint256(x + bound) <= uint256(2 * bound);
+            return uint256(p.collateralQuote + QUOTE_MAX) <= uint256(2 * QUOTE_MAX)
+                && p.entryValueQuote <= QUOTE_MAX
+                && uint256(p.positionLots + LOTS_MAX) <= uint256(2 * LOTS_MAX)
+                && d.freeQuote <= QUOTE_MAX
+                && uint256(d.fundingQuote + QUOTE_MAX) <= uint256(2 * QUOTE_MAX)
+                && uint256(p.fundingIndexE6 + FUNDING_INDEX_MAX) <= uint256(2 * FUNDING_INDEX_MAX);
         }
     }
 

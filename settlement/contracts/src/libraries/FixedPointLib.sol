@@ -42,6 +42,13 @@ library FixedPointLib {
         }
     }
 
+    /// @notice `x * ppm / 10^6`, rounded up, of what is not negative.
+    function partUp(int256 x, int256 ppm) internal pure returns (int256) {
+        unchecked {
+            return int256((uint256(x * ppm) + 999_999) / 1_000_000);
+        }
+    }
+
     /// @notice `x / denominator`; reverts when it leaves a remainder.
     function divExact(int256 x, int256 denominator) internal pure returns (int256) {
         if (x % denominator != 0) revert DivisionInexact(x, denominator);

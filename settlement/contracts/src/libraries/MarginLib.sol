@@ -92,7 +92,9 @@ library MarginLib {
         returns (int256)
     {
         unchecked {
-            return p.collateralQuote + unrealisedPnlQuote(p, priceTicks, t);
+            int256 lots = p.positionLots;
+            int256 value = p.collateralQuote + lots * priceTicks * t.quotePerTickLot;
+            return lots > 0 ? value - p.entryValueQuote : value + p.entryValueQuote;
         }
     }
 
@@ -104,9 +106,10 @@ library MarginLib {
     {
         if (lots == 0) return 0;
         int256 notional = notionalQuote(lots, priceTicks, t);
-        (, int256 ratePpm,, int256 amountQuote) = TierLib.find(t.tiers, notional);
+        uint256 tier = TierLib.find(t.tiers, notional);
         unchecked {
-            return FixedPointLib.mulDivUp(notional, ratePpm + t.feeTakerPpm, PPM) - amountQuote;
+            int256 ratePpm = TierLib.maintenancePpm(tier) + t.feeTakerPpm;
+            return FixedPointLib.partUp(notional, ratePpm) - TierLib.amountMaintenance(tier);
         }
     }
 
@@ -118,9 +121,10 @@ library MarginLib {
     {
         if (lots == 0) return 0;
         int256 notional = notionalQuote(lots, priceTicks, t);
-        (int256 ratePpm,, int256 amountQuote,) = TierLib.find(t.tiers, notional);
+        uint256 tier = TierLib.find(t.tiers, notional);
         unchecked {
-            return FixedPointLib.mulDivUp(notional, ratePpm + t.feeTakerPpm, PPM) - amountQuote;
+            int256 ratePpm = TierLib.initialPpm(tier) + t.feeTakerPpm;
+            return FixedPointLib.partUp(notional, ratePpm) - TierLib.amountInitial(tier);
         }
     }
 
@@ -174,14 +178,14 @@ library MarginLib {
         returns (int256)
     {
         unchecked {
-            return FixedPointLib.mulDivDown(marginQuote, toLots, qtyLots)
-                - FixedPointLib.mulDivDown(marginQuote, fromLots, qtyLots);
+            // Nothing is negative here, so that division rounds down.
+            return marginQuote * toLots / qtyLots - marginQuote * fromLots / qtyLots;
         }
     }
 
     /// @notice FILL-1: rounds up.
     function fee(int256 notional, int256 feePpm) internal pure returns (int256) {
-        return FixedPointLib.mulDivUp(notional, feePpm, PPM);
+        return FixedPointLib.partUp(notional, feePpm);
     }
 
     /// @notice FILL-2 without money: opens or adds `lots` in the direction of `isBuy`.

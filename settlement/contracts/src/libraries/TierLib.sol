@@ -61,19 +61,32 @@ library TierLib {
     function find(uint256[] memory words, int256 notionalQuote)
         internal
         pure
-        returns (int256 initialPpm, int256 maintenancePpm, int256 amountInit, int256 amountMaint)
+        returns (uint256 word)
     {
         unchecked {
-            uint256 word = words[0];
-            for (uint256 i = 1; i < words.length; ++i) {
+            uint256 count = words.length;
+            word = words[0];
+            for (uint256 i = 1; i < count; ++i) {
                 uint256 next = words[i];
                 if (int256(uint256(uint64(next))) > notionalQuote) break;
                 word = next;
             }
-            initialPpm = int256(uint256(uint24(word >> 64)));
-            maintenancePpm = int256(uint256(uint24(word >> 88)));
-            amountInit = int256(uint256(uint64(word >> 112)));
-            amountMaint = int256(uint256(uint64(word >> 176)));
         }
+    }
+
+    function initialPpm(uint256 word) internal pure returns (int256) {
+        return int256(uint256(uint24(word >> 64)));
+    }
+
+    function maintenancePpm(uint256 word) internal pure returns (int256) {
+        return int256(uint256(uint24(word >> 88)));
+    }
+
+    function amountInitial(uint256 word) internal pure returns (int256) {
+        return int256(uint256(uint64(word >> 112)));
+    }
+
+    function amountMaintenance(uint256 word) internal pure returns (int256) {
+        return int256(uint256(uint64(word >> 176)));
     }
 }
