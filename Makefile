@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build gen lock fmt check test fuzz soak spec demo replay readme bench sol audit slither symbolic mutation clean
+.PHONY: help setup build gen lock fmt check test fuzz sanitize soak spec demo replay readme bench sol audit slither symbolic mutation clean
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -93,6 +93,9 @@ test: sol ## every test: unit, property, differential, integration, style and So
 
 fuzz: setup ## fuzz the engine under sanitizers for SECONDS=60; INPUT=file runs a finding again
 	@python -m tests.fuzz --seconds $(or $(SECONDS),60) $(if $(INPUT),--input $(INPUT))
+
+sanitize: setup ## the engine's suites under AddressSanitizer and UBSan, in small; ARGS="tests/golden" picks
+	@python -m tests.fuzz.suites $(ARGS)
 
 # Model, kernel and contract on a million fresh states, then properties and fuzz tests for longer.
 soak: setup ## the random tests for hours: model, kernel and contract on STATES=1000000

@@ -20,7 +20,7 @@ from margin_core.limits import (
 
 _HEAD: Final = struct.Struct("<HHqqqiiiiiiiqB")  # market id, version of the form, ...
 _TIER: Final = struct.Struct("<qii")
-_CONTRACT: Final = struct.Struct("<Bqqiiiiiqiiii")  # version 1: what may be 0
+_CONTRACT: Final = struct.Struct("<Bqqiiiiiqiiiiiq")  # version 1: what may be 0
 
 
 class ContractKind(enum.IntEnum):
@@ -103,6 +103,8 @@ class MarketSpec:
     funding_interest_ppm: int = 0
     funding_clamp_ppm: int = 0
     grace_s: int = 0
+    order_band_ppm: int = 0
+    open_interest_lots_max: int = 0
 
     def __post_init__(self) -> None:
         """Check the rules NUM-1, NUM-3 and MKT-1 to MKT-3."""
@@ -147,6 +149,8 @@ class MarketSpec:
             "funding_interest_ppm": (-100_000, 100_000),
             "funding_clamp_ppm": (0, 100_000),
             "grace_s": (0, 86_400),
+            "order_band_ppm": (0, PPM - 1),
+            "open_interest_lots_max": (0, QUOTE_MAX),
         }
         for name, (low, high) in bounds.items():
             value = getattr(self, name)
@@ -292,6 +296,8 @@ _CONTRACT_FIELDS: Final = (
     "funding_interest_ppm",
     "funding_clamp_ppm",
     "grace_s",
+    "order_band_ppm",
+    "open_interest_lots_max",
 )
 
 

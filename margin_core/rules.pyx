@@ -3,7 +3,7 @@
 import enum
 from typing import NamedTuple
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport INT64_MAX, int64_t
 
 from margin_core.fixed_point cimport bh_int128, ppm_up
 from margin_core.requirement cimport (
@@ -89,6 +89,8 @@ cdef int load_spec(SpecC* out, object spec) except -1:
     out.funding_interest = spec.funding_interest_ppm
     out.funding_clamp = spec.funding_clamp_ppm
     out.grace_s = spec.grace_s
+    out.order_band = spec.order_band_ppm
+    out.open_interest_max = spec.open_interest_lots_max or INT64_MAX
     out.tier_count = len(spec.tiers)
     for k, (tier, amounts) in enumerate(zip(spec.tiers, tier_amounts_quote(spec))):
         out.tiers[k].notional_floor = tier.notional_floor_quote

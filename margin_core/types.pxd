@@ -37,6 +37,8 @@ cdef struct SpecC:
     int32_t funding_interest     # ppm a period
     int32_t funding_clamp        # ppm a period
     int32_t grace_s
+    int32_t order_band           # ppm of the mark; 0: none
+    int64_t open_interest_max    # lots; INT64_MAX: none
     TierC tiers[TIERS_MAX_C]
     int64_t expiry_time_s        # unix; 0: never
     int64_t strike               # ticks; options

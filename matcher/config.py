@@ -61,6 +61,8 @@ class MarketTable(_Table, frozen=True, kw_only=True):
     funding_interest_ppm: Annotated[int, Meta(ge=-100_000, le=100_000)] = 0
     funding_clamp_ppm: Annotated[int, Meta(ge=0, le=100_000)] = 0
     grace_s: Annotated[int, Meta(ge=0, le=86_400)] = 0
+    order_band_ppm: Ppm = 0
+    open_interest_lots_max: Annotated[int, Meta(ge=0, le=1 << 60)] = 0
     tiers: Annotated[list[TierTable], Meta(min_length=1, max_length=8)]
 
 

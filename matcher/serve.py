@@ -216,6 +216,8 @@ def _listing(market: MarketTable) -> Listing:
         "funding_interest_ppm",
         "funding_clamp_ppm",
         "grace_s",
+        "order_band_ppm",
+        "open_interest_lots_max",
     )
     tiers = tuple(
         Tier(

@@ -64,6 +64,8 @@ class MarketTable(_Table, frozen=True, kw_only=True):
     funding_interest_ppm: Foreign = None
     funding_clamp_ppm: Foreign = None
     grace_s: Foreign = None
+    order_band_ppm: Foreign = None
+    open_interest_lots_max: Foreign = None
     symbol: Foreign = None
     price_tick_e9: Foreign = None
     qty_lot_e9: Foreign = None

@@ -7,11 +7,12 @@ from margin_core.transitions cimport fill
 from margin_core.types cimport FillC, VERDICT_OK
 from matcher.engine.after cimport reducible
 from matcher.engine.ladder cimport next_up
-from matcher.engine.matching cimport emit_fill, meet_own, settle_maker, trim_all
+from matcher.engine.matching cimport (
+    emit_fill, lots_to_trade, meet_own, settle_maker, trim_all)
 from matcher.engine.special cimport filled_of, shown_of
 from matcher.engine.store cimport (
-    AUCTION, EXPIRED, FILL, MARKET_STATE, REASON_FROZEN, REASON_REDUCE_ONLY, SELF_TRADE, drop_order,
-    emit, now_s, usable)
+    AUCTION, EXPIRED, FILL, MARKET_STATE, OPEN_INTEREST_LIMIT, REASON_FROZEN, REASON_REDUCE_ONLY,
+    SELF_TRADE, drop_order, emit, now_s, usable)
 from matcher.engine.types cimport BucketC, CoreC, EventC, LadderC, MarketC, OrderC, REDUCE_ONLY
 
 cdef struct CrossC:              # a price at which the book may be cleared
@@ -130,6 +131,10 @@ cdef inline void clear_step(CoreC* c, MarketC* m, int64_t price) noexcept nogil:
     if c.buckets[c.orders[maker].bucket].account == c.buckets[c.orders[taker].bucket].account:
         if not meet_own(c, m, taker, maker):
             drop_order(c, m, taker, SELF_TRADE)
+        return
+    lots = lots_to_trade(c, m, maker, taker, lots)
+    if lots == 0:
+        drop_order(c, m, taker, OPEN_INTEREST_LIMIT)
         return
     if not judge_at(c, m, maker, lots, price, m.spec.fee_maker, &made) or (
             not judge_at(c, m, taker, lots, price, m.spec.fee_taker, &taken)):

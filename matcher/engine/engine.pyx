@@ -21,6 +21,7 @@ from matcher.engine.handlers cimport (
 from matcher.engine.index cimport key_shift_of
 from matcher.engine.invariants cimport check_core
 from matcher.engine.ladder cimport ladder_close, ladder_open, next_down, next_up
+from matcher.engine.limits cimport PRICE_UNBOUND
 from matcher.engine.memory cimport release, reserve, reserve_dense
 from matcher.engine.requests cimport dispatch_request, group_span, span
 from matcher.engine.snapshot cimport (
@@ -493,6 +494,7 @@ cdef MarketC* open_market(uint32_t price_ticks_max, uint32_t bucket_capacity) no
     cdef int k
     if m == NULL:
         return NULL
+    m.worst_price[0] = PRICE_UNBOUND
     m.dirty_capacity = bucket_capacity
     m.dirty = <uint32_t*> malloc(m.dirty_capacity * sizeof(uint32_t))
     for k in range(2):

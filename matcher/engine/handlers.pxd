@@ -7,6 +7,7 @@ from margin_core.requirement cimport initial, notional_of
 from margin_core.transitions cimport take_out, top_up
 from margin_core.types cimport FillC, VERDICT_OK
 from matcher.engine.ladder cimport link_order, prefetch, unlikely
+from matcher.engine.limits cimport is_beyond_band
 from matcher.engine.liquidating cimport cancel_bucket
 from matcher.engine.after cimport reducible
 from matcher.engine.auction cimport end_opening_orders, uncross
@@ -16,14 +17,14 @@ from matcher.engine.special cimport add_timed, join
 from matcher.engine.states cimport admits, is_continuous
 from matcher.engine.trigger cimport fire_all_on_last
 from matcher.engine.store cimport (
-    ACCOUNT_UNKNOWN, AMOUNT_OUT_OF_RANGE, CAPACITY, COLLATERAL_MOVED, COMMAND_REJECTED,
-    DEPOSITED, EXPIRED, FROZEN_CHANGED, FUND_DEPOSITED, INSUFFICIENT_FREE, INSUFFICIENT_MARGIN,
-    MARKET_STATE, MARKET_STATE_CHANGED, MARKET_UNKNOWN, NONCE_USED, NO_POSITION, NO_PRICE,
-    ORDER_ACCEPTED, ORDER_REJECTED, ORDER_UNKNOWN, POST_ONLY_WOULD_TAKE, PRICE_OUT_OF_RANGE,
-    PRICE_STALE, QTY_OUT_OF_RANGE, REASON_FROZEN, REASON_REDUCE_ONLY, SIDE_MISMATCH,
-    TIME_IN_FORCE, USER_CANCELED, WITHDRAWN, bucket_at, commit, count_lots, drop_order, emit,
-    ensure_bucket, free_order, market_with, new_order, nonce_used, now_s, reservation_with,
-    touch_bucket, use_nonce)
+    ACCOUNT_UNKNOWN, AMOUNT_OUT_OF_RANGE, CAPACITY, COLLATERAL_MOVED, COMMAND_REJECTED, DEPOSITED,
+    EXPIRED, FROZEN_CHANGED, FUND_DEPOSITED, INSUFFICIENT_FREE, INSUFFICIENT_MARGIN, MARKET_STATE,
+    MARKET_STATE_CHANGED, MARKET_UNKNOWN, NONCE_USED, NO_POSITION, NO_PRICE, ORDER_ACCEPTED,
+    ORDER_REJECTED, ORDER_UNKNOWN, POST_ONLY_WOULD_TAKE, PRICE_BAND, PRICE_OUT_OF_RANGE,
+    PRICE_STALE, QTY_OUT_OF_RANGE, REASON_FROZEN, REASON_REDUCE_ONLY, SIDE_MISMATCH, TIME_IN_FORCE,
+    USER_CANCELED, WITHDRAWN, bucket_at, commit, count_lots, drop_order, emit, ensure_bucket,
+    free_order, market_with, new_order, nonce_used, now_s, reservation_with, touch_bucket,
+    use_nonce)
 from matcher.engine.types cimport (
     BucketC, CommandC, CoreC, EventC, MARKETS_MAX, MarketC, ORDER_PENDING, OrderC, POST_ONLY,
     REDUCE_ONLY, SLOT_BITS, STATE_DELISTING, STATE_HALTED, STATE_OPEN, TAGGED,
@@ -130,6 +131,8 @@ cdef inline int check_standing(
         return REASON_REDUCE_ONLY
     if m.mark_price == 0:
         return NO_PRICE
+    if p.time_in_force == 0 and not p.trigger_kind and is_beyond_band(m, p.side, p.price):
+        return PRICE_BAND
     if p.amount < 0 or p.amount > QUOTE_MAX - b.margin[p.side]:
         return AMOUNT_OUT_OF_RANGE
     if not p.flags & REDUCE_ONLY and p.time_in_force == 0 and (

@@ -6,12 +6,13 @@ from margin_core.transitions cimport fill, open_part, slice_of, start_fill
 from margin_core.types cimport FillC, LINEAR_PERPETUAL, PositionC, VERDICT_OK
 from matcher.engine.ladder cimport clear_level, cold, flip_of, next_down, next_up, unlikely
 from matcher.engine.after cimport cut_order, finish, reducible, reducible_lots
+from matcher.engine.limits cimport lots_within, protect
 from matcher.engine.special cimport filled_of, mark_after, shown_of
 from matcher.engine.store cimport (
-    EXPIRED, FILL, FOK_NOT_FILLABLE, IMMEDIATE_REMAINDER, MIN_QTY_NOT_MET, ORDER_REPLENISHED,
-    ORDER_REPRICED, POST_ONLY_WOULD_TAKE, REASON_FROZEN, REASON_REDUCE_ONLY, SELF_TRADE, commit,
-    count_lots, drop_order, emit, free_order, now_s, owner_of, refresh_best, rest_order,
-    update_reservation, usable)
+    EXPIRED, FILL, FOK_NOT_FILLABLE, IMMEDIATE_REMAINDER, MIN_QTY_NOT_MET, OPEN_INTEREST_LIMIT,
+    ORDER_REPLENISHED, ORDER_REPRICED, POST_ONLY_WOULD_TAKE, REASON_FROZEN, REASON_REDUCE_ONLY,
+    SELF_TRADE, commit, count_lots, drop_order, emit, free_order, now_s, owner_of, refresh_best,
+    rest_order, update_reservation, usable)
 from matcher.engine.types cimport (
     AFTER_MOVE, AFTER_TRIM, BucketC, CANCEL_BOTH, CANCEL_NEWEST, CANCEL_OLDEST, CoreC, DECREMENT,
     EventC, LadderC, LevelC, MarketC, ORDER_TAKING, OrderC, POST_ONLY, QUEUES_MAX, REDUCE_ONLY,
@@ -228,6 +229,17 @@ cdef inline int judge_order(
                      margin_slice, usable(c, b))
 
 
+cdef inline int64_t lots_to_trade(
+    CoreC* c, MarketC* m, uint32_t one, uint32_t other, int64_t lots
+) noexcept nogil:
+    """CAP-1 for a fill between two orders of opposite sides."""
+    cdef PositionC* a = &c.buckets[c.orders[one].bucket].position
+    cdef PositionC* b = &c.buckets[c.orders[other].bucket].position
+    if c.orders[one].side == 0:
+        return lots_within(m, m.open_interest, a, b, lots)
+    return lots_within(m, m.open_interest, b, a, lots)
+
+
 cdef inline uint8_t sweep(CoreC* c, MarketC* m, uint32_t slot, int side) noexcept nogil:
     """MATCH-1 to MATCH-3 for an order of `side`. Returns why it ends here, 0: no match is left."""
     cdef OrderC* taker = &c.orders[slot]
@@ -253,6 +265,10 @@ cdef inline uint8_t sweep(CoreC* c, MarketC* m, uint32_t slot, int side) noexcep
                 lots = min(lots, reducible(&c.buckets[taker.bucket], side))
                 if lots == 0:
                     return REASON_REDUCE_ONLY
+            if unlikely(m.open_interest + lots > m.spec.open_interest_max):
+                lots = lots_to_trade(c, m, slot, maker_slot, lots)
+                if lots == 0:
+                    return OPEN_INTEREST_LIMIT
             made_slice = next_slice(c, maker_slot, lots)
             verdict = judge_order(c, m, maker_slot, 1 - side, lots, opposite.best, m.spec.fee_maker,
                                   made_slice, &made)
@@ -308,6 +324,15 @@ cdef inline int try_fill(
     return verdict
 
 
+cdef inline int64_t try_open_interest(
+    CoreC* c, MarketC* m, const PositionC* taker, const PositionC* maker, int side, int64_t lots
+) noexcept nogil:
+    """CAP-1 on the copies."""
+    if side == 0:
+        return lots_within(m, c.trial_open_interest, taker, maker, lots)
+    return lots_within(m, c.trial_open_interest, maker, taker, lots)
+
+
 cdef inline int64_t try_maker(
     CoreC* c, MarketC* m, uint32_t slot, int64_t shown, int64_t given, uint32_t taker_slot,
     TrialC* own, int64_t left, uint32_t* trials
@@ -320,6 +345,7 @@ cdef inline int64_t try_maker(
     cdef OrderC* taker = &c.orders[taker_slot]
     cdef TrialC* trial = trial_of(c, maker.bucket, trials)
     cdef int64_t lots = min(left, shown)
+    cdef int64_t before
     if trial == NULL:
         return -1
     if maker.flags & REDUCE_ONLY:
@@ -330,12 +356,17 @@ cdef inline int64_t try_maker(
         lots = min(lots, reducible_lots(&own.position, taker.side))
         if lots == 0:
             return -1
+    lots = try_open_interest(c, m, &own.position, &trial.position, taker.side, lots)
+    if lots == 0:
+        return -1
+    before = max(0, own.position.lots) + max(0, trial.position.lots)
     if try_fill(m, trial, maker, filled_of(c, slot) + given, lots, maker.price,
                 m.spec.fee_maker) != VERDICT_OK:
         return 0
     if try_fill(m, own, taker, filled_of(c, taker_slot) + taker.remaining - left, lots,
                 maker.price, m.spec.fee_taker) != VERDICT_OK:
         return -1
+    c.trial_open_interest += max(0, own.position.lots) - before + max(0, trial.position.lots)
     return lots
 
 
@@ -379,6 +410,7 @@ cdef inline bint fillable(CoreC* c, MarketC* m, uint32_t slot, int64_t target) n
     cdef int64_t filled = 0
     cdef int64_t lots, given, shown
     cdef uint32_t next_at, at, queued, taken
+    c.trial_open_interest = m.open_interest
     while reaches(taker.side, taker.price, price):
         next_at = side.levels[price].head
         queued = taken = 0
@@ -453,6 +485,8 @@ cdef inline void execute(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
     cdef OrderC* order = &c.orders[slot]
     cdef uint8_t reason = 0
     order.state = ORDER_TAKING
+    if WITH_MARGIN and order.time_in_force != TIF_GTC:
+        protect(m, order)
     if order.time_in_force == TIF_FOK or order.flags & (POST_ONLY | SPECIAL):
         reason = enter(c, m, slot)
     if WITH_MARGIN and unlikely(m.state == STATE_AUCTION):

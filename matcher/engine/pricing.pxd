@@ -7,6 +7,7 @@ from margin_core.funding cimport (
     IMPACT_LEVELS_MAX, ImpactC, impact_premium_ppm, impact_price_x256, index_step_e6,
     middle_premium_ppm, settlement_rate_ppm, start_impact, take_level)
 from matcher.engine.ladder cimport next_down, next_up
+from matcher.engine.limits cimport set_price_band
 from matcher.engine.liquidating cimport liquidate_all
 from matcher.engine.states cimport is_continuous
 from matcher.engine.store cimport FUNDING, PRICE, emit, now_s
@@ -81,6 +82,7 @@ cdef inline void update_mark(MarketC* m) noexcept nogil:
     if m.mark_price:
         mark = clamp(mark, m.mark_price - max(1, band >> 1), m.mark_price + max(1, band >> 1))
     m.mark_price = clamp(clamp(mark, index - band, index + band), 1, m.spec.price_ticks_max)
+    set_price_band(m)
 
 
 cdef inline void settle_market_funding(CoreC* c, MarketC* m) noexcept nogil:

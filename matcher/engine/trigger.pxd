@@ -2,11 +2,12 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from matcher.engine.ladder cimport link_order, next_down, next_up, unlink_order
+from matcher.engine.limits cimport is_beyond_band
 from matcher.engine.matching cimport execute
 from matcher.engine.special cimport trigger_side
 from matcher.engine.states cimport admits, is_continuous
 from matcher.engine.store cimport (
-    EXPIRED, MARKET_STATE, ORDER_TRIGGERED, drop_order, emit, now_s, unrest_order)
+    EXPIRED, MARKET_STATE, ORDER_TRIGGERED, PRICE_BAND, drop_order, emit, now_s, unrest_order)
 from matcher.engine.types cimport (
     CoreC, EventC, ExtraC, LadderC, MarketC, MARKETS_MAX, ON_LAST, ORDER_TAKING, OrderC,
     TRIGGER_ABOVE)
@@ -79,6 +80,8 @@ cdef inline void fire(CoreC* c, MarketC* m, uint32_t slot, int64_t reference) no
         drop_order(c, m, slot, EXPIRED)
     elif not admits(m, order.flags, order.time_in_force):
         drop_order(c, m, slot, MARKET_STATE)
+    elif order.time_in_force == 0 and is_beyond_band(m, order.side, order.price):
+        drop_order(c, m, slot, PRICE_BAND)
     else:
         execute(c, m, slot)
 

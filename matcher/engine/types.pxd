@@ -232,6 +232,7 @@ cdef struct MarketC:
     uint32_t dirty_capacity
     uint32_t bucket_count
     uint32_t ticks_max           # as in the spec
+    uint32_t worst_price[2]      # ticks, by side; BAND-1, of the last price row
     uint32_t trail_head          # trailing orders, oldest first
     uint32_t trail_tail
     uint32_t trail_count
@@ -283,6 +284,7 @@ cdef struct CoreC:
     uint32_t tree_node_top       # 1: none was used; node 0 means none
     uint32_t tree_node_free
     TrialC trials[TRIALS_MAX]
+    int64_t trial_open_interest  # lots, while a fill-or-kill order is tried
     ExtraC* extras               # [order slot]
     uint32_t* timed              # heap of order slots by expiry, then age
     uint32_t timed_count

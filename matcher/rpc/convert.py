@@ -370,6 +370,8 @@ def listing_of(spec: market_spec_pb2.MarketSpec, display: market_spec_pb2.Market
             funding_interest_ppm=spec.funding_interest_ppm,
             funding_clamp_ppm=spec.funding_clamp_ppm,
             grace_s=spec.grace_s,
+            order_band_ppm=spec.order_band_ppm,
+            open_interest_lots_max=spec.open_interest_lots_max,
             tiers=tuple(
                 Tier(
                     notional_floor_quote=tier.notional_floor_quote,

@@ -73,7 +73,7 @@ def environment() -> dict[str, str]:
     """Return what the program needs: where Python is, and strict sanitizers."""
     return os.environ | {
         "BULKHEAD_PYTHON": sys.executable,
-        "BULKHEAD_FUZZ_LIBRARY": str(LIBRARY),
+        "BULKHEAD_LIBRARY": str(LIBRARY),
         "PYTHONPATH": str(ROOT),
         "ASAN_OPTIONS": "detect_leaks=0:quarantine_size_mb=16:allocator_may_return_null=1",
         "UBSAN_OPTIONS": "print_stacktrace=1",

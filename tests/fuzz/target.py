@@ -7,20 +7,14 @@ decoder's own is a finding; so is whatever the sanitizers see.
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-import margin_core
-import matcher.engine
+from tests import instrumented
 
-LIBRARY: Final = os.environ.get("BULKHEAD_FUZZ_LIBRARY")
-if LIBRARY:  # the instrumented extensions go before those that are built in place
-    margin_core.__path__.insert(0, str(Path(LIBRARY, "margin_core")))
-    matcher.engine.__path__.insert(0, str(Path(LIBRARY, "matcher/engine")))
+instrumented.use()
 
 from margin_core import MarketSpec, Tier  # noqa: E402
 from matcher.engine.book import Book  # noqa: E402

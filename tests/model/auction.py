@@ -46,6 +46,10 @@ class Auctions(Orders):
                 self.drop(taker, str(refused))
             return
         lots = min(self.offer(maker), self.offer(taker))
+        lots = self.within_open_interest(taker, maker, lots)
+        if lots == 0:
+            self.drop(taker, "OPEN_INTEREST_LIMIT")
+            return
         made = self.judged_at(maker, lots, price, venue.spec.fee_maker_ppm)
         if made is None:
             return

@@ -7,11 +7,12 @@ from copy import copy
 
 from matcher.engine.commands import FLAG_POST_ONLY, TIF_FOK, TIF_GTC, MarketState
 from matcher.engine.instructions import FLAG_ON_LAST, FLAG_SLIDES, SelfTradePrevention
-from tests.model.floor import Floor, Order, require
+from tests.model.floor import Order, require
+from tests.model.limits import Limits
 from tests.model.margin import Bucket, RefusedError
 
 
-class Matching(Floor):
+class Matching(Limits):
     """Orders against the book."""
 
     def judge(self, o: Order, lots: int, price: int, fee_ppm: int) -> Bucket:
@@ -125,6 +126,8 @@ class Matching(Floor):
                 continue
             lots = min(self.offer(maker), self.offer(o))
             require(lots > 0, "REDUCE_ONLY")
+            lots = self.within_open_interest(o, maker, lots)
+            require(lots > 0, "OPEN_INTEREST_LIMIT")
             if (made := self.judged(maker, lots)) is None:
                 continue
             fee_ppm = self.venues[market].spec.fee_taker_ppm
@@ -154,6 +157,7 @@ class Matching(Floor):
         require(least == 0 or self.fillable(o, least), "MIN_QTY_NOT_MET")
 
     def execute(self, o: Order) -> None:
+        self.protect(o)
         try:
             self.enter(o)
             if self.venues[o.key[1]].state != MarketState.AUCTION:

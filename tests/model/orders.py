@@ -133,6 +133,8 @@ class Orders(Waterfall):
             require(c.amount_quote == 0, "REDUCE_ONLY")
             require(closing > 0 or c.trigger_kind != 0, "REDUCE_ONLY")
         require(venue.rules.mark > 0, "NO_PRICE")
+        if not c.trigger_kind:
+            self.check_band(o)
         margins = [m.unfilled_margin for m in self.orders if m.key == key and m.c.side == c.side]
         require(0 <= c.amount_quote <= QUOTE_MAX - sum(margins), "AMOUNT_OUT_OF_RANGE")
         if not reduces and c.time_in_force == TIF_GTC and c.qty_lots > closing:

@@ -134,6 +134,7 @@ class Pricing(Matching):
         try:
             require(o.c.expiry_time_s > self.now_s, "EXPIRED")
             self.check_state(venue, o.c)
+            self.check_band(o)
         except RefusedError as refused:
             self.drop(o, str(refused))
         else:

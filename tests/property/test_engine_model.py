@@ -51,6 +51,8 @@ def any_spec(rng: Random, market_id: int) -> MarketSpec:
         funding_interest_ppm=rng.choice((0, 100)),
         funding_clamp_ppm=rng.choice((0, 500)),
         grace_s=rng.choice((0, 0, 2)),
+        order_band_ppm=rng.choice((0, 0, 5_000, 30_000)),
+        open_interest_lots_max=rng.choice((0, 0, 40, 150)),
         tiers=tuple(tiers),
     )
 
@@ -298,7 +300,7 @@ def test_the_engine_is_the_model(seed: int) -> None:
     """ORD-1, ORD-2, ORD-3, MATCH-1 to MATCH-4, TRIG-1, TICK-1, MARK-1, FUND-1, LIQ-1 to LIQ-7.
 
     ORD-4, TIF-1, POST-1, RED-1, MIN-1, ICE-1, STP-1, OCO-1, ATT-1, AMD-1, REP-1, GRP-1, CXL-1,
-    TRIG-2, TRIG-3, STATE-1, AUC-1, AUC-2.
+    TRIG-2, TRIG-3, STATE-1, AUC-1, AUC-2, BAND-1, CAP-1.
     """
     stream = Stream(seed)
     for _ in range(COMMANDS):

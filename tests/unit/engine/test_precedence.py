@@ -61,7 +61,7 @@ ORDER_ROWS: list[tuple[str, Cure]] = [
     ("NONCE_USED", expiring),
     ("QTY_OUT_OF_RANGE", let(nonce=FRESH_NONCE)),
     ("PRICE_OUT_OF_RANGE", let(qty_lots=1)),
-    ("PRICE_OUT_OF_RANGE", let(price_ticks=1_000)),
+    ("PRICE_OUT_OF_RANGE", let(price_ticks=1_101)),
     ("SIDE_MISMATCH", let(trigger_kind=0)),
     ("TIME_IN_FORCE", let(side=BUY)),
     ("INSTRUCTIONS_INVALID", let(time_in_force=GTC)),
@@ -69,7 +69,8 @@ ORDER_ROWS: list[tuple[str, Cure]] = [
     ("POST_ONLY_WOULD_TAKE", let(instructions=Instructions())),
     ("REDUCE_ONLY", let(flags=REDUCE_ONLY)),
     ("NO_PRICE", let(flags=0)),
-    ("AMOUNT_OUT_OF_RANGE", lambda v, _: v.price(1_000)),
+    ("PRICE_BAND", lambda v, _: v.price(1_000)),
+    ("AMOUNT_OUT_OF_RANGE", let(price_ticks=1_000)),
     ("INSUFFICIENT_MARGIN", let(amount_quote=0)),
     ("FROZEN", let(amount_quote=2**60)),
     ("INSUFFICIENT_FREE_COLLATERAL", lambda v, _: v.freeze(1, 0)),
@@ -91,7 +92,7 @@ WORST_ORDER = {
 
 def venue_of_refusals(*, priced: bool) -> Venue:
     """A halted market; account 1 is frozen and has used a nonce; the only slot is taken."""
-    v = Venue(mark=1_000 if priced else 0, orders=1)
+    v = Venue(spec=spec_of(order_band_ppm=100_000), mark=1_000 if priced else 0, orders=1)
     v.withdraw(1, 1, nonce=USED_NONCE)
     if priced:
         v.cancel(1, v.rest(1, BUY, 1, 900))
@@ -373,13 +374,13 @@ def test_the_reasons_of_the_contract_alone() -> None:
     settlement_only = {
         "FEE_ABOVE_LIMIT", "PRICE_NOT_CROSSED", "OVERFILL", "TRIGGER_NOT_MET", "NOT_LIQUIDATABLE",
         "LIQUIDATION_PRICE", "LIQUIDATION_TOO_LARGE", "FUND_CANNOT_CARRY", "FUND_CAN_CARRY",
-        "ADL_ORDER", "SIGNATURE_INVALID", "PRICE_BAND", "FUNDING_STEP",
-        "OPEN_INTEREST_LIMIT", "SESSION_KEY_SCOPE", "PRICE_DEVIATION", "PARAMETERS_NOT_DUE",
-        "RISK_PAUSED", "OUTFLOW_LIMIT", "LEVERAGE", "EXITING",
+        "ADL_ORDER", "SIGNATURE_INVALID", "FUNDING_STEP", "SESSION_KEY_SCOPE",
+        "PRICE_DEVIATION", "PARAMETERS_NOT_DUE", "RISK_PAUSED", "OUTFLOW_LIMIT", "LEVERAGE",
+        "EXITING",
     }  # fmt: skip
     shown = {row[0] for row in (*ORDER_ROWS, *MOVE_ROWS, *WITHDRAWAL_ROWS)} | {"PRICE_STALE"}
     shown |= {row[0] for row in REPLACE_ROWS} - {"REPLACED"}
-    shown |= {"MIN_QTY_NOT_MET", "GROUP_REJECTED"}
+    shown |= {"MIN_QTY_NOT_MET", "GROUP_REJECTED", "OPEN_INTEREST_LIMIT"}
     shown |= {"ORDER_UNKNOWN", "SELF_TRADE", "FOK_NOT_FILLABLE", "POSITION_LIMIT", "BANKRUPT"}
     rejections = {reason.name for reason in RejectReason if 0 < reason < 64}
     assert rejections - settlement_only == shown - {"OK"}

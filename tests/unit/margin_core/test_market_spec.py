@@ -60,6 +60,9 @@ BROKEN: list[tuple[str, dict[str, Any], str]] = [
     ),
     ("cap", {"funding_cap_ppm": 100_001}, "funding_cap_ppm = 100001: expected 0 to 100000"),
     ("interval", {"funding_interval_s": 0}, "funding_interval_s = 0: expected 1 to 604800"),
+    ("band", {"order_band_ppm": -1}, "MKT-1: order_band_ppm = -1: expected 0 to 999999"),
+    ("band of all", {"order_band_ppm": 10**6}, "order_band_ppm = 1000000: expected 0 to 999999"),
+    ("cap of lots", {"open_interest_lots_max": -1}, "open_interest_lots_max = -1: expected 0 to"),
     ("age", {"index_age_max_ms": 0}, "index_age_max_ms = 0: expected 1 to 86400000"),
     # The largest notional.
     (

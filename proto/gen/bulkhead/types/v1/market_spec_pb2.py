@@ -24,19 +24,19 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#bulkhead/types/v1/market_spec.proto\x12\x11\x62ulkhead.types.v1\"\xd2\x05\n\nMarketSpec\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12\x1a\n\x12quote_per_tick_lot\x18\x02 \x01(\x03\x12\x17\n\x0fprice_ticks_max\x18\x03 \x01(\x03\x12\x19\n\x11position_lots_max\x18\x04 \x01(\x03\x12\x15\n\rfee_maker_ppm\x18\x05 \x01(\r\x12\x15\n\rfee_taker_ppm\x18\x06 \x01(\r\x12\x1b\n\x13\x66\x65\x65_liquidation_ppm\x18\x07 \x01(\r\x12\x1e\n\x16liquidation_buffer_ppm\x18\x08 \x01(\r\x12\x15\n\rmark_band_ppm\x18\t \x01(\r\x12\x17\n\x0f\x66unding_cap_ppm\x18\n \x01(\r\x12\x1a\n\x12\x66unding_interval_s\x18\x0b \x01(\x03\x12\x18\n\x10index_age_max_ms\x18\x0c \x01(\x03\x12,\n\x05tiers\x18\r \x03(\x0b\x32\x1d.bulkhead.types.v1.MarginTier\x12\x1d\n\x15impact_notional_quote\x18\x0e \x01(\x03\x12\x18\n\x10\x66unding_period_s\x18\x0f \x01(\x03\x12\x1c\n\x14\x66unding_interest_ppm\x18\x10 \x01(\x05\x12\x19\n\x11\x66unding_clamp_ppm\x18\x11 \x01(\r\x12\x0f\n\x07grace_s\x18\x12 \x01(\x03\x12\x0c\n\x04kind\x18\x14 \x01(\x05\x12\x15\n\rexpiry_time_s\x18\x15 \x01(\x03\x12\x14\n\x0cstrike_ticks\x18\x16 \x01(\x03\x12 \n\x18option_initial_least_ppm\x18\x17 \x01(\r\x12\x1a\n\x12option_initial_ppm\x18\x18 \x01(\r\x12\x1e\n\x16option_maintenance_ppm\x18\x19 \x01(\r\x12&\n\x1eoption_maintenance_of_mark_ppm\x18\x1a \x01(\r\x12\x1e\n\x16option_put_initial_ppm\x18\x1b \x01(\r\"f\n\nMarginTier\x12\x1c\n\x14notional_floor_quote\x18\x01 \x01(\x03\x12\x1a\n\x12margin_initial_ppm\x18\x02 \x01(\r\x12\x1e\n\x16margin_maintenance_ppm\x18\x03 \x01(\r\"g\n\rMarketDisplay\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x15\n\rprice_tick_e9\x18\x02 \x01(\x03\x12\x12\n\nqty_lot_e9\x18\x03 \x01(\x03\x12\x1b\n\x13\x63ollateral_decimals\x18\x04 \x01(\r*\xe9\x01\n\x0bMarketState\x12\x1c\n\x18MARKET_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11MARKET_STATE_OPEN\x10\x01\x12\x1a\n\x16MARKET_STATE_POST_ONLY\x10\x02\x12\x1c\n\x18MARKET_STATE_CANCEL_ONLY\x10\x03\x12\x1c\n\x18MARKET_STATE_REDUCE_ONLY\x10\x04\x12\x17\n\x13MARKET_STATE_HALTED\x10\x05\x12\x18\n\x14MARKET_STATE_AUCTION\x10\x06\x12\x1a\n\x16MARKET_STATE_DELISTING\x10\x07\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#bulkhead/types/v1/market_spec.proto\x12\x11\x62ulkhead.types.v1\"\x8a\x06\n\nMarketSpec\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12\x1a\n\x12quote_per_tick_lot\x18\x02 \x01(\x03\x12\x17\n\x0fprice_ticks_max\x18\x03 \x01(\x03\x12\x19\n\x11position_lots_max\x18\x04 \x01(\x03\x12\x15\n\rfee_maker_ppm\x18\x05 \x01(\r\x12\x15\n\rfee_taker_ppm\x18\x06 \x01(\r\x12\x1b\n\x13\x66\x65\x65_liquidation_ppm\x18\x07 \x01(\r\x12\x1e\n\x16liquidation_buffer_ppm\x18\x08 \x01(\r\x12\x15\n\rmark_band_ppm\x18\t \x01(\r\x12\x17\n\x0f\x66unding_cap_ppm\x18\n \x01(\r\x12\x1a\n\x12\x66unding_interval_s\x18\x0b \x01(\x03\x12\x18\n\x10index_age_max_ms\x18\x0c \x01(\x03\x12,\n\x05tiers\x18\r \x03(\x0b\x32\x1d.bulkhead.types.v1.MarginTier\x12\x1d\n\x15impact_notional_quote\x18\x0e \x01(\x03\x12\x18\n\x10\x66unding_period_s\x18\x0f \x01(\x03\x12\x1c\n\x14\x66unding_interest_ppm\x18\x10 \x01(\x05\x12\x19\n\x11\x66unding_clamp_ppm\x18\x11 \x01(\r\x12\x0f\n\x07grace_s\x18\x12 \x01(\x03\x12\x0c\n\x04kind\x18\x14 \x01(\x05\x12\x15\n\rexpiry_time_s\x18\x15 \x01(\x03\x12\x14\n\x0cstrike_ticks\x18\x16 \x01(\x03\x12 \n\x18option_initial_least_ppm\x18\x17 \x01(\r\x12\x1a\n\x12option_initial_ppm\x18\x18 \x01(\r\x12\x1e\n\x16option_maintenance_ppm\x18\x19 \x01(\r\x12&\n\x1eoption_maintenance_of_mark_ppm\x18\x1a \x01(\r\x12\x1e\n\x16option_put_initial_ppm\x18\x1b \x01(\r\x12\x16\n\x0eorder_band_ppm\x18\x1c \x01(\r\x12\x1e\n\x16open_interest_lots_max\x18\x1d \x01(\x03\"f\n\nMarginTier\x12\x1c\n\x14notional_floor_quote\x18\x01 \x01(\x03\x12\x1a\n\x12margin_initial_ppm\x18\x02 \x01(\r\x12\x1e\n\x16margin_maintenance_ppm\x18\x03 \x01(\r\"g\n\rMarketDisplay\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x15\n\rprice_tick_e9\x18\x02 \x01(\x03\x12\x12\n\nqty_lot_e9\x18\x03 \x01(\x03\x12\x1b\n\x13\x63ollateral_decimals\x18\x04 \x01(\r*\xe9\x01\n\x0bMarketState\x12\x1c\n\x18MARKET_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11MARKET_STATE_OPEN\x10\x01\x12\x1a\n\x16MARKET_STATE_POST_ONLY\x10\x02\x12\x1c\n\x18MARKET_STATE_CANCEL_ONLY\x10\x03\x12\x1c\n\x18MARKET_STATE_REDUCE_ONLY\x10\x04\x12\x17\n\x13MARKET_STATE_HALTED\x10\x05\x12\x18\n\x14MARKET_STATE_AUCTION\x10\x06\x12\x1a\n\x16MARKET_STATE_DELISTING\x10\x07\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'bulkhead.types.v1.market_spec_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MARKETSTATE']._serialized_start=993
-  _globals['_MARKETSTATE']._serialized_end=1226
+  _globals['_MARKETSTATE']._serialized_start=1049
+  _globals['_MARKETSTATE']._serialized_end=1282
   _globals['_MARKETSPEC']._serialized_start=59
-  _globals['_MARKETSPEC']._serialized_end=781
-  _globals['_MARGINTIER']._serialized_start=783
-  _globals['_MARGINTIER']._serialized_end=885
-  _globals['_MARKETDISPLAY']._serialized_start=887
-  _globals['_MARKETDISPLAY']._serialized_end=990
+  _globals['_MARKETSPEC']._serialized_end=837
+  _globals['_MARGINTIER']._serialized_start=839
+  _globals['_MARGINTIER']._serialized_end=941
+  _globals['_MARKETDISPLAY']._serialized_start=943
+  _globals['_MARKETDISPLAY']._serialized_end=1046
 # @@protoc_insertion_point(module_scope)

@@ -27,7 +27,7 @@ MARKET_STATE_AUCTION: MarketState
 MARKET_STATE_DELISTING: MarketState
 
 class MarketSpec(_message.Message):
-    __slots__ = ("market_id", "quote_per_tick_lot", "price_ticks_max", "position_lots_max", "fee_maker_ppm", "fee_taker_ppm", "fee_liquidation_ppm", "liquidation_buffer_ppm", "mark_band_ppm", "funding_cap_ppm", "funding_interval_s", "index_age_max_ms", "tiers", "impact_notional_quote", "funding_period_s", "funding_interest_ppm", "funding_clamp_ppm", "grace_s", "kind", "expiry_time_s", "strike_ticks", "option_initial_least_ppm", "option_initial_ppm", "option_maintenance_ppm", "option_maintenance_of_mark_ppm", "option_put_initial_ppm")
+    __slots__ = ("market_id", "quote_per_tick_lot", "price_ticks_max", "position_lots_max", "fee_maker_ppm", "fee_taker_ppm", "fee_liquidation_ppm", "liquidation_buffer_ppm", "mark_band_ppm", "funding_cap_ppm", "funding_interval_s", "index_age_max_ms", "tiers", "impact_notional_quote", "funding_period_s", "funding_interest_ppm", "funding_clamp_ppm", "grace_s", "kind", "expiry_time_s", "strike_ticks", "option_initial_least_ppm", "option_initial_ppm", "option_maintenance_ppm", "option_maintenance_of_mark_ppm", "option_put_initial_ppm", "order_band_ppm", "open_interest_lots_max")
     MARKET_ID_FIELD_NUMBER: _ClassVar[int]
     QUOTE_PER_TICK_LOT_FIELD_NUMBER: _ClassVar[int]
     PRICE_TICKS_MAX_FIELD_NUMBER: _ClassVar[int]
@@ -54,6 +54,8 @@ class MarketSpec(_message.Message):
     OPTION_MAINTENANCE_PPM_FIELD_NUMBER: _ClassVar[int]
     OPTION_MAINTENANCE_OF_MARK_PPM_FIELD_NUMBER: _ClassVar[int]
     OPTION_PUT_INITIAL_PPM_FIELD_NUMBER: _ClassVar[int]
+    ORDER_BAND_PPM_FIELD_NUMBER: _ClassVar[int]
+    OPEN_INTEREST_LOTS_MAX_FIELD_NUMBER: _ClassVar[int]
     market_id: int
     quote_per_tick_lot: int
     price_ticks_max: int
@@ -80,7 +82,9 @@ class MarketSpec(_message.Message):
     option_maintenance_ppm: int
     option_maintenance_of_mark_ppm: int
     option_put_initial_ppm: int
-    def __init__(self, market_id: _Optional[int] = ..., quote_per_tick_lot: _Optional[int] = ..., price_ticks_max: _Optional[int] = ..., position_lots_max: _Optional[int] = ..., fee_maker_ppm: _Optional[int] = ..., fee_taker_ppm: _Optional[int] = ..., fee_liquidation_ppm: _Optional[int] = ..., liquidation_buffer_ppm: _Optional[int] = ..., mark_band_ppm: _Optional[int] = ..., funding_cap_ppm: _Optional[int] = ..., funding_interval_s: _Optional[int] = ..., index_age_max_ms: _Optional[int] = ..., tiers: _Optional[_Iterable[_Union[MarginTier, _Mapping]]] = ..., impact_notional_quote: _Optional[int] = ..., funding_period_s: _Optional[int] = ..., funding_interest_ppm: _Optional[int] = ..., funding_clamp_ppm: _Optional[int] = ..., grace_s: _Optional[int] = ..., kind: _Optional[int] = ..., expiry_time_s: _Optional[int] = ..., strike_ticks: _Optional[int] = ..., option_initial_least_ppm: _Optional[int] = ..., option_initial_ppm: _Optional[int] = ..., option_maintenance_ppm: _Optional[int] = ..., option_maintenance_of_mark_ppm: _Optional[int] = ..., option_put_initial_ppm: _Optional[int] = ...) -> None: ...
+    order_band_ppm: int
+    open_interest_lots_max: int
+    def __init__(self, market_id: _Optional[int] = ..., quote_per_tick_lot: _Optional[int] = ..., price_ticks_max: _Optional[int] = ..., position_lots_max: _Optional[int] = ..., fee_maker_ppm: _Optional[int] = ..., fee_taker_ppm: _Optional[int] = ..., fee_liquidation_ppm: _Optional[int] = ..., liquidation_buffer_ppm: _Optional[int] = ..., mark_band_ppm: _Optional[int] = ..., funding_cap_ppm: _Optional[int] = ..., funding_interval_s: _Optional[int] = ..., index_age_max_ms: _Optional[int] = ..., tiers: _Optional[_Iterable[_Union[MarginTier, _Mapping]]] = ..., impact_notional_quote: _Optional[int] = ..., funding_period_s: _Optional[int] = ..., funding_interest_ppm: _Optional[int] = ..., funding_clamp_ppm: _Optional[int] = ..., grace_s: _Optional[int] = ..., kind: _Optional[int] = ..., expiry_time_s: _Optional[int] = ..., strike_ticks: _Optional[int] = ..., option_initial_least_ppm: _Optional[int] = ..., option_initial_ppm: _Optional[int] = ..., option_maintenance_ppm: _Optional[int] = ..., option_maintenance_of_mark_ppm: _Optional[int] = ..., option_put_initial_ppm: _Optional[int] = ..., order_band_ppm: _Optional[int] = ..., open_interest_lots_max: _Optional[int] = ...) -> None: ...
 
 class MarginTier(_message.Message):
     __slots__ = ("notional_floor_quote", "margin_initial_ppm", "margin_maintenance_ppm")
