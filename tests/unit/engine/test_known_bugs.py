@@ -10,6 +10,7 @@ import pytest
 from matcher.engine.book import Book
 from matcher.engine.commands import TIF_GTC, Command, CommandKind
 from matcher.engine.events import Event, EventKind, unpack
+from matcher.engine.instructions import FLAG_ON_LAST, Instructions
 from tests.unit.engine.venue import BUY, FOK, IOC, SELL, Venue, fills, outcome, story
 
 AMEND = 15
@@ -184,6 +185,103 @@ def test_a_sweep_of_many_levels_meets_each_order_once() -> None:
         expected.append((1 + k % 3, 1 + k % 2, 1_000 + k // 2))
     assert fills(venue.place(4, BUY, 60, 1_050)) == expected
     assert venue.book() == ([], [])
+
+
+def replaced(venue: Venue, account: int, old: int, side: int, qty: int, price: int) -> list[Event]:
+    """Replace an order by one at another price."""
+    venue.nonce += 1
+    return venue.do(
+        CommandKind.REPLACE, account=account, order_id=old, side=side, qty_lots=qty,
+        price_ticks=price, amount_quote=qty * price // 5, nonce=venue.nonce, expiry_time_s=LATER_S,
+    )  # fmt: skip
+
+
+def test_an_order_that_is_moved_across_the_book_trades() -> None:
+    """It does not come to rest on the other side's prices; only what is left of it rests."""
+    venue = Venue()
+    venue.rest(1, SELL, 2, 1_005)
+    bid = venue.rest(2, BUY, 5, 995)
+    assert fills(replaced(venue, 2, bid, BUY, 5, 1_005)) == [(1, 2, 1_005)]
+    assert venue.book() == ([(1_005, 3)], [])
+
+
+def test_an_order_that_is_moved_leaves_its_neighbours_in_their_queue() -> None:
+    """The first, the middle and the last of a level go elsewhere in turn."""
+    for moved in range(3):
+        venue = Venue()
+        ids = [venue.rest(1 + k, SELL, 1 + k, 1_000) for k in range(3)]
+        replaced(venue, 1 + moved, ids[moved], SELL, 1 + moved, 1_010)
+        stay = [(1 + k, 1 + k, 1_000) for k in range(3) if k != moved]
+        assert fills(venue.place(4, BUY, 6, 1_010)) == [*stay, (1 + moved, 1 + moved, 1_010)]
+
+
+def test_an_order_that_is_moved_and_back_is_the_last_of_its_level() -> None:
+    venue = Venue()
+    first = venue.rest(1, SELL, 1, 1_000)
+    venue.rest(2, SELL, 1, 1_000)
+    there = replaced(venue, 1, first, SELL, 1, 1_001)[-1].order_id
+    replaced(venue, 1, there, SELL, 1, 1_000)
+    assert [maker for maker, _, _ in fills(venue.place(4, BUY, 2, 1_000))] == [2, 1]
+
+
+def test_a_replacement_of_a_filled_order_does_not_fill_twice() -> None:
+    """The fill and the replacement cross on the way: the guard tells them apart."""
+    venue = Venue()
+    old = venue.rest(1, SELL, 5, 1_000)
+    venue.place(2, BUY, 5, 1_000)
+    assert outcome(replaced(venue, 1, old, SELL, 5, 1_001)) == "ORDER_UNKNOWN"
+    half = venue.rest(1, SELL, 5, 1_000)
+    venue.place(2, BUY, 3, 1_000)
+    guarded = venue.do(
+        CommandKind.REPLACE, account=1, order_id=half, side=SELL, qty_lots=5, price_ticks=1_001,
+        amount_quote=1_001, nonce=9_001, expiry_time_s=LATER_S, unfilled_lots=5,
+    )  # fmt: skip
+    assert outcome(guarded) == "UNFILLED_MISMATCH"
+    assert venue.book()[1] == [(1_000, 2)]
+
+
+def test_a_stop_that_trades_fires_the_next_one_to_the_end() -> None:
+    """A cascade is not cut after one pass: each stop's fill makes the next one due."""
+    venue = Venue()
+    for k in range(10):
+        venue.rest(1, SELL, 1, 1_000 + k)
+    on_last = Instructions(flags=FLAG_ON_LAST)
+    for k in range(1, 10):
+        venue.place(
+            2, BUY, 1, 1_020, trigger_kind=3, trigger_price_ticks=1_000 + k - 1,
+            instructions=on_last,
+        )  # fmt: skip
+    events = venue.place(3, BUY, 1, 1_000)
+    assert [price for _, _, price in fills(events)] == [1_000 + k for k in range(10)]
+    assert venue.engine.order_count == 0
+
+
+def test_a_cascade_that_finds_no_book_ends() -> None:
+    """Stops that nothing can fill are ended, not left between trigger and book."""
+    venue = Venue()
+    venue.rest(1, SELL, 1, 1_000)
+    on_last = Instructions(flags=FLAG_ON_LAST)
+    for _ in range(3):
+        venue.place(
+            2, BUY, 1, 1_020, trigger_kind=3, trigger_price_ticks=1_000, instructions=on_last,
+            time_in_force=IOC,
+        )  # fmt: skip
+    events = story(venue.place(3, BUY, 1, 1_000))
+    assert events.count("ORDER_TRIGGERED") == 3
+    assert events.count("ORDER_CANCELED IMMEDIATE_REMAINDER") == 3
+    assert venue.engine.order_count == 0
+
+
+def test_an_iceberg_never_shows_or_fills_more_than_is_left() -> None:
+    """The last part is what remains, and its level is gone with it."""
+    venue = Venue()
+    venue.rest(1, SELL, 7, 1_000, instructions=Instructions(display_lots=3))
+    shown = []
+    while venue.book()[1]:
+        shown += [lots for _, lots in venue.book()[1]]
+        venue.place(2, BUY, shown[-1], 1_000)
+    assert shown == [3, 3, 1]
+    assert venue.engine.order_count == 0
 
 
 def placed(book: Book, side: int, lots: int, price: int) -> list[Event]:
