@@ -373,6 +373,39 @@ def apply_top_up(
     Source: COLL-1.
     """
 
+def apply_auto_top_up(
+    spec: MarketSpec,
+    state: _State,
+    *,
+    funding_index_e6: int,
+    mark_price_ticks: int,
+    cap_quote: int,
+    free_quote: int,
+    index_price_ticks: int | None = None,
+) -> FillOutcome:
+    """Move what saves a liquidatable position into it, by its owner's standing instruction.
+
+    Args:
+        spec: Parameters of the market.
+        state: The position before.
+        funding_index_e6: Funding index of the market now, |x| ≤ 2^62.
+        mark_price_ticks: 1 to `price_ticks_max`.
+        cap_quote: What the instruction still allows, 0 to 2^60.
+        free_quote: Free balance of the account that no order reserves, 0 to 2^60.
+        index_price_ticks: Price of the underlying, 1 to `price_ticks_max`; options only.
+
+    Returns:
+        The outcome; `-free_delta_quote` was drawn: as little as restores the initial requirement,
+        or all there is when that restores maintenance. Refusals: `NOT_LIQUIDATABLE`,
+        `INSUFFICIENT_FREE_COLLATERAL` (it would not save the position).
+
+    Raises:
+        ValueError: A value is outside its bounds.
+        OverflowError: More than 2^60 quote of funding would be owed.
+
+    Source: COLL-3.
+    """
+
 def apply_take_out(
     spec: MarketSpec,
     state: _State,

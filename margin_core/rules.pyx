@@ -10,8 +10,8 @@ from margin_core.requirement cimport (
     bankruptcy_price_for, charged_value, equity_for, funding_owed, initial_for,
     liquidatable_for, liquidation_price_for, maintenance_for, ratio_of, worth_for)
 from margin_core.transitions cimport (
-    adl_for, adl_rank_for, fill_for, fund_fill_for, liquidation_fill_for, lots_to_restore_for,
-    settle_for, settle_funding, start_fill, take_out_for, takeover_for, top_up)
+    adl_for, adl_rank_for, auto_top_up_for, fill_for, fund_fill_for, liquidation_fill_for,
+    lots_to_restore_for, settle_for, settle_funding, start_fill, take_out_for, takeover_for, top_up)
 from margin_core.types cimport FillC, INVERSE_PERPETUAL, OPTION_CALL, PositionC, SpecC
 
 from margin_core.limits import FEE_PPM_MAX, FUNDING_INDEX_E6_MAX, ORDER_LOTS_MAX, QUOTE_MAX
@@ -286,6 +286,24 @@ def apply_top_up(spec, state, *, funding_index_e6, amount_quote, free_quote):
     verdict = top_up(
         &f, &p, checked_index(&s, &p, funding_index_e6),
         checked("amount_quote", amount_quote, 1, QUOTE_MAX),
+        checked("free_quote", free_quote, 0, QUOTE_MAX))
+    return outcome(verdict, &f)
+
+
+def apply_auto_top_up(
+    spec, state, *, funding_index_e6, mark_price_ticks, cap_quote, free_quote,
+    index_price_ticks=None
+):
+    cdef SpecC s
+    cdef PositionC p
+    cdef FillC f
+    load_spec(&s, spec)
+    load_position(&p, &s, state)
+    verdict = auto_top_up_for(
+        s.kind, &s, &f, &p, checked_index(&s, &p, funding_index_e6),
+        checked_price(&s, "mark_price_ticks", mark_price_ticks),
+        checked_underlying(&s, index_price_ticks),
+        checked("cap_quote", cap_quote, 0, QUOTE_MAX),
         checked("free_quote", free_quote, 0, QUOTE_MAX))
     return outcome(verdict, &f)
 

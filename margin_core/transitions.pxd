@@ -183,6 +183,24 @@ cdef inline int top_up(
     return VERDICT_OK
 
 
+cdef inline int auto_top_up_for(
+    int kind, const SpecC* s, FillC* f, const PositionC* p, int64_t index, int64_t mark,
+    int64_t underlying, int64_t cap, int64_t free
+) noexcept nogil:
+    """COLL-3: as little as restores the initial requirement, or all there is if that saves it."""
+    cdef int64_t amount, worth
+    start_fill(f, p, index)
+    if not liquidatable_for(kind, s, p, index, mark, underlying):
+        return VERDICT_NOT_LIQUIDATABLE
+    worth = equity_for(kind, &f.position, mark, s.quote_per_tick_lot)
+    amount = min(initial_for(kind, s, p.lots, mark, underlying) - worth, cap, free)
+    if worth + amount < maintenance_for(kind, s, p.lots, mark, underlying):
+        return VERDICT_INSUFFICIENT_FREE
+    f.position.collateral += amount
+    f.free_delta = -amount
+    return VERDICT_OK
+
+
 cdef inline int take_out_for(
     int kind, const SpecC* s, FillC* f, const PositionC* p, int64_t index, int64_t mark,
     int64_t underlying, int64_t amount
@@ -423,6 +441,13 @@ cdef inline int fill(
     return fill_for(
         LINEAR_PERPETUAL, s, f, p, index, mark, 0, sign, lots, price, fee_ppm, margin_quote,
         qty_lots, filled_lots, free)
+
+
+cdef inline int auto_top_up(
+    const SpecC* s, FillC* f, const PositionC* p, int64_t index, int64_t mark, int64_t cap,
+    int64_t free
+) noexcept nogil:
+    return auto_top_up_for(LINEAR_PERPETUAL, s, f, p, index, mark, 0, cap, free)
 
 
 cdef inline int take_out(

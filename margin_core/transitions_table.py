@@ -64,7 +64,7 @@ ALLOWED: Final[dict[Change, tuple[frozenset[Health], frozenset[Health]]]] = {
     Change.TOP_UP: (_ALIVE, _ALIVE),
     Change.TAKE_OUT: (_SAFE, _SAFE),
     Change.LEVERAGE: (_ALIVE, _ALIVE),
-    Change.AUTO_TOP_UP: (_DUE, _SAFE),
+    Change.AUTO_TOP_UP: (_DUE, _HEALTHY),
     Change.FUNDING: (_ALIVE, _ALIVE),
     Change.MARK: (_ALIVE, _ALIVE),
     Change.LIQUIDATION: (_DUE, _ALIVE | _FLAT),

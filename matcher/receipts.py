@@ -21,7 +21,9 @@ PROGRESS_COUNT_MAX: Final = 4_096
 _BOTH_ACCOUNTS: Final = frozenset(
     {EventKind.FILL, EventKind.LIQUIDATION_FILL, EventKind.ADL, EventKind.FUND_FILL}
 )
-_FIRST_ACCOUNT: Final = frozenset({EventKind.COLLATERAL_MOVED, EventKind.WITHDRAWN})
+_FIRST_ACCOUNT: Final = frozenset(
+    {EventKind.COLLATERAL_MOVED, EventKind.WITHDRAWN, EventKind.AUTO_TOPPED_UP}
+)
 
 
 class Progress(NamedTuple):

@@ -172,10 +172,11 @@ class _Runner:
             known = self._venue.listings.get(market_id)
             if known is None:
                 raise ConfigError(f"market {market_id}: the engine has no room for it")
-            if known != listing:
+            if listing not in (known, self._venue.first_listings[market_id]):
                 raise ConfigError(
                     f"market {market_id} ({listing.symbol}): is listed with other parameters, "
-                    "which never change; take the old ones, or begin a new journal_dir"
+                    "which only an announcement on chain changes; take those of its listing or "
+                    "those that hold now, or begin a new journal_dir"
                 )
 
     async def _tick(self) -> None:

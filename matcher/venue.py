@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from margin_core import MarketSpec
 from matcher.accounts import Accounts, LiveOrders
 from matcher.engine import commands, events
 from matcher.engine.commands import Command, CommandKind
 from matcher.engine.engine import Engine
+from matcher.engine.events import EventKind
 from matcher.engine.instructions import Instructions
 from matcher.envelope import (
     NO_INSTRUCTIONS,
@@ -60,6 +62,7 @@ class Cursor:
     command_seq: int = 0
     time_ns: int = 0
     deposit_seq: int = 0
+    announcement_seq: int = 0
 
 
 class Venue:
@@ -78,6 +81,7 @@ class Venue:
         self.accounts = Accounts()
         self.orders = LiveOrders()
         self.listings: dict[int, Listing] = {}
+        self.first_listings: dict[int, Listing] = {}  # before any change of parameters
         self.cursor = Cursor()
         self.settlement = SettlementLog(derived_dir)
         self.account_feed = AccountFeed(
@@ -132,6 +136,8 @@ class Venue:
                 return []
             case CommandKind.DEPOSIT | CommandKind.FUND_DEPOSIT:
                 return self._apply__deposit(command, extra)
+            case CommandKind.ANNOUNCE_PARAMETERS:
+                return self._apply__announce_parameters(command, extra)
             case ShellKind.LIST_MARKET:
                 return self._apply__list_market(command, extra)
             case ShellKind.REPLACE:
@@ -147,9 +153,31 @@ class Venue:
         if command.kind == CommandKind.PLACE:
             command = _instructed(command, PlaceExtra.unpack(extra))
         made = list(events.unpack(self.engine.apply_one(command)))
+        if command.kind == CommandKind.PRICE:
+            self._follow_parameters(made)
         self._dispatcher.dispatch(
             command, extra, made, self.cursor.command_seq, has_result=has_result
         )
+        return made
+
+    def _follow_parameters(self, made: list[Event]) -> None:
+        """PAR-2: what was announced holds from a price on, here too."""
+        for event in made:
+            if event.kind == EventKind.PARAMETERS_CHANGED:
+                listing = self.listings[event.market_id]
+                spec = self.engine.spec(event.market_id)
+                self.listings[event.market_id] = listing._replace(spec=spec)
+
+    def _apply__announce_parameters(self, command: Command, extra: bytes) -> list[Event]:
+        """An announcement that is known already does nothing."""
+        if command.nonce <= self.cursor.announcement_seq:
+            return []
+        self.cursor.announcement_seq = command.nonce
+        spec = MarketSpec.unpack(extra)
+        made = list(
+            events.unpack(self.engine.announce_parameters(spec, command.aux, command.time_ns))
+        )
+        self._dispatcher.dispatch(command, b"", made, self.cursor.command_seq)
         return made
 
     def _apply__deposit(self, command: Command, extra: bytes) -> list[Event]:
@@ -182,7 +210,7 @@ class Venue:
             self.engine.list_market(listing.spec, command.time_ns)
         except ValueError:
             return []
-        self.listings[market_id] = listing
+        self.listings[market_id] = self.first_listings[market_id] = listing
         self.market_feed.add_market(market_id)
         return []
 

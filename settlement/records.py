@@ -59,6 +59,36 @@ class Deposit(msgspec.Struct, frozen=True, kw_only=True):
     tx_hash: bytes
 
 
+# Fields of the contract's MarketParams in order, as configuration and wire name them.
+MARKET_PARAM_NAMES: Final = (
+    "quote_per_tick_lot",
+    "price_ticks_max",
+    "position_lots_max",
+    "fee_maker_ppm",
+    "fee_taker_ppm",
+    "fee_liquidation_ppm",
+    "liquidation_buffer_ppm",
+    "mark_band_ppm",
+    "funding_cap_ppm",
+    "funding_interval_s",
+    "index_age_max_ms",
+)
+
+
+class Announcement(msgspec.Struct, frozen=True, kw_only=True):
+    """Market parameters that governance has announced on chain.
+
+    `params` names them as the wire's MarketSpec does; tiers are (floor_quote, initial_ppm,
+    maintenance_ppm).
+    """
+
+    announcement_seq: int  # block number * 2^20 + log index
+    market_id: int
+    params: dict[str, int]
+    tiers: tuple[tuple[int, int, int], ...]
+    effective_time_s: int
+
+
 class RejectedItem(msgspec.Struct, frozen=True, kw_only=True):
     """A feed item that the contract refused, with its `RejectReason`."""
 
@@ -93,6 +123,7 @@ class ChainReport(msgspec.Struct, frozen=True, kw_only=True):
     deposits: tuple[Deposit, ...] = ()
     progress: tuple[BatchProgress, ...] = ()
     receipts: tuple[BatchReceipt, ...] = ()
+    announcements: tuple[Announcement, ...] = ()
 
 
 class MatcherCursor(msgspec.Struct, frozen=True, kw_only=True):

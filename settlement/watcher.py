@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -17,6 +18,8 @@ from settlement.errors import (
 )
 from settlement.outbox import Identity, Mark
 from settlement.records import (
+    MARKET_PARAM_NAMES,
+    Announcement,
     BatchReceipt,
     BatchState,
     BatchStatus,
@@ -39,18 +42,19 @@ if TYPE_CHECKING:
 log: Final = structlog.get_logger()
 
 EVENTS_PER_REPORT_MAX: Final = 500
+LOG_INDEX_BITS: Final = 20
 EVENT_NAMES: Final = (
     "Deposited",
     "InsuranceFunded",
     "BatchSettled",
     "ItemRejected",
     "WithdrawalFailed",
+    "MarketParamsAnnounced",
 )
 # What an operator has to know of; the engine has no command for it yet.
 NOTICE_NAMES: Final = (
     "ExitEntered",
     "ForcedRequested",
-    "MarketParamsAnnounced",
     "MarketParamsChanged",
     "MigrationAnnounced",
     "NonceFloorRaised",
@@ -127,9 +131,15 @@ class Watcher:
             logs = await self._logs(first, last)
         try:
             deposits, receipts = self._read(logs)
+            announcements = [
+                _announcement(event)
+                for event in map(self._event, logs)
+                if event["event"] == "MarketParamsAnnounced"
+            ]
         except _OutboxBehindError:
             return False
         await self._report(deposits, receipts)
+        await self._announce(announcements)
         self._settle(receipts)
         self._outbox.add_mark(Mark(block_number=last, block_hash=bytes(block["hash"])))
         return True
@@ -174,13 +184,16 @@ class Watcher:
         )
         return sorted(logs, key=lambda entry: (entry["blockNumber"], entry["logIndex"]))
 
+    def _event(self, entry: Any) -> Any:  # noqa: ANN401 - web3's log and event data
+        return self._events[HexStr(entry["topics"][0].to_0x_hex())].process_log(entry)
+
     def _read(self, logs: Sequence[Any]) -> tuple[list[Deposit], list[BatchReceipt]]:
         """Return what the matcher does not know yet, in order."""
         deposits: list[Deposit] = []
         receipts: list[BatchReceipt] = []
         refused: dict[int, list[tuple[int, int]]] = {}
         for entry in logs:
-            event = self._events[HexStr(entry["topics"][0].to_0x_hex())].process_log(entry)
+            event = self._event(entry)
             args = event["args"]
             match event["event"]:
                 case "Deposited" | "InsuranceFunded":
@@ -194,6 +207,8 @@ class Watcher:
                 case "ForcedRequested":
                     # Unserved within the contract's delay, it lets anybody end the venue.
                     log.error("chain.request_waits", args=str(dict(args)))
+                case "MarketParamsAnnounced":
+                    log.info("chain.parameters_announced", args=str(dict(args)))
                 case name if name in NOTICE_NAMES:
                     log.warning("chain.notice", event=name, args=str(dict(args)))
                 case name:
@@ -248,6 +263,12 @@ class Watcher:
             part_receipts = tuple(unknown[start : start + EVENTS_PER_REPORT_MAX])
             self._cursor = await self._matcher.report(ChainReport(receipts=part_receipts))
 
+    async def _announce(self, announcements: list[Announcement]) -> None:
+        """Tell of announced parameters; the matcher passes over what it knows."""
+        for start in range(0, len(announcements), EVENTS_PER_REPORT_MAX):
+            part = tuple(announcements[start : start + EVENTS_PER_REPORT_MAX])
+            self._cursor = await self._matcher.report(ChainReport(announcements=part))
+
     def _settle(self, receipts: list[BatchReceipt]) -> None:
         for receipt in receipts:
             status = BatchStatus(
@@ -292,3 +313,19 @@ def _deposit(event: Any) -> Deposit:  # noqa: ANN401 - web3's event data
     if event["event"] == "InsuranceFunded":
         return Deposit(fund_market_id=args["marketId"], **common)
     return Deposit(account=bytes.fromhex(args["account"].removeprefix("0x")), **common)
+
+
+def _announcement(event: Any) -> Announcement:  # noqa: ANN401 - web3's event data
+    args = event["args"]
+    tiers = [_in_order(tier) for tier in args["tiers"]]
+    return Announcement(
+        announcement_seq=(event["blockNumber"] << LOG_INDEX_BITS) + event["logIndex"],
+        market_id=args["marketId"],
+        params=dict(zip(MARKET_PARAM_NAMES, _in_order(args["params"]), strict=True)),
+        tiers=tuple((floor, initial, maintenance) for floor, initial, maintenance in tiers),
+        effective_time_s=args["effectiveTimeS"],
+    )
+
+
+def _in_order(struct: Any) -> tuple[int, ...]:  # noqa: ANN401 - web3 gives a mapping or a tuple
+    return tuple(struct.values() if isinstance(struct, Mapping) else struct)

@@ -11,12 +11,14 @@ from settlement.batch.items import (
     NO_INSTRUCTIONS,
     Adl,
     AnyItem,
+    AutoTopUp,
     CollateralMove,
     Fill,
     FundFill,
     Funding,
     LiquidationFill,
     Observation,
+    Parameters,
     PriceRow,
     SignedOrder,
     Takeover,
@@ -25,6 +27,7 @@ from settlement.batch.items import (
 )
 from settlement.errors import StateMismatchError
 from settlement.records import (
+    Announcement,
     BatchProgress,
     BatchReceipt,
     BatchState,
@@ -115,7 +118,9 @@ def _item_from_wire(item: settlement_item_pb2.SettlementItem) -> AnyItem:
                 market_id=item.funding.market_id,
                 funding_index_e6=item.funding.funding_index_e6,
             )
-        case "collateral_move" | "withdrawal":
+        case "parameters":
+            return Parameters(item_seq=seq, time_ns=time_ns, market_id=item.parameters.market_id)
+        case "collateral_move" | "withdrawal" | "auto_top_up":
             return _signed_from_wire(item)
         case "tick":
             return Tick(item_seq=seq, time_ns=time_ns)
@@ -123,7 +128,22 @@ def _item_from_wire(item: settlement_item_pb2.SettlementItem) -> AnyItem:
             return _liquidation_from_wire(item)
 
 
-def _signed_from_wire(item: settlement_item_pb2.SettlementItem) -> CollateralMove | Withdrawal:
+def _signed_from_wire(
+    item: settlement_item_pb2.SettlementItem,
+) -> CollateralMove | Withdrawal | AutoTopUp:
+    if item.HasField("auto_top_up"):
+        signed = item.auto_top_up.instruction
+        return AutoTopUp(
+            item_seq=item.item_seq,
+            time_ns=item.time_ns,
+            account=signed.account,
+            market_id=signed.market_id,
+            amount_quote=item.auto_top_up.amount_quote,
+            cap_quote=signed.cap_quote,
+            nonce=signed.nonce,
+            expiry_time_s=signed.expiry_time_s,
+            signature=signed.signature,
+        )
     if item.HasField("collateral_move"):
         move = item.collateral_move.move
         return CollateralMove(
@@ -238,6 +258,7 @@ def report_to_wire(report: ChainReport) -> ReportRequest:
         deposits=[_deposit_to_wire(deposit) for deposit in report.deposits],
         batch_progress=[_progress_to_wire(progress) for progress in report.progress],
         batch_receipts=[_receipt_to_wire(receipt) for receipt in report.receipts],
+        announcements=[_announcement_to_wire(one) for one in report.announcements],
     )
 
 
@@ -260,6 +281,22 @@ def _deposit_to_wire(deposit: Deposit) -> chain_event_pb2.ChainDeposit:
         message.account = deposit.account
     else:
         message.fund_market_id = deposit.fund_market_id
+    return message
+
+
+def _announcement_to_wire(one: Announcement) -> chain_event_pb2.ParametersAnnouncement:
+    message = chain_event_pb2.ParametersAnnouncement(
+        announcement_seq=one.announcement_seq, effective_time_s=one.effective_time_s
+    )
+    message.spec.market_id = one.market_id
+    for name, value in one.params.items():
+        setattr(message.spec, name, value)
+    for floor_quote, initial_ppm, maintenance_ppm in one.tiers:
+        message.spec.tiers.add(
+            notional_floor_quote=floor_quote,
+            margin_initial_ppm=initial_ppm,
+            margin_maintenance_ppm=maintenance_ppm,
+        )
     return message
 
 

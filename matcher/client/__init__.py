@@ -28,6 +28,8 @@ from matcher.client._errors import (
 )
 from matcher.client._events import (
     AccountEvent,
+    AutoToppedUp,
+    AutoTopUpSet,
     CollateralMoved,
     CommandRejected,
     DeadManTimerSet,
@@ -57,6 +59,8 @@ from matcher.client._market_events import (
     MarketEvent,
     MarketStateChanged,
     MarkUpdated,
+    ParametersAnnounced,
+    ParametersChanged,
     Traded,
 )
 from matcher.client._orders import NonceSource, OrderBuilder, margin_quote, protection_price_ticks
@@ -94,6 +98,8 @@ __all__ = [
     "AccountEvent",
     "AdminClient",
     "AuthenticationError",
+    "AutoTopUpSet",
+    "AutoToppedUp",
     "Book",
     "BookDelta",
     "BookSnapshot",
@@ -142,6 +148,8 @@ __all__ = [
     "OrderPreview",
     "OrderRejected",
     "OrderTriggered",
+    "ParametersAnnounced",
+    "ParametersChanged",
     "Position",
     "PositionDeleveraged",
     "PositionFrozen",

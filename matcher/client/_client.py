@@ -5,9 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from bulkhead.matcher.v1 import account_service_pb2, account_service_pb2_grpc, command_pb2
-from bulkhead_signing import CollateralMove, Domain, Order, SigningKey, Withdrawal
+from bulkhead_signing import AutoTopUp, CollateralMove, Domain, Order, SigningKey, Withdrawal
 from matcher.client._channel import TIMEOUT_S, open_channel, unary
-from matcher.client._convert import decode, move_message, order_message, withdrawal_message
+from matcher.client._convert import (
+    decode,
+    move_message,
+    order_message,
+    top_up_message,
+    withdrawal_message,
+)
 from matcher.client._errors import ProtocolError, RejectedError
 from matcher.client._events import (
     CommandRejected,
@@ -20,6 +26,7 @@ from matcher.client._events import (
 from matcher.client._orders import NonceSource, OrderBuilder
 from matcher.client._public import PublicCalls
 from matcher.client._session import Session, SessionOptions
+from matcher.engine.reject_reason import RejectReason
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -274,6 +281,36 @@ class Client(PublicCalls):
         if result.reject_reason:
             raise RejectedError("collateral move", result.reject_reason)
         return result
+
+    async def set_auto_top_up(
+        self, market_id: int, cap_quote: int, *, expiry_time_s: int | None = None
+    ) -> None:
+        """Let a position be topped up out of the free balance when it would be liquidated.
+
+        As little is drawn as restores the initial requirement, and nothing that would not save the
+        position; `AutoToppedUp` tells of each draw. The instruction takes the place of the one
+        before.
+
+        Args:
+            market_id: Market of the position, which need not be open yet.
+            cap_quote: Most that all draws together may take, in quote units; 0: none any more.
+            expiry_time_s: Unix time at which it ends; None: as that of orders.
+
+        Raises:
+            RejectedError: The engine refuses it.
+        """
+        top_up = AutoTopUp(
+            account=self.account,
+            market_id=market_id,
+            cap_quote=cap_quote,
+            nonce=self.orders.nonces.take(),
+            expiry_time_s=expiry_time_s or self.orders.expiry_time_s(),
+        )
+        signed = top_up_message(top_up, self._key.sign(self._domain.digest(top_up)))
+        request = account_service_pb2.SetAutoTopUpRequest(instruction=signed)
+        response = await self._unary(self._accounts.SetAutoTopUp, request)
+        if response.reject_reason:
+            raise RejectedError("auto-top-up", RejectReason(response.reject_reason))
 
     async def withdraw(self, amount_quote: int, receiver: bytes | None = None) -> WithdrawalResult:
         """Pay out of the free balance, in quote units, to the account or another address.

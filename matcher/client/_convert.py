@@ -23,6 +23,7 @@ from bulkhead.matcher.v1 import (
 )
 from bulkhead.types.v1 import (
     market_spec_pb2,
+    signed_auto_top_up_pb2,
     signed_collateral_move_pb2,
     signed_index_price_pb2,
     signed_order_pb2,
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
-    from bulkhead_signing import CollateralMove, IndexPrice, Order, Withdrawal
+    from bulkhead_signing import AutoTopUp, CollateralMove, IndexPrice, Order, Withdrawal
 
 # Enum of the wire, by its name there.
 ENUMS: Final[dict[str, type[enum.IntEnum]]] = {
@@ -87,6 +88,8 @@ ACCOUNT_EVENTS: Final[dict[Any, type[events.AccountEvent]]] = {
     order_event_pb2.OrderFilled: events.OrderFilled,
     position_event_pb2.PositionUpdated: events.PositionUpdated,
     position_event_pb2.CollateralMoved: events.CollateralMoved,
+    position_event_pb2.AutoTopUpSet: events.AutoTopUpSet,
+    position_event_pb2.AutoToppedUp: events.AutoToppedUp,
     position_event_pb2.DepositCredited: events.DepositCredited,
     position_event_pb2.WithdrawalAccepted: events.WithdrawalAccepted,
     position_event_pb2.LiquidationStarted: events.LiquidationStarted,
@@ -103,6 +106,8 @@ MARKET_EVENTS: Final[dict[Any, type[market_events.MarketEvent]]] = {
     market_data_event_pb2.MarkUpdated: market_events.MarkUpdated,
     market_data_event_pb2.FundingSettled: market_events.FundingSettled,
     market_data_event_pb2.LiquidationStep: market_events.LiquidationStep,
+    market_data_event_pb2.ParametersAnnounced: market_events.ParametersAnnounced,
+    market_data_event_pb2.ParametersChanged: market_events.ParametersChanged,
     market_data_event_pb2.MarketStateChanged: market_events.MarketStateChanged,
 }
 
@@ -225,6 +230,11 @@ def move_message(
 ) -> signed_collateral_move_pb2.SignedCollateralMove:
     """Return a signed collateral move for the wire."""
     return signed_collateral_move_pb2.SignedCollateralMove(**move._asdict(), signature=signature)
+
+
+def top_up_message(top_up: AutoTopUp, signature: bytes) -> signed_auto_top_up_pb2.SignedAutoTopUp:
+    """Return a signed standing instruction for the wire."""
+    return signed_auto_top_up_pb2.SignedAutoTopUp(**top_up._asdict(), signature=signature)
 
 
 def withdrawal_message(

@@ -127,6 +127,24 @@ class CollateralMoved(AccountEvent, frozen=True, kw_only=True):
     item_seq: int
 
 
+class AutoTopUpSet(AccountEvent, frozen=True, kw_only=True):
+    """A standing instruction for a position holds; `cap_quote` 0: there is none."""
+
+    market_id: int
+    cap_quote: int
+    nonce: int
+
+
+class AutoToppedUp(AccountEvent, frozen=True, kw_only=True):
+    """Collateral was drawn from the free balance to save a position."""
+
+    market_id: int
+    amount_quote: int
+    cap_left_quote: int
+    nonce: int
+    item_seq: int
+
+
 class DepositCredited(AccountEvent, frozen=True, kw_only=True):
     """A deposit has reached the free balance."""
 

@@ -58,6 +58,19 @@ class LiquidationStep(MarketEvent, frozen=True, kw_only=True):
     price_ticks: int
 
 
+class ParametersAnnounced(MarketEvent, frozen=True, kw_only=True):
+    """Other parameters will hold from the first price at or after `effective_time_s`."""
+
+    version: int
+    effective_time_s: int
+
+
+class ParametersChanged(MarketEvent, frozen=True, kw_only=True):
+    """Other parameters hold now; the market's description has them."""
+
+    version: int
+
+
 class MarketStateChanged(MarketEvent, frozen=True, kw_only=True):
     """The market admits something else now."""
 

@@ -27,9 +27,11 @@ class CommandKind(enum.IntEnum):
     SET_MARKET_STATE = 10  # market_id, aux = MarketState
     SETTLEMENT_REJECTED = 11  # account, market_id: freezes the position; aux = 1 frozen, 0 thawed
     EXTENSION = 12  # a record before a PLACE or REPLACE with what does not fit into it
+    ANNOUNCE_PARAMETERS = 14  # market_id, aux = second; the parameters stand beside the record
     AMEND = 15  # account, order_id, or order_id = 0 and nonce; qty = the new total, at most the old
     REPLACE = 16  # a PLACE; order_id, or old_nonce, is the order that ends; unfilled_lots, 0: any
     GROUP = 17  # qty = records that follow; their commands are all admitted or all refused
+    AUTO_TOP_UP = 19  # account, market_id, amount_quote = cap, 0 ends it; nonce, expiry
 
 
 SIDE_BUY: Final = 0
@@ -148,7 +150,12 @@ _EXTENSION: Final = struct.Struct("<BB62s")
 _GUARD: Final = struct.Struct("<QI")
 # These name no order; their `aux` takes the order id's place.
 _AUX_KINDS: Final = frozenset(
-    {CommandKind.PRICE, CommandKind.SET_MARKET_STATE, CommandKind.SETTLEMENT_REJECTED}
+    {
+        CommandKind.PRICE,
+        CommandKind.SET_MARKET_STATE,
+        CommandKind.SETTLEMENT_REJECTED,
+        CommandKind.ANNOUNCE_PARAMETERS,
+    }
 )
 
 

@@ -49,12 +49,40 @@ class Engine:
         """Open a market, in state `OPEN` and without a price; one position goes to its fund.
 
         Args:
-            spec: Its parameters, validated by their own class. They never change.
+            spec: Its parameters, validated by their own class.
             time_ns: The engine's clock moves here when it is behind; unix.
 
         Raises:
             ValueError: The market is listed already, or 64 markets or the positions are used up.
             MemoryError: The system refuses the address space of the price ladders.
+        """
+
+    def announce_parameters(self, spec: MarketSpec, effective_time_s: int, time_ns: int) -> bytes:
+        """Let a listed market's parameters change later (PAR-1, PAR-2).
+
+        Args:
+            spec: The complete new parameters.
+            effective_time_s: They hold from the first price at or after it; unix. An announcement
+                that does not hold yet is replaced.
+            time_ns: The engine's clock moves here when it is behind; unix.
+
+        Returns:
+            One event, as `apply` gives them: `PARAMETERS_ANNOUNCED`, or `COMMAND_REJECTED` with
+            `AMOUNT_OUT_OF_RANGE` for a change that PAR-1 does not admit.
+
+        Raises:
+            KeyError: The market is not listed.
+            ValueError: The time has no 32 bits.
+
+        Complexity: O(1); the positions' places under the new parameters are prepared at prices,
+        4,096 at a time.
+        """
+
+    def announced_spec(self, market_id: int) -> MarketSpec | None:
+        """Return the parameters that were announced and do not hold yet, None without any.
+
+        Raises:
+            KeyError: The market is not listed.
         """
 
     def register_account(self) -> int:

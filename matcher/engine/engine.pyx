@@ -14,6 +14,7 @@ from margin_core.requirement cimport (
 from margin_core.rules cimport load_spec
 from margin_core.types cimport LINEAR_FUTURE, LINEAR_PERPETUAL, PositionC
 from matcher.engine.after cimport left_of
+from matcher.engine.announce cimport forget_pending
 from matcher.engine.handlers cimport (
     KIND_AMEND, KIND_CANCEL, KIND_DEPOSIT, KIND_EXTENSION, KIND_GROUP, KIND_PLACE,
     KIND_SETTLEMENT_REJECTED, act, advance, dispatch, look_far, look_near, order_of_nonce,
@@ -28,8 +29,10 @@ from matcher.engine.snapshot cimport (
     PIECE_BYTES_MAX, Reader, core_pieces, market_pieces, piece_bytes, piece_size, read_core,
     read_market, read_spec)
 from matcher.engine.special cimport NO_EXPIRY_S
+from matcher.engine.standing cimport KIND_AUTO_TOP_UP, dispatch_standing
 from matcher.engine.store cimport (
-    COMMAND_REJECTED, ORDER_REJECTED, bucket_at, ensure_bucket, free_events)
+    AMOUNT_OUT_OF_RANGE, COMMAND_REJECTED, ORDER_REJECTED, PARAMETERS_ANNOUNCED, bucket_at, emit,
+    ensure_bucket, free_events)
 from matcher.engine.types cimport (
     AccountC, BucketC, CommandC, CoreC, EVENTS_RESERVED, EventC, ExtraC, LeafC, ListedC,
     MARKETS_MAX, MarketC, NonceC, ORDER_PENDING, OrderC, SLOT_BITS)
@@ -37,6 +40,10 @@ from matcher.engine.types cimport (
 from margin_core import MarketSpec
 from matcher.engine.snapshot import DIGEST_BYTES, open_snapshot
 from matcher.engine.views import Market, Order, Position
+
+
+UNCHANGING = "kind", "quote_per_tick_lot", "price_ticks_max", "strike_ticks"
+FALLING = "fee_maker_ppm", "fee_taker_ppm"
 
 
 cdef enum:
@@ -55,6 +62,7 @@ cdef class Engine:
 
     cdef CoreC c
     cdef dict specs
+    cdef dict announced          # parameters that do not hold yet
 
     def __cinit__(self, *, account_count_max=1 << 20, position_count_max=1 << 21,
                   order_count_max=1 << 22, nonce_group_count=1 << 10):
@@ -66,6 +74,7 @@ cdef class Engine:
             if not isinstance(value, int) or not 1 <= value <= top:
                 raise ValueError(f"{name} = {value!r}: expected an integer from 1 to {top}")
         self.specs = {}
+        self.announced = {}
         self.c.account_capacity = account_count_max + 1
         self.c.bucket_capacity = position_count_max + 1
         self.c.order_capacity = order_count_max + 1
@@ -143,6 +152,7 @@ cdef class Engine:
         m.ticks_max = spec.price_ticks_max
         m.slot = <uint8_t> self.c.market_count
         m.state = 1
+        m.version = 1
         m.key_shift = key_shift_of(&m.spec)
         m.fund = ensure_bucket(&self.c, 0, m)
         if m.fund == 0:
@@ -155,6 +165,48 @@ cdef class Engine:
             self.c.time_ns = time_ns
             self.c.time_s = time_ns // 1_000_000_000
         self.specs[spec.market_id] = spec
+
+    def announce_parameters(self, spec, effective_time_s, time_ns):
+        cdef MarketC* m = self._market(spec.market_id)
+        cdef EventC* event
+        if not 0 < effective_time_s < 2**32:
+            raise ValueError(
+                f"PAR-1: effective_time_s = {effective_time_s}: expected 1 to 2^32 - 1")
+        if time_ns > self.c.time_ns:
+            self.c.time_ns = time_ns
+            self.c.time_s = time_ns // 1_000_000_000
+        self.c.event_count = 0
+        if not may_follow(spec, self.specs[spec.market_id]):
+            event = emit(&self.c, COMMAND_REJECTED, m)
+            event.reason = AMOUNT_OUT_OF_RANGE
+        else:
+            forget_pending(&self.c, m)
+            load_spec(&m.pending, spec)
+            m.pending_from_s = effective_time_s
+            self.announced[spec.market_id] = spec
+            event = emit(&self.c, PARAMETERS_ANNOUNCED, m)
+            event.amount = m.version + 1
+            event.amount_2 = effective_time_s
+        return PyBytes_FromStringAndSize(
+            <char*> self.c.events, <Py_ssize_t> (self.c.event_count * sizeof(EventC)))
+
+    def announced_spec(self, market_id):
+        """Return the parameters that were announced and do not hold yet, None without any."""
+        self._market(market_id)
+        return self.announced.get(market_id)
+
+    cdef int _follow_specs(self) except -1:
+        """Announced parameters hold in C already; now here too."""
+        cdef uint32_t k
+        self.c.has_changed_specs = 0
+        for k in range(self.c.market_count):
+            market_id = self.c.markets[k].market_id
+            if market_id in self.announced and self.c.markets[k].pending_from_s == 0:
+                self.specs[market_id] = self.announced.pop(market_id)
+        return 0
+
+    cdef bytes _announced(self, object market_id):
+        return self.announced[market_id].pack() if market_id in self.announced else b""
 
     def register_account(self):
         if self.c.account_count == self.c.account_capacity:
@@ -196,11 +248,16 @@ cdef class Engine:
                         look_near(&self.c, &command[k + LOOK_NEAR])
                     if command[k].kind >= KIND_EXTENSION and is_request(command[k].kind):
                         k += dispatch_request(&self.c, &command[k])
+                    elif command[k].kind >= KIND_AUTO_TOP_UP:
+                        dispatch_standing(&self.c, &command[k])
+                        k += 1
                     else:
                         dispatch(&self.c, &command[k])
                         k += 1
         finally:
             PyBuffer_Release(&view)
+        if self.c.has_changed_specs:
+            self._follow_specs()
         if self.c.is_out_of_memory:
             raise MemoryError("engine: the system refused memory; restart from the journal")
         return 0
@@ -370,7 +427,9 @@ cdef class Engine:
         for k in range(self.c.market_count):
             m = self.c.markets[k]
             digest.update(self.specs[m.market_id].pack())
+            digest.update(self._announced(m.market_id))
             digest.update(
+                f"{m.version},{m.pending_from_s},{m.pending_at},"
                 f"{m.state},{m.index_price},{m.mark_price},{m.last_price},{m.index_time_ms},"
                 f"{m.basis_x256},{m.premium_ppm_sum},{m.premium_count},{m.funding_index},"
                 f"{m.funding_rate_ppm},{m.last_funding_s},"
@@ -384,7 +443,8 @@ cdef class Engine:
         pieces = core_pieces(&self.c)
         for k in range(self.c.market_count):
             spec = self.specs[self.c.markets[k].market_id].pack()
-            pieces += market_pieces(self.c.markets[k], spec)
+            announced = self._announced(self.c.markets[k].market_id)
+            pieces += market_pieces(self.c.markets[k], spec, announced)
         digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
         at = self.seq, self.account_count, self.c.market_count
         for piece in pieces:
@@ -406,6 +466,9 @@ cdef class Engine:
         engine = Engine(**capacities)
         for k in range(read_core(reader, &engine.c)):
             spec = MarketSpec.unpack(read_spec(reader))
+            announced = read_spec(reader)
+            if announced:
+                engine.announced[spec.market_id] = MarketSpec.unpack(announced)
             m = open_market(spec.price_ticks_max, engine.c.bucket_capacity)
             if m == NULL:
                 raise MemoryError(f"market_id = {spec.market_id}: no memory for its price ladders")
@@ -459,6 +522,12 @@ cdef class Engine:
             order.remaining if pending else 0)
 
 
+cdef bint may_follow(object spec, object held):
+    """PAR-1: what stays, stays; fees do not rise."""
+    return all(getattr(spec, name) == getattr(held, name) for name in UNCHANGING) and all(
+        getattr(spec, name) <= getattr(held, name) for name in FALLING)
+
+
 cdef bint is_request(uint8_t kind) noexcept nogil:
     """A kind that may take more than one record."""
     return kind == KIND_EXTENSION or KIND_AMEND <= kind <= KIND_GROUP
@@ -475,7 +544,8 @@ cdef int check_records(const CommandC* command, Py_ssize_t count) except -1:
             step = span(&command[k], count - k)
         else:
             step = 1
-            if not KIND_DEPOSIT <= command[k].kind <= KIND_SETTLEMENT_REJECTED:
+            if not KIND_DEPOSIT <= command[k].kind <= KIND_SETTLEMENT_REJECTED and (
+                    command[k].kind != KIND_AUTO_TOP_UP):
                 raise ValueError(
                     f"command {k}: kind {command[k].kind} does not exist; none was applied")
         if step == 0:

@@ -40,6 +40,10 @@ class EventKind(enum.IntEnum):
     * ORDER_REPLENISHED: as ORDER_AMENDED; qty = lots shown
     * AUCTION: price at which the FILLs that follow happen, qty = lots that it can trade,
       amount = lots bid beyond those asked
+    * PARAMETERS_ANNOUNCED: amount = the version that they will be, amount_2 = second they hold from
+    * PARAMETERS_CHANGED: amount = version; 1 as listed
+    * AUTO_TOP_UP_SET: account, amount = cap, order_id_2 = nonce
+    * AUTO_TOPPED_UP: account, amount = drawn, amount_2 = cap left, order_id_2 = nonce
     * ORDER_REPRICED: as ORDER_AMENDED; price = where it rests, qty as signed
     """
 
@@ -67,6 +71,10 @@ class EventKind(enum.IntEnum):
     ORDER_REPLENISHED = 22
     AUCTION = 23
     ORDER_REPRICED = 24
+    PARAMETERS_ANNOUNCED = 25
+    PARAMETERS_CHANGED = 26
+    AUTO_TOP_UP_SET = 27
+    AUTO_TOPPED_UP = 28
 
 
 class Event(NamedTuple):

@@ -13,7 +13,7 @@ from margin_core.transitions cimport adl_rank_of
 from margin_core.types cimport SpecC
 from matcher.engine.ladder cimport prefetch
 from matcher.engine.tree cimport tree_above, tree_add, tree_remove
-from matcher.engine.types cimport BucketC, CoreC, DueC, ListedC, MarketC, RankedC, RankingC
+from matcher.engine.types cimport BucketC, CoreC, DueC, ListedC, MarketC, RankedC, RankingC, TreeC
 
 cdef enum:
     PRICE_BITS = 28
@@ -70,16 +70,36 @@ cdef inline bint reaches(const SpecC* s, const ListedC* p, int32_t tier) noexcep
         <bh_int128> abs64(p.lots) * s.price_ticks_max * s.quote_per_tick_lot)
 
 
+cdef inline void add_keys(
+    CoreC* c, MarketC* m, const SpecC* s, TreeC* trees, uint32_t slot
+) noexcept nogil:
+    """Put a listed bucket into the trees of a side, one per tier that it reaches."""
+    cdef ListedC* p = &c.listed[slot]
+    cdef int32_t k
+    for k in range(s.tier_count):
+        if reaches(s, p, k) and not tree_add(c, &trees[k], key_of(s, p, k, m.key_shift), slot):
+            c.is_out_of_memory = 1
+
+
+cdef inline void remove_keys(
+    CoreC* c, MarketC* m, const SpecC* s, TreeC* trees, uint32_t slot
+) noexcept nogil:
+    cdef ListedC* p = &c.listed[slot]
+    cdef int32_t k
+    for k in range(s.tier_count):
+        if reaches(s, p, k):
+            tree_remove(c, &trees[k], key_of(s, p, k, m.key_shift), slot)
+
+
 cdef inline void unlist(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
     """Take the bucket's entries out of the index."""
     cdef ListedC* p = &c.listed[slot]
-    cdef int32_t k
+    cdef int side = 0 if p.lots > 0 else 1
     if p.lots == 0:
         return
-    for k in range(m.spec.tier_count):
-        if reaches(&m.spec, p, k):
-            tree_remove(c, &m.index[0 if p.lots > 0 else 1][k],
-                        key_of(&m.spec, p, k, m.key_shift), slot)
+    remove_keys(c, m, &m.spec, &m.index[side][0], slot)
+    if slot < m.pending_at:
+        remove_keys(c, m, &m.pending, &m.pending_index[side][0], slot)
     p.lots = 0
 
 
@@ -87,17 +107,16 @@ cdef inline void list_bucket(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil
     """Put an open position that is not frozen where it belongs."""
     cdef BucketC* b = &c.buckets[slot]
     cdef ListedC* p = &c.listed[slot]
-    cdef int32_t k
+    cdef int side = 0 if b.position.lots > 0 else 1
     if b.position.lots == 0 or b.is_frozen:
         return
     p.lots = b.position.lots
     p.worth = b.position.collateral + (
         -b.position.entry_value if p.lots > 0 else b.position.entry_value)
     p.funding_index = b.position.funding_index
-    for k in range(m.spec.tier_count):
-        if reaches(&m.spec, p, k) and not tree_add(
-                c, &m.index[0 if p.lots > 0 else 1][k], key_of(&m.spec, p, k, m.key_shift), slot):
-            c.is_out_of_memory = 1
+    add_keys(c, m, &m.spec, &m.index[side][0], slot)
+    if slot < m.pending_at:
+        add_keys(c, m, &m.pending, &m.pending_index[side][0], slot)
 
 
 # Positions that are due in this tick

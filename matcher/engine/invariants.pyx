@@ -3,6 +3,7 @@
 from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint32_t
 
 from margin_core.transitions cimport slice_of
+from margin_core.types cimport SpecC, TIERS_MAX_C
 from matcher.engine.after cimport left_of, reducible
 from matcher.engine.index cimport key_of, reaches
 from matcher.engine.ladder cimport next_down, next_up
@@ -160,19 +161,43 @@ cdef bint is_in_tree(CoreC* c, const TreeC* tree, int64_t key, uint32_t slot):
     return at > 0 and leaf.keys[at - 1] == key and leaf.slots[at - 1] == slot
 
 
+cdef int64_t count_trees(CoreC* c, TreeC* trees) except -1:
+    """Entries of a side's trees, their order checked."""
+    cdef int64_t found = 0
+    cdef int32_t k
+    for k in range(TIERS_MAX_C):
+        if trees[k].root:
+            found += count_node(c, trees[k].root, trees[k].height, INT64_MIN, 0, INT64_MAX,
+                                0xFFFFFFFF)
+    return found
+
+
+cdef int64_t count_keys(
+    CoreC* c, MarketC* m, const SpecC* s, const TreeC* trees, uint32_t slot
+) except -1:
+    """Entries that a listed bucket must have; all of them are there."""
+    cdef int64_t expected = 0
+    cdef int32_t k
+    cdef ListedC* p = &c.listed[slot]
+    for k in range(s.tier_count):
+        if reaches(s, p, k):
+            expected += 1
+            require(is_in_tree(c, &trees[k], key_of(s, p, k, m.key_shift), slot),
+                    "INV-9 entry", (slot, k))
+    return expected
+
+
 cdef int check_index(CoreC* c, MarketC* m) except -1:
     """IDX-1: every open position that is not frozen stands under its keys, and nothing else."""
     cdef int64_t found = 0
     cdef int64_t expected = 0
     cdef uint32_t slot
-    cdef int32_t k, side
+    cdef int32_t side
     cdef BucketC* b
     cdef ListedC* p
     for side in range(2):
-        for k in range(m.spec.tier_count):
-            if m.index[side][k].root:
-                found += count_node(c, m.index[side][k].root, m.index[side][k].height, INT64_MIN,
-                                    0, INT64_MAX, 0xFFFFFFFF)
+        found += count_trees(c, &m.index[side][0])
+        found += count_trees(c, &m.pending_index[side][0])
     for slot in range(1, c.bucket_top):
         b = &c.buckets[slot]
         p = &c.listed[slot]
@@ -183,12 +208,10 @@ cdef int check_index(CoreC* c, MarketC* m) except -1:
             require(p.lots == 0 or p.funding_index == b.position.funding_index, "INV-9 when", slot)
         if p.lots == 0:
             continue
-        for k in range(m.spec.tier_count):
-            if reaches(&m.spec, p, k):
-                expected += 1
-                require(is_in_tree(c, &m.index[0 if p.lots > 0 else 1][k],
-                                   key_of(&m.spec, p, k, m.key_shift), slot),
-                        "INV-9 entry", (slot, k))
+        side = 0 if p.lots > 0 else 1
+        expected += count_keys(c, m, &m.spec, &m.index[side][0], slot)
+        if slot < m.pending_at:
+            expected += count_keys(c, m, &m.pending, &m.pending_index[side][0], slot)
     require(found == expected, "INV-9 entries", (m.market_id, found, expected))
     return 0
 

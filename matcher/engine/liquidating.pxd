@@ -15,6 +15,7 @@ from matcher.engine.matching cimport emit_fill, judge_maker, maker_lots, settle_
 from matcher.engine.store cimport (
     ADL, FUND_FILL, LIQUIDATION, LIQUIDATION_ENDED, LIQUIDATION_FILL, LIQUIDATION_STARTED, TAKEOVER,
     commit, drop_order, emit, trim_orders, update_reservation)
+from matcher.engine.top_up cimport draw_top_up
 from matcher.engine.tree cimport append_slot
 from matcher.engine.types cimport BucketC, CoreC, EventC, LadderC, MarketC
 
@@ -151,7 +152,12 @@ cdef inline void deleverage(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogi
 cdef inline void liquidate(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogil:
     """The waterfall for one liquidatable position."""
     cdef BucketC* b = &c.buckets[bucket]
-    cdef EventC* event = emit(c, LIQUIDATION_STARTED, m)
+    cdef EventC* event
+    b.is_tried |= TRIED
+    append_slot(c, &m.tried, bucket)
+    if draw_top_up(c, m, bucket):
+        return
+    event = emit(c, LIQUIDATION_STARTED, m)
     event.account = b.account
     event.side = 0 if b.position.lots > 0 else 1
     event.price = <uint32_t> m.mark_price
@@ -159,6 +165,7 @@ cdef inline void liquidate(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogil
     event.amount = equity(&b.position, m.funding_index, m.mark_price, m.spec.quote_per_tick_lot)
     event.amount_2 = maintenance(&m.spec, notional_of(&m.spec, b.position.lots, m.mark_price))
     cancel_bucket(c, m, bucket, 2, LIQUIDATION)
+    draw_top_up(c, m, bucket)
     while liquidatable(&m.spec, &b.position, m.funding_index, m.mark_price):
         if not close_step(c, m, bucket):
             break
@@ -170,8 +177,6 @@ cdef inline void liquidate(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogil
     event.qty = abs64(b.position.lots)
     event.amount = b.position.collateral
     update_reservation(c, b)
-    b.is_tried |= TRIED
-    append_slot(c, &m.tried, bucket)
 
 
 cdef inline void unwind_fund(CoreC* c, MarketC* m, bint in_grace) noexcept nogil:

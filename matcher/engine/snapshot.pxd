@@ -24,7 +24,7 @@ cdef class Reader:
     cdef int close(self) except -1
 
 cdef list core_pieces(CoreC* c)
-cdef list market_pieces(MarketC* m, bytes spec)
+cdef list market_pieces(MarketC* m, bytes spec, bytes announced)
 cdef int read_core(Reader reader, CoreC* c) except -1
 cdef bytes read_spec(Reader reader)
 cdef int read_market(Reader reader, MarketC* m) except -1

@@ -113,7 +113,7 @@ cdef list core_pieces(CoreC* c):
     return pieces + pieces_of(arrays, count)
 
 
-cdef list market_pieces(MarketC* m, bytes spec):
+cdef list market_pieces(MarketC* m, bytes spec, bytes announced):
     """A market's parameters, image, arrays and levels, as in `core_pieces`."""
     cdef MarketC image
     cdef ArrayC arrays[ARRAYS_MAX]
@@ -123,6 +123,7 @@ cdef list market_pieces(MarketC* m, bytes spec):
     forget_market(&image)
     pieces = [
         len(spec).to_bytes(8, "little") + spec,
+        len(announced).to_bytes(8, "little") + announced,
         PyBytes_FromStringAndSize(<char*> &image, sizeof(MarketC))]
     pieces += pieces_of(arrays, count)
     for k in range(LADDERS):

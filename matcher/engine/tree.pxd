@@ -4,7 +4,7 @@ Nodes are a kilobyte each and come from one pool. A node that is nearly empty jo
 one that is empty goes back to the pool. The first separator of an inner node counts as -infinity.
 """
 
-from libc.stdint cimport INT64_MIN, int64_t, uint32_t
+from libc.stdint cimport INT64_MIN, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport realloc
 from libc.string cimport memmove
 
@@ -35,11 +35,24 @@ cdef inline InnerC* inner_of(CoreC* c, uint32_t id) noexcept nogil:
     return <InnerC*> &c.tree_nodes[id]
 
 
+cdef inline void free_node(CoreC* c, uint32_t id, uint64_t unfreed) noexcept nogil:
+    """Give a node back; `unfreed`: 0, or its height + 1 when all that is below it goes too."""
+    leaf_of(c, id).unfreed = unfreed
+    leaf_of(c, id).next_free = c.tree_node_free
+    c.tree_node_free = id
+
+
 cdef inline uint32_t new_node(CoreC* c) noexcept nogil:
     """An empty node, 0 when the pool is used up."""
     cdef uint32_t id = c.tree_node_free
+    cdef uint64_t height
+    cdef uint32_t k
     if id:
         c.tree_node_free = leaf_of(c, id).next_free
+        height = leaf_of(c, id).unfreed
+        if height > 1:  # what was below it is free, but not yet in the list
+            for k in range(inner_of(c, id).count):
+                free_node(c, inner_of(c, id).children[k], height - 1)
     elif c.tree_node_top < c.tree_node_capacity:
         id = c.tree_node_top
         c.tree_node_top += 1
@@ -47,11 +60,6 @@ cdef inline uint32_t new_node(CoreC* c) noexcept nogil:
         return 0
     leaf_of(c, id).count = 0
     return id
-
-
-cdef inline void free_node(CoreC* c, uint32_t id) noexcept nogil:
-    leaf_of(c, id).next_free = c.tree_node_free
-    c.tree_node_free = id
 
 
 cdef inline uint32_t rank_in(
@@ -236,7 +244,7 @@ cdef inline bint join(CoreC* c, InnerC* parent, uint32_t at, uint32_t height) no
         node.slots[0] = parent.slots[at + 1]
         move_children(left, left.count, node, 0, node.count)
     left_leaf.count += leaf.count
-    free_node(c, parent.children[at + 1])
+    free_node(c, parent.children[at + 1], 0)
     inner_remove(parent, at + 1)
     return True
 
@@ -258,20 +266,28 @@ cdef inline void tree_remove(CoreC* c, TreeC* tree, int64_t key, uint32_t slot) 
         node = inner_of(c, path[height])
         at = turns[height]
         if leaf_of(c, emptied).count == 0:
-            free_node(c, emptied)
+            free_node(c, emptied, 0)
             inner_remove(node, at)
         elif not join(c, node, at, height - 1) and (
                 at == 0 or not join(c, node, at - 1, height - 1)):
             return
     if leaf_of(c, tree.root).count == 0:
-        free_node(c, tree.root)
+        free_node(c, tree.root, 0)
         tree.root = 0
         tree.height = 0
     while tree.height and inner_of(c, tree.root).count == 1:
         at = tree.root
         tree.root = inner_of(c, at).children[0]
         tree.height -= 1
-        free_node(c, at)
+        free_node(c, at, 0)
+
+
+cdef inline void tree_clear(CoreC* c, TreeC* tree) noexcept nogil:
+    """Give all nodes back in O(1): those below the root join the list as it is used."""
+    if tree.root:
+        free_node(c, tree.root, <uint64_t> tree.height + 1)
+    tree.root = 0
+    tree.height = 0
 
 
 cdef inline bint gather_leaf(

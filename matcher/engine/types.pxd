@@ -150,7 +150,10 @@ cdef struct BucketC:             # an account's isolated position in one market
     uint8_t is_frozen
     uint8_t is_tried             # bit 0: liquidated in this tick; bit 1: passed over by this ADL
     uint8_t after                # of AfterC
-    uint8_t padding[32]          # to two cache lines
+    int64_t top_up_cap           # quote that the owner's standing instruction may still draw
+    uint64_t top_up_nonce
+    uint32_t top_up_expiry_s
+    uint8_t padding[12]          # to two cache lines
 
 cdef struct ListedC:             # what a bucket's entries in the liquidation index are made of
     int64_t lots                 # signed; 0: it has none
@@ -186,7 +189,7 @@ cdef struct LeafC:               # sorted by key, then slot
     uint32_t next_free
     int64_t keys[LEAF_ENTRIES]
     uint32_t slots[LEAF_ENTRIES]
-    uint64_t padding
+    uint64_t unfreed             # of a free node: height + 1 of the nodes below, which are free too
 
 cdef struct InnerC:              # child k holds what is not below entry k and below entry k + 1
     uint32_t count
@@ -194,7 +197,7 @@ cdef struct InnerC:              # child k holds what is not below entry k and b
     int64_t keys[INNER_ENTRIES]
     uint32_t slots[INNER_ENTRIES]
     uint32_t children[INNER_ENTRIES]
-    uint64_t padding
+    uint64_t unfreed
 
 cdef struct TreeC:
     uint32_t root                # 0 empty
@@ -255,6 +258,11 @@ cdef struct MarketC:
     int64_t grace_until_s        # nobody is liquidated before
     int64_t open_interest        # lots
     int64_t funding_pool         # quote
+    SpecC pending                # announced parameters
+    int64_t pending_from_s       # they hold from the first price at or after; 0: there are none
+    TreeC pending_index[2][TIERS_MAX_C]   # under keys of the announced parameters
+    uint32_t pending_at          # buckets below stand in it
+    uint32_t version             # of the parameters; 1 as listed
 
 cdef struct NonceC:              # 64 consecutive nonces of an account
     uint64_t word                # nonce >> 6
@@ -316,3 +324,4 @@ cdef struct CoreC:
     int64_t withdrawals          # quote
     int32_t is_out_of_memory
     uint8_t has_traded           # a market's `has_traded` is set
+    uint8_t has_changed_specs    # in this call

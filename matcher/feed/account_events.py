@@ -115,6 +115,24 @@ class CollateralMoved(NamedTuple):
     item_seq: int
 
 
+class AutoTopUpSet(NamedTuple):
+    """A standing instruction for a position holds; cap 0: there is none."""
+
+    market_id: int
+    cap_quote: int
+    nonce: int
+
+
+class AutoToppedUp(NamedTuple):
+    """Collateral was drawn to save a position."""
+
+    market_id: int
+    amount_quote: int
+    cap_left_quote: int
+    nonce: int
+    item_seq: int
+
+
 class DepositCredited(NamedTuple):
     """A deposit reached the free balance."""
 
@@ -210,6 +228,8 @@ AccountEventBody = (
     | OrderFilled
     | PositionUpdated
     | CollateralMoved
+    | AutoTopUpSet
+    | AutoToppedUp
     | DepositCredited
     | WithdrawalAccepted
     | LiquidationStarted

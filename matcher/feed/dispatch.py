@@ -57,6 +57,7 @@ class Dispatcher:
         self._has_result = False
         self._canceled_count = 0
         self._touched: dict[tuple[int, int], None] = {}
+        self._top_ups: dict[tuple[int, int], bytes] = {}  # COLL-3: as signed, with its record
         self._liquidated_sides: dict[tuple[int, int], int] = {}
         self._handlers: dict[int, Callable[[Event], None]] = {
             kind: getattr(self, f"_on__{kind.name.lower()}") for kind in EventKind
@@ -308,6 +309,28 @@ class Dispatcher:
         item_seq = self._add_item(event, extra=self._command.pack() + self._extra)
         body = account.WithdrawalAccepted(event.amount_quote, event.order_id_2, item_seq)
         self._emit(event.account, body, result=True)
+
+    def _on__auto_top_up_set(self, event: Event) -> None:
+        """The settlement item of every draw carries the instruction as it was signed."""
+        self._top_ups[event.account, event.market_id] = self._command.pack() + self._extra
+        body = account.AutoTopUpSet(event.market_id, event.amount_quote, event.order_id_2)
+        self._emit(event.account, body, result=True)
+
+    def _on__auto_topped_up(self, event: Event) -> None:
+        item_seq = self._add_item(event, extra=self._top_ups[event.account, event.market_id])
+        body = account.AutoToppedUp(
+            event.market_id, event.amount_quote, event.amount_2_quote, event.order_id_2, item_seq
+        )
+        self._emit(event.account, body)
+        self._touch(event.account, event.market_id)
+
+    def _on__parameters_announced(self, event: Event) -> None:
+        body = market.ParametersAnnounced(event.amount_quote, event.amount_2_quote)
+        self._publish(event, body)
+
+    def _on__parameters_changed(self, event: Event) -> None:
+        self._add_item(event)
+        self._publish(event, market.ParametersChanged(event.amount_quote))
 
     def _on__deposited(self, event: Event) -> None:
         free_quote = self._engine.free_quote(event.account)

@@ -84,6 +84,19 @@ class MarketStateChanged(NamedTuple):
     state: int
 
 
+class ParametersAnnounced(NamedTuple):
+    """Other parameters will hold from the first price at or after a second."""
+
+    version: int
+    effective_time_s: int
+
+
+class ParametersChanged(NamedTuple):
+    """Other parameters hold."""
+
+    version: int
+
+
 MarketEventBody = (
     BookSnapshot
     | BookDelta
@@ -91,6 +104,8 @@ MarketEventBody = (
     | MarkUpdated
     | FundingSettled
     | LiquidationStep
+    | ParametersAnnounced
+    | ParametersChanged
     | MarketStateChanged
 )
 

@@ -47,7 +47,8 @@ class SettlementItem(NamedTuple):
         command_seq: Command that decided it.
         event: The engine's event; all zero for TICK.
         extra: PRICE: the signed observations (PriceExtra); COLLATERAL_MOVED and WITHDRAWN: the
-            command's record and its journalled extra; else empty.
+            command's record and its journalled extra; AUTO_TOPPED_UP: those of the instruction;
+            else empty.
     """
 
     item_seq: int

@@ -104,6 +104,17 @@ class AccountService(account_service_pb2_grpc.AccountServiceServicer):
             free_quote=self._free_quote(account),
         )
 
+    async def SetAutoTopUp(  # noqa: N802
+        self, request: pb.SetAutoTopUpRequest, context: grpc.aio.ServicerContext
+    ) -> pb.SetAutoTopUpResponse:
+        """Leave a standing instruction for a position."""
+        address, account = self._caller(context)
+        top_up, signature = convert.top_up_of(request.instruction, "instruction")
+        self._check_account(top_up.account, address)
+        command = convert.top_up_command(top_up, signature, account or 0)
+        reason, _ = await self._apply(account, command, (top_up, signature, address))
+        return pb.SetAutoTopUpResponse(header=header(self._venue), reject_reason=wire_enum(reason))
+
     async def Withdraw(  # noqa: N802
         self, request: pb.WithdrawRequest, context: grpc.aio.ServicerContext
     ) -> pb.WithdrawResponse:

@@ -8,11 +8,13 @@ refuses them with its own reasons.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from bulkhead_signing import (
     INSTRUCTIONS_BYTES,
     NO_INSTRUCTIONS,
+    AutoTopUp,
     CollateralMove,
     IndexPrice,
     Order,
@@ -47,12 +49,28 @@ if TYPE_CHECKING:
     from bulkhead.matcher.v1 import chain_event_pb2, command_pb2
     from bulkhead.types.v1 import (
         market_spec_pb2,
+        signed_auto_top_up_pb2,
         signed_collateral_move_pb2,
         signed_index_price_pb2,
         signed_order_pb2,
         signed_withdrawal_pb2,
     )
 
+# What the contract knows of a market; it knows nothing of what only the engine does.
+PARAMETERS_ON_CHAIN: Final = (
+    "quote_per_tick_lot",
+    "price_ticks_max",
+    "position_lots_max",
+    "fee_maker_ppm",
+    "fee_taker_ppm",
+    "fee_liquidation_ppm",
+    "liquidation_buffer_ppm",
+    "mark_band_ppm",
+    "funding_cap_ppm",
+    "funding_interval_s",
+    "index_age_max_ms",
+    "tiers",
+)
 MARKET_ID_MAX: Final = 65_535
 INT64_MAX: Final = (1 << 63) - 1
 QUOTE_MAX: Final = 1 << 60
@@ -225,6 +243,31 @@ def move_command(move: CollateralMove, signature: bytes, account: int) -> tuple[
     return command, signature
 
 
+def top_up_of(wire: signed_auto_top_up_pb2.SignedAutoTopUp, path: str) -> tuple[AutoTopUp, bytes]:
+    """Return a standing instruction's signed fields and its signature."""
+    top_up = AutoTopUp(
+        account=of_length(f"{path}.account", wire.account, ADDRESS_BYTES),
+        market_id=in_range(f"{path}.market_id", wire.market_id, 1, MARKET_ID_MAX),
+        cap_quote=in_range(f"{path}.cap_quote", wire.cap_quote, 0, QUOTE_MAX),
+        nonce=wire.nonce,
+        expiry_time_s=in_range(f"{path}.expiry_time_s", wire.expiry_time_s, 1, UINT32_MAX),
+    )
+    return top_up, of_length(f"{path}.signature", wire.signature, SIGNATURE_BYTES)
+
+
+def top_up_command(top_up: AutoTopUp, signature: bytes, account: int) -> tuple[Command, bytes]:
+    """Return the AUTO_TOP_UP of a registered account, and its extra."""
+    command = Command(
+        kind=CommandKind.AUTO_TOP_UP,
+        market_id=top_up.market_id,
+        account=account,
+        nonce=top_up.nonce,
+        amount_quote=top_up.cap_quote,
+        expiry_time_s=top_up.expiry_time_s,
+    )
+    return command, signature
+
+
 def withdrawal_of(
     wire: signed_withdrawal_pb2.SignedWithdrawal, path: str
 ) -> tuple[Withdrawal, bytes]:
@@ -291,6 +334,25 @@ def deposit_command(wire: chain_event_pb2.ChainDeposit, path: str) -> tuple[Comm
             raise field_error(f"{path}.beneficiary", "account or fund_market_id", "none")
 
 
+def announcement_command(
+    wire: chain_event_pb2.ParametersAnnouncement, held: MarketSpec, path: str
+) -> tuple[Command, bytes]:
+    """Return the ANNOUNCE_PARAMETERS; what the contract does not know stays as it is held.
+
+    The contract judges sets by its own rules. One that section 2 of SPEC.md does not admit fails
+    the call.
+    """
+    seen = market_spec_of(wire.spec)
+    spec = replace(held, **{name: getattr(seen, name) for name in PARAMETERS_ON_CHAIN})
+    command = Command(
+        kind=CommandKind.ANNOUNCE_PARAMETERS,
+        market_id=spec.market_id,
+        nonce=in_range(f"{path}.announcement_seq", wire.announcement_seq, 1, INT64_MAX),
+        aux=in_range(f"{path}.effective_time_s", wire.effective_time_s, 1, UINT32_MAX),
+    )
+    return command, spec.pack()
+
+
 def receipt_of(wire: chain_event_pb2.BatchReceipt, path: str) -> BatchReceipt:
     """Return a batch's receipt."""
     in_range(f"{path}.rejected_items", len(wire.rejected_items), 0, REJECTED_ITEMS_MAX)
@@ -338,13 +400,10 @@ def progress_of(wire: chain_event_pb2.BatchProgress, path: str, item_seq_max: in
     )
 
 
-def listing_of(spec: market_spec_pb2.MarketSpec, display: market_spec_pb2.MarketDisplay) -> Listing:
-    """Return a listing. Raises FIELD_INVALID that names the rule of SPEC.md."""
-    symbol = display.symbol
-    if not 1 <= len(symbol) <= 32 or not SYMBOL_CHARACTERS.issuperset(symbol):
-        raise field_error("display.symbol", "1 to 32 characters of A-Z, 0-9 and -", repr(symbol))
+def market_spec_of(spec: market_spec_pb2.MarketSpec) -> MarketSpec:
+    """Return parameters. Raises FIELD_INVALID that names the rule of SPEC.md."""
     try:
-        market_spec = MarketSpec(
+        return MarketSpec(
             market_id=spec.market_id,
             quote_per_tick_lot=spec.quote_per_tick_lot,
             price_ticks_max=spec.price_ticks_max,
@@ -383,8 +442,15 @@ def listing_of(spec: market_spec_pb2.MarketSpec, display: market_spec_pb2.Market
         )
     except ValueError as exc:
         raise field_error("spec", "what SPEC.md section 2 admits", exc) from exc
+
+
+def listing_of(spec: market_spec_pb2.MarketSpec, display: market_spec_pb2.MarketDisplay) -> Listing:
+    """Return a listing. Raises FIELD_INVALID that names the rule of SPEC.md."""
+    symbol = display.symbol
+    if not 1 <= len(symbol) <= 32 or not SYMBOL_CHARACTERS.issuperset(symbol):
+        raise field_error("display.symbol", "1 to 32 characters of A-Z, 0-9 and -", repr(symbol))
     return Listing(
-        market_spec,
+        market_spec_of(spec),
         symbol,
         in_range("display.price_tick_e9", display.price_tick_e9, 1, INT64_MAX),
         in_range("display.qty_lot_e9", display.qty_lot_e9, 1, INT64_MAX),

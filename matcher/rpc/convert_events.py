@@ -19,6 +19,7 @@ from bulkhead.matcher.v1 import (
 from bulkhead.types.v1 import (
     market_spec_pb2,
     response_header_pb2,
+    signed_auto_top_up_pb2,
     signed_collateral_move_pb2,
     signed_index_price_pb2,
     signed_order_pb2,
@@ -55,6 +56,8 @@ _SESSION: Final[dict[type, tuple[str, Any]]] = {
     account.OrderFilled: ("order_filled", order_event_pb2.OrderFilled),
     account.PositionUpdated: ("position_updated", position_event_pb2.PositionUpdated),
     account.CollateralMoved: ("collateral_moved", position_event_pb2.CollateralMoved),
+    account.AutoTopUpSet: ("auto_top_up_set", position_event_pb2.AutoTopUpSet),
+    account.AutoToppedUp: ("auto_topped_up", position_event_pb2.AutoToppedUp),
     account.DepositCredited: ("deposit_credited", position_event_pb2.DepositCredited),
     account.WithdrawalAccepted: ("withdrawal_accepted", position_event_pb2.WithdrawalAccepted),
     account.LiquidationStarted: ("liquidation_started", position_event_pb2.LiquidationStarted),
@@ -77,6 +80,11 @@ _MARKET: Final[dict[type, tuple[str, Any]]] = {
     market.MarkUpdated: ("mark_updated", market_data_event_pb2.MarkUpdated),
     market.FundingSettled: ("funding_settled", market_data_event_pb2.FundingSettled),
     market.LiquidationStep: ("liquidation_step", market_data_event_pb2.LiquidationStep),
+    market.ParametersAnnounced: (
+        "parameters_announced",
+        market_data_event_pb2.ParametersAnnounced,
+    ),
+    market.ParametersChanged: ("parameters_changed", market_data_event_pb2.ParametersChanged),
     market.MarketStateChanged: (
         "market_state_changed",
         market_data_event_pb2.MarketStateChanged,
@@ -319,6 +327,10 @@ def _item_body(item: SettlementItem, accounts: Accounts) -> tuple[str, Any]:
             return "collateral_move", _move_item(item, accounts)
         case EventKind.WITHDRAWN:
             return "withdrawal", _withdrawal_item(item, accounts)
+        case EventKind.PARAMETERS_CHANGED:
+            return "parameters", pb.ParametersItem(market_id=event.market_id)
+        case EventKind.AUTO_TOPPED_UP:
+            return "auto_top_up", _top_up_item(item, accounts)
         case _:
             assert event.kind == TICK, event
             return "tick", pb.TickItem()
@@ -358,6 +370,21 @@ def _move_item(item: SettlementItem, accounts: Accounts) -> settlement_item_pb2.
             expiry_time_s=command.expiry_time_s,
             signature=item.extra[COMMAND_BYTES:],
         )
+    )
+
+
+def _top_up_item(item: SettlementItem, accounts: Accounts) -> settlement_item_pb2.AutoTopUpItem:
+    command = commands.unpack(item.extra[:COMMAND_BYTES])
+    return settlement_item_pb2.AutoTopUpItem(
+        instruction=signed_auto_top_up_pb2.SignedAutoTopUp(
+            account=accounts.get_address(command.account),
+            market_id=command.market_id,
+            cap_quote=command.amount_quote,
+            nonce=command.nonce,
+            expiry_time_s=command.expiry_time_s,
+            signature=item.extra[COMMAND_BYTES:],
+        ),
+        amount_quote=item.event.amount_quote,
     )
 
 

@@ -89,7 +89,7 @@ class Gateway:
         """Return FEE_ABOVE_LIMIT when a role that the order can take costs more than signed.
 
         Decided here, not by the engine, which does not know the signed limit. It depends only on
-        the order and on the market's fees, which never change: the same order is always refused.
+        the order and on the market's fees, which never rise (PAR-1).
         An order of an unknown market passes: the engine refuses it.
         """
         listing = self.venue.listings.get(command.market_id)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from bulkhead.matcher.v1 import settlement_feed_service_pb2 as pb
 from bulkhead.matcher.v1 import settlement_feed_service_pb2_grpc
 from bulkhead.types.v1.error_reason_pb2 import ErrorReason
+from matcher.engine.commands import CommandKind
 from matcher.rpc import convert
 from matcher.rpc.auth import require_token
 from matcher.rpc.convert_events import header, settlement_item, settlement_order
@@ -53,13 +54,19 @@ class SettlementFeedService(settlement_feed_service_pb2_grpc.SettlementFeedServi
     ) -> pb.ReportChainEventsResponse:
         """Take deposits, receipts and progress; what is known already is passed over."""
         require_token(context, self._token)
-        if not (request.deposits or request.batch_progress or request.batch_receipts):
+        if not (
+            request.deposits
+            or request.batch_progress
+            or request.batch_receipts
+            or request.announcements
+        ):
             raise field_error("deposits", "an entry in one of the lists", "none")
         progress = [
             convert.progress_of(wire, f"batch_progress[{at}]", self._venue.settlement.item_seq)
             for at, wire in enumerate(request.batch_progress)
         ]
-        commands = self._deposits(request) + self._receipts(request)
+        commands = self._deposits(request) + self._announcements(request)
+        commands += self._receipts(request)
         if commands:
             await self._gateway.apply(commands)
             self._check_deposits_taken(commands)
@@ -104,6 +111,18 @@ class SettlementFeedService(settlement_feed_service_pb2_grpc.SettlementFeedServi
             commands.append((command, extra))
         return commands
 
+    def _announcements(self, request: pb.ReportChainEventsRequest) -> list[tuple[Command, bytes]]:
+        commands = []
+        known_seq = self._venue.cursor.announcement_seq
+        for at, wire in enumerate(request.announcements):
+            listing = self._venue.listings.get(wire.spec.market_id)
+            if listing is None or wire.announcement_seq <= known_seq:
+                continue
+            known_seq = wire.announcement_seq
+            held = self._venue.engine.announced_spec(wire.spec.market_id) or listing.spec
+            commands.append(convert.announcement_command(wire, held, f"announcements[{at}]"))
+        return commands
+
     def _receipts(self, request: pb.ReportChainEventsRequest) -> list[tuple[Command, bytes]]:
         commands = []
         known_seq = self._venue.receipts.batch_seq
@@ -128,7 +147,8 @@ class SettlementFeedService(settlement_feed_service_pb2_grpc.SettlementFeedServi
 
     def _check_deposits_taken(self, commands: list[tuple[Command, bytes]]) -> None:
         """Fail when a deposit found no room after all: another call was faster."""
-        last_seq = max((command.nonce for command, _ in commands), default=0)
+        deposits = (CommandKind.DEPOSIT, CommandKind.FUND_DEPOSIT)
+        last_seq = max((c.nonce for c, _ in commands if c.kind in deposits), default=0)
         if self._venue.cursor.deposit_seq < last_seq:
             text = "all accounts are taken; start anew with more accounts"
             raise CallError(ErrorReason.ERROR_REASON_LIMIT_REACHED, text)

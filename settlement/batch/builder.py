@@ -13,11 +13,13 @@ from settlement.batch.items import (
     INSURANCE_ACCOUNT,
     Adl,
     AnyItem,
+    AutoTopUp,
     CollateralMove,
     Fill,
     FundFill,
     Funding,
     LiquidationFill,
+    Parameters,
     PriceRow,
     SettledItem,
     SignedOrder,
@@ -27,6 +29,7 @@ from settlement.batch.items import (
 )
 from settlement.batch.payload import (
     AdlItem,
+    AutoTopUpItem,
     ClockItem,
     CollateralItem,
     FillItem,
@@ -35,6 +38,7 @@ from settlement.batch.payload import (
     Item,
     LiquidationFillItem,
     Observation,
+    ParametersItem,
     PriceItem,
     TakeoverItem,
     WithdrawalItem,
@@ -54,6 +58,8 @@ RECORD_TYPES: Final[dict[type[SettledItem], type[Item]]] = {
     Funding: FundingItem,
     CollateralMove: CollateralItem,
     Withdrawal: WithdrawalItem,
+    Parameters: ParametersItem,
+    AutoTopUp: AutoTopUpItem,
 }
 
 
@@ -273,9 +279,9 @@ class BatchBuilder:
             case FundFill():
                 maker = self._order(item.maker_order_id)
                 return Needs(orders=(maker,), buckets=(Bucket(INSURANCE_ACCOUNT, maker.market_id),))
-            case Funding():
+            case Funding() | Parameters():
                 return Needs(market_ids=(item.market_id,))
-            case CollateralMove():
+            case CollateralMove() | AutoTopUp():
                 return Needs(buckets=(Bucket(item.account, item.market_id),))
             case Withdrawal():
                 return Needs(accounts=(item.account,))
@@ -319,13 +325,24 @@ class BatchBuilder:
                 return FundingItem(
                     market=draft.markets[item.market_id], funding_index_e6=item.funding_index_e6
                 )
-            case CollateralMove() | Withdrawal():
+            case Parameters():
+                return ParametersItem(market=draft.markets[item.market_id])
+            case CollateralMove() | Withdrawal() | AutoTopUp():
                 return _signed_record(item, draft)
             case _:
                 assert_never(item)
 
 
-def _signed_record(item: CollateralMove | Withdrawal, draft: Draft) -> Item:
+def _signed_record(item: CollateralMove | Withdrawal | AutoTopUp, draft: Draft) -> Item:
+    if isinstance(item, AutoTopUp):
+        return AutoTopUpItem(
+            position=draft.position(item.account, item.market_id),
+            amount_quote=item.amount_quote,
+            cap_quote=item.cap_quote,
+            nonce=item.nonce,
+            expiry_time_s=item.expiry_time_s,
+            signature=item.signature,
+        )
     if isinstance(item, CollateralMove):
         return CollateralItem(
             position=draft.position(item.account, item.market_id),

@@ -141,11 +141,38 @@ class Withdrawal(FeedItem, frozen=True, kw_only=True, gc=False):
     signature: bytes
 
 
+class Parameters(FeedItem, frozen=True, kw_only=True, gc=False):
+    """The announced parameters of a market hold from here on."""
+
+    market_id: int
+
+
+class AutoTopUp(FeedItem, frozen=True, kw_only=True, gc=False):
+    """Collateral drawn into a liquidatable position by its owner's standing instruction."""
+
+    account: bytes
+    market_id: int
+    amount_quote: int
+    cap_quote: int
+    nonce: int
+    expiry_time_s: int
+    signature: bytes
+
+
 class Tick(FeedItem, frozen=True, kw_only=True, gc=False):
     """Engine time passed; nothing to settle."""
 
 
 SettledItem: TypeAlias = (
-    Fill | LiquidationFill | Takeover | Adl | FundFill | Funding | CollateralMove | Withdrawal
+    Fill
+    | LiquidationFill
+    | Takeover
+    | Adl
+    | FundFill
+    | Funding
+    | CollateralMove
+    | Withdrawal
+    | Parameters
+    | AutoTopUp
 )
 AnyItem: TypeAlias = SettledItem | PriceRow | Tick

@@ -10,6 +10,7 @@ from settlement.artifacts import load_artifact
 from settlement.errors import SettlementError
 from settlement.keys import dev_secret
 from settlement.node import Addresses
+from settlement.records import MARKET_PARAM_NAMES
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -174,19 +175,7 @@ def venue_config(chain: ChainTable) -> tuple[object, ...]:
 
 def market_arguments(market: MarketTable) -> tuple[tuple[int, ...], list[tuple[int, ...]]]:
     """Return `MarketParams` and `Tier[]` as `listMarket` takes them."""
-    params = (
-        market.quote_per_tick_lot,
-        market.price_ticks_max,
-        market.position_lots_max,
-        market.fee_maker_ppm,
-        market.fee_taker_ppm,
-        market.fee_liquidation_ppm,
-        market.liquidation_buffer_ppm,
-        market.mark_band_ppm,
-        market.funding_cap_ppm,
-        market.funding_interval_s,
-        market.index_age_max_ms,
-    )
+    params = tuple(getattr(market, name) for name in MARKET_PARAM_NAMES)
     tiers: list[tuple[int, ...]] = [
         (tier.notional_floor_quote, tier.margin_initial_ppm, tier.margin_maintenance_ppm)
         for tier in market.tiers

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from margin_core import MarketSpec
 from matcher.engine.commands import (
     Command,
     CommandKind,
     MarketState,
 )
 from tests.model.auction import Auctions
-from tests.model.floor import FUND, Key, Seen, require
-from tests.model.margin import Bucket, RefusedError
+from tests.model.floor import FUND, Key, Seen, Venue, require
+from tests.model.margin import Bucket, Market, RefusedError
 from tests.model.orders import QUOTE_MAX
 
 EXPIRIES_MAX = 256  # of a command
@@ -106,6 +107,19 @@ class Exchange(Auctions):
         told = {"account": c.account, "amount": c.amount_quote, "nonce": c.nonce}
         self.say("COLLATERAL_MOVED", c.market_id, **told)
 
+    def auto_top_up(self, c: Command) -> None:
+        """COLL-3."""
+        venue = self.venue(c)
+        self.check_account(c)
+        self.check_signed(c)
+        require(0 <= c.amount_quote <= QUOTE_MAX, "AMOUNT_OUT_OF_RANGE")
+        key = (c.account, c.market_id)
+        self.nonces.add((c.account, c.nonce))
+        self.positions.setdefault(key, Bucket(0, 0, 0, venue.rules.index))
+        self.top_ups[key] = c
+        told = {"account": c.account, "amount": c.amount_quote, "nonce": c.nonce}
+        self.say("AUTO_TOP_UP_SET", c.market_id, **told)
+
     def set_market_state(self, c: Command) -> None:
         venue = self.venue(c)
         require(c.aux in set(MarketState), "AMOUNT_OUT_OF_RANGE")
@@ -129,6 +143,33 @@ class Exchange(Auctions):
             self.drop_all(key, "FROZEN")
         self.say("FROZEN", c.market_id, account=c.account, amount=int(c.aux != 0))
 
+    # Parameters
+
+    def announce(self, spec: MarketSpec, effective_time_s: int, time_ns: int) -> list[Seen]:
+        """PAR-1."""
+        self.time_ns = max(self.time_ns, time_ns)
+        self.events = []
+        venue, market = self.venues[spec.market_id], spec.market_id
+        held = venue.spec
+        stays = ("kind", "quote_per_tick_lot", "price_ticks_max", "strike_ticks")
+        is_kept = all(getattr(spec, name) == getattr(held, name) for name in stays)
+        rises = spec.fee_maker_ppm > held.fee_maker_ppm or spec.fee_taker_ppm > held.fee_taker_ppm
+        if rises or not is_kept:
+            self.say("COMMAND_REJECTED", market, reason="AMOUNT_OUT_OF_RANGE")
+        else:
+            venue.announced = (spec, effective_time_s)
+            told = {"amount": venue.version + 1, "amount_2": effective_time_s}
+            self.say("PARAMETERS_ANNOUNCED", market, **told)
+        return self.events
+
+    def follow_parameters(self, venue: Venue, market: int) -> None:
+        """PAR-2; there are never more positions than one row indexes."""
+        if venue.announced and venue.announced[1] <= self.now_s:
+            rules = venue.rules
+            venue.rules = Market(venue.announced[0], rules.index, rules.mark)
+            venue.announced, venue.version = None, venue.version + 1
+            self.say("PARAMETERS_CHANGED", market, amount=venue.version)
+
     # Prices
 
     def price(self, c: Command) -> None:
@@ -138,6 +179,8 @@ class Exchange(Auctions):
         require(1 <= c.price_ticks <= venue.spec.price_ticks_max, "PRICE_OUT_OF_RANGE")
         require(venue.index_ms <= c.aux, "PRICE_STALE")
         require(-10_000 <= self.now_s * 1000 - c.aux <= age, "PRICE_STALE")
+        self.follow_parameters(venue, market)
+        age = venue.spec.index_age_max_ms
         if venue.index_price and self.now_s * 1000 - venue.index_ms > age:
             venue.grace_until_s = self.now_s + venue.spec.grace_s  # MARK-3
         waits = self.now_s < venue.grace_until_s

@@ -114,6 +114,8 @@ class Venue:
     grace_until_s: int = 0
     rate: int = 0
     pool: int = 0
+    announced: tuple[MarketSpec, int] | None = None  # PAR-1: parameters, and from when they hold
+    version: int = 1
     last_price: int = 0
     has_traded: bool = False  # in this command, while orders wait for the last price
 
@@ -144,6 +146,7 @@ class Floor:
         self.free = {FUND: 0}
         self.positions: dict[Key, Bucket] = {}  # in the order of their making
         self.frozen: set[Key] = set()
+        self.top_ups: dict[Key, Command] = {}  # COLL-3: with the cap that is left
         self.orders: list[Order] = []  # oldest first
         self.fees = self.time_ns = self.turns = 0
         self.events: list[Seen] = []

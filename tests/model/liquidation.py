@@ -27,11 +27,14 @@ class Waterfall(Pricing):
         """LIQ-1 to LIQ-4, LIQ-6."""
         account, market = key
         rules, p = venue.rules, self.positions[key]
+        if self.draw_top_up(venue, key):
+            return
         self.say(
             "LIQUIDATION_STARTED", market, account=account, side=int(p.lots < 0), price=rules.mark,
             qty=abs(p.lots), amount=rules.equity(p), amount_2=rules.maintenance(p),
         )  # fmt: skip
         self.drop_all(key, "LIQUIDATION")
+        self.draw_top_up(venue, key)
         while rules.liquidatable(self.positions[key]) and self.close_on_book(venue, key):
             pass
         passed: set[Key] = set()
@@ -40,6 +43,24 @@ class Waterfall(Pricing):
                 break
         p = self.positions[key]
         self.say("LIQUIDATION_ENDED", market, account=account, qty=abs(p.lots), amount=p.margin)
+
+    def draw_top_up(self, venue: Venue, key: Key) -> bool:
+        """COLL-3: before LIQ-1 and, where that was not enough, after it."""
+        c = self.top_ups.get(key)
+        if c is None or c.amount_quote == 0 or c.expiry_time_s <= self.now_s:
+            return False
+        free = self.unreserved(key[0])
+        try:
+            p = venue.rules.auto_top_up(self.positions[key], c.amount_quote, free)
+        except RefusedError:
+            return False
+        left = c.amount_quote + p.free
+        self.top_ups[key] = c._replace(amount_quote=left)
+        self.say(
+            "AUTO_TOPPED_UP", key[1], account=key[0], amount=-p.free, amount_2=left, nonce=c.nonce
+        )
+        self.commit(key, p)
+        return True
 
     def close_on_book(self, venue: Venue, key: Key) -> bool:
         """LIQ-2: one fill; False when the book gives no more."""

@@ -97,6 +97,15 @@ class Market(Requirements):
         p = self.settled(p)
         return replace(p, margin=p.margin + amount, free=-amount)
 
+    def auto_top_up(self, p: Bucket, cap: int, free: int) -> Bucket:
+        """COLL-3."""
+        if not self.liquidatable(p):
+            raise RefusedError("NOT_LIQUIDATABLE")
+        amount = min(self.initial(p) - self.equity(p), cap, free)
+        if self.equity(p) + amount < self.maintenance(p):
+            raise RefusedError("INSUFFICIENT_FREE_COLLATERAL")
+        return self.top_up(p, amount, free)
+
     def take_out(self, p: Bucket, amount: int) -> Bucket:
         if p.lots == 0:
             raise RefusedError("NO_POSITION")

@@ -82,6 +82,14 @@ class Pair:
         self.seen.update(f"{e.kind} {e.reason}" for e in found)
         return found
 
+    def announce(self, spec: MarketSpec, effective_time_s: int, time_ns: int) -> None:
+        """PAR-1: compare the announcement; `apply` compares what follows from it."""
+        made = self.engine.announce_parameters(spec, effective_time_s, time_ns)
+        found = [self.named(e) for e in unpack(made)]
+        assert found == self.model.announce(spec, effective_time_s, time_ns)
+        self.engine.check_invariants()
+        self.seen.update(f"{e.kind} {e.reason}" for e in found)
+
     def compare(self, command: Command) -> None:
         engine, model = self.engine, self.model
         for account in model.free:
@@ -89,6 +97,7 @@ class Pair:
             assert found == (model.free[account], model.reserved(account)), (account, command)
         for spec in self.specs:
             rules, market = model.venues[spec.market_id].rules, spec.market_id
+            assert engine.spec(market) == rules.spec
             for account in model.free:
                 p = model.positions.get((account, market), Bucket(0, 0, 0))
                 q = engine.position(account, market)

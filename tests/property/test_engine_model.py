@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -84,7 +85,9 @@ class Stream:
         if kind in (CommandKind.DEPOSIT, CommandKind.FUND_DEPOSIT):
             self.deposits += 1
             form["nonce"] = self.deposits
-        elif kind in (CommandKind.MOVE_COLLATERAL, CommandKind.WITHDRAW):
+        elif kind in (
+            CommandKind.MOVE_COLLATERAL, CommandKind.WITHDRAW, CommandKind.AUTO_TOP_UP,
+        ):  # fmt: skip
             self.nonce += 1
             form["nonce"] = self.nonce
         self.pair.apply(Command(kind, **(form | fields)))
@@ -102,9 +105,9 @@ class Stream:
         spec = self.rng.choice(self.specs)
         names = (
             "place", "cancel", "price", "cancel_all", "move", "withdraw", "tick", "odd", "amend",
-            "replace", "group",
+            "replace", "group", "auto_top_up", "announce",
         )  # fmt: skip
-        name = self.rng.choices(names, (60, 6, 20, 1, 7, 2, 2, 2, 5, 5, 4))[0]
+        name = self.rng.choices(names, (60, 6, 20, 1, 7, 2, 2, 2, 5, 5, 4, 5, 1))[0]
         if name == "price":
             self.price(spec.market_id)
         else:
@@ -249,6 +252,39 @@ class Stream:
             amount_quote=amount, expiry_time_s=self.time_ns // NS + 1,
         )  # fmt: skip
 
+    def auto_top_up(self, spec: MarketSpec) -> None:
+        amount = 10 ** self.rng.randint(1, 5) * spec.quote_per_tick_lot
+        self.send(
+            CommandKind.AUTO_TOP_UP, account=self.any_account(), market_id=spec.market_id,
+            amount_quote=self.rng.choice((0, -1, amount, amount, amount)),
+            expiry_time_s=self.time_ns // NS + self.rng.choice((0, 5, 100, 10_000)),
+        )  # fmt: skip
+
+    def announce(self, spec: MarketSpec) -> None:
+        """Change tiers, buffer, band, funding, seldom what may not change; pass its time or not."""
+        rng, market = self.rng, spec.market_id
+        new, now_s = any_spec(rng, market), self.time_ns // NS
+        held = self.pair.engine.spec(market)
+        tiers = tuple(
+            replace(
+                tier,
+                notional_floor_quote=tier.notional_floor_quote // new.quote_per_tick_lot
+                * held.quote_per_tick_lot,
+            )
+            for tier in new.tiers
+        )  # fmt: skip
+        kept = ["quote_per_tick_lot", "price_ticks_max", "fee_maker_ppm", "fee_taker_ppm"]
+        kept = kept[: rng.choice((2, 4, 4, 4, 4))]
+        new = replace(new, tiers=tiers, **{name: getattr(held, name) for name in kept})
+        wait_s = rng.choice((0, 1, 5, 20))
+        self.pair.announce(new, now_s + wait_s, self.time_ns)
+        for _ in range(rng.randrange(8)):
+            self.place(spec)
+            self.price(market)
+        if rng.random() < 0.6:
+            self.time_ns += wait_s * NS
+            self.price(market)
+
     def withdraw(self, spec: MarketSpec) -> None:
         most = 10 ** self.rng.randint(1, 4) * spec.quote_per_tick_lot
         self.send(
@@ -300,7 +336,7 @@ def test_the_engine_is_the_model(seed: int) -> None:
     """ORD-1, ORD-2, ORD-3, MATCH-1 to MATCH-4, TRIG-1, TICK-1, MARK-1, FUND-1, LIQ-1 to LIQ-7.
 
     ORD-4, TIF-1, POST-1, RED-1, MIN-1, ICE-1, STP-1, OCO-1, ATT-1, AMD-1, REP-1, GRP-1, CXL-1,
-    TRIG-2, TRIG-3, STATE-1, AUC-1, AUC-2, BAND-1, CAP-1.
+    TRIG-2, TRIG-3, STATE-1, AUC-1, AUC-2, BAND-1, CAP-1, PAR-1, PAR-2, COLL-3.
     """
     stream = Stream(seed)
     for _ in range(COMMANDS):

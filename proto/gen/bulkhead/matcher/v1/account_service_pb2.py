@@ -27,50 +27,55 @@ from bulkhead.matcher.v1 import position_pb2 as bulkhead_dot_matcher_dot_v1_dot_
 from bulkhead.types.v1 import reject_reason_pb2 as bulkhead_dot_types_dot_v1_dot_reject__reason__pb2
 from bulkhead.types.v1 import response_header_pb2 as bulkhead_dot_types_dot_v1_dot_response__header__pb2
 from bulkhead.types.v1 import settlement_state_pb2 as bulkhead_dot_types_dot_v1_dot_settlement__state__pb2
+from bulkhead.types.v1 import signed_auto_top_up_pb2 as bulkhead_dot_types_dot_v1_dot_signed__auto__top__up__pb2
 from bulkhead.types.v1 import signed_collateral_move_pb2 as bulkhead_dot_types_dot_v1_dot_signed__collateral__move__pb2
 from bulkhead.types.v1 import signed_order_pb2 as bulkhead_dot_types_dot_v1_dot_signed__order__pb2
 from bulkhead.types.v1 import signed_withdrawal_pb2 as bulkhead_dot_types_dot_v1_dot_signed__withdrawal__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)bulkhead/matcher/v1/account_service.proto\x12\x13\x62ulkhead.matcher.v1\x1a\x1f\x62ulkhead/matcher/v1/order.proto\x1a\"bulkhead/matcher/v1/position.proto\x1a%bulkhead/types/v1/reject_reason.proto\x1a\'bulkhead/types/v1/response_header.proto\x1a(bulkhead/types/v1/settlement_state.proto\x1a.bulkhead/types/v1/signed_collateral_move.proto\x1a$bulkhead/types/v1/signed_order.proto\x1a)bulkhead/types/v1/signed_withdrawal.proto\"\x13\n\x11GetAccountRequest\"\xc5\x01\n\x12GetAccountResponse\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32!.bulkhead.types.v1.ResponseHeader\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\x0c\x12\x15\n\ris_registered\x18\x03 \x01(\x08\x12\x12\n\nfree_quote\x18\x04 \x01(\x03\x12\x16\n\x0ereserved_quote\x18\x05 \x01(\x03\x12\x13\n\x0b\x61\x63\x63ount_seq\x18\x06 \x01(\x03\x12\x13\n\x0border_count\x18\x07 \x01(\x03\"\'\n\x12GetPositionRequest\x12\x11\n\tmarket_id\x18\x01 \x01(\r\"y\n\x13GetPositionResponse\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32!.bulkhead.types.v1.ResponseHeader\x12/\n\x08position\x18\x02 \x01(\x0b\x32\x1d.bulkhead.matcher.v1.Position\"\x16\n\x14ListPositionsRequest\"|\n\x15ListPositionsResponse\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32!.bulkhead.types.v1.ResponseHeader\x12\x30\n\tpositions\x18\x02 \x03(\x0b\x32\x1d.bulkhead.matcher.v1.Position\"D\n\x13PreviewOrderRequest\x12-\n\x05order\x18\x01 \x01(\x0b\x32\x1e.bulkhead.types.v1.SignedOrder\"\x82\x02\n\x14PreviewOrderResponse\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32!.bulkhead.types.v1.ResponseHeader\x12\x36\n\rreject_reason\x18\x02 \x01(\x0e\x32\x1f.bulkhead.types.v1.RejectReason\x12\x1b\n\x13margin_needed_quote\x18\x03 \x01(\x03\x12\x11\n\tfee_quote\x18\x04 \x01(\x03\x12\x35\n\x0eposition_after\x18\x05 \x01(\x0b\x32\x1d.bulkhead.matcher.v1.Position\x12\x18\n\x10\x66ree_after_quote\x18\x06 \x01(\x03\"N\n\x15MoveCollateralRequest\x12\x35\n\x04move\x18\x01 \x01(\x0b\x32\'.bulkhead.types.v1.SignedCollateralMove\"\xda\x01\n\x16MoveCollateralResponse\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32!.bulkhead.types.v1.ResponseHeader\x12\x36\n\rreject_reason\x18\x02 \x01(\x0e\x32\x1f.bulkhead.types.v1.RejectReason\x12\x10\n\x08item_seq\x18\x03 \x01(\x03\x12/\n\x08position\x18\x04 \x01(\x0b\x32\x1d.bulkhead.matcher.v1.Position\x12\x12\n\nfree_quote\x18\x05 \x01(\x03\"J\n\x0fWithdrawRequest\x12\x37\n\nwithdrawal\x18\x01 \x01(\x0b\x32#.bulkhead.types.v1.SignedWithdrawal\"\xa3\x01\n\x10WithdrawResponse\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32!.bulkhead.types.v1.ResponseHeader\x12\x36\n\rreject_reason\x18\x02 \x01(\x0e\x32\x1f.bulkhead.types.v1.RejectReason\x12\x10\n\x08item_seq\x18\x03 \x01(\x03\x12\x12\n\nfree_quote\x18\x04 \x01(\x03\"[\n\x15ListOpenOrdersRequest\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12\x16\n\x0e\x61\x66ter_order_id\x18\x02 \x01(\x04\x12\x17\n\x0forder_count_max\x18\x03 \x01(\x05\"w\n\x16ListOpenOrdersResponse\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32!.bulkhead.types.v1.ResponseHeader\x12*\n\x06orders\x18\x02 \x03(\x0b\x32\x1a.bulkhead.matcher.v1.Order\"-\n\x19GetSettlementStateRequest\x12\x10\n\x08item_seq\x18\x01 \x01(\x03\"\xed\x01\n\x1aGetSettlementStateResponse\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32!.bulkhead.types.v1.ResponseHeader\x12\x31\n\x05state\x18\x02 \x01(\x0e\x32\".bulkhead.types.v1.SettlementState\x12\x11\n\tbatch_seq\x18\x03 \x01(\x03\x12\x0f\n\x07tx_hash\x18\x04 \x01(\x0c\x12\x14\n\x0c\x62lock_number\x18\x05 \x01(\x03\x12/\n\x06reason\x18\x06 \x01(\x0e\x32\x1f.bulkhead.types.v1.RejectReason2\xc4\x06\n\x0e\x41\x63\x63ountService\x12]\n\nGetAccount\x12&.bulkhead.matcher.v1.GetAccountRequest\x1a\'.bulkhead.matcher.v1.GetAccountResponse\x12`\n\x0bGetPosition\x12\'.bulkhead.matcher.v1.GetPositionRequest\x1a(.bulkhead.matcher.v1.GetPositionResponse\x12\x66\n\rListPositions\x12).bulkhead.matcher.v1.ListPositionsRequest\x1a*.bulkhead.matcher.v1.ListPositionsResponse\x12\x63\n\x0cPreviewOrder\x12(.bulkhead.matcher.v1.PreviewOrderRequest\x1a).bulkhead.matcher.v1.PreviewOrderResponse\x12i\n\x0eMoveCollateral\x12*.bulkhead.matcher.v1.MoveCollateralRequest\x1a+.bulkhead.matcher.v1.MoveCollateralResponse\x12W\n\x08Withdraw\x12$.bulkhead.matcher.v1.WithdrawRequest\x1a%.bulkhead.matcher.v1.WithdrawResponse\x12i\n\x0eListOpenOrders\x12*.bulkhead.matcher.v1.ListOpenOrdersRequest\x1a+.bulkhead.matcher.v1.ListOpenOrdersResponse\x12u\n\x12GetSettlementState\x12..bulkhead.matcher.v1.GetSettlementStateRequest\x1a/.bulkhead.matcher.v1.GetSettlementStateResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)bulkhead/matcher/v1/account_service.proto\x12\x13\x62ulkhead.matcher.v1\x1a\x1f\x62ulkhead/matcher/v1/order.proto\x1a\"bulkhead/matcher/v1/position.proto\x1a%bulkhead/types/v1/reject_reason.proto\x1a\'bulkhead/types/v1/response_header.proto\x1a(bulkhead/types/v1/settlement_state.proto\x1a*bulkhead/types/v1/signed_auto_top_up.proto\x1a.bulkhead/types/v1/signed_collateral_move.proto\x1a$bulkhead/types/v1/signed_order.proto\x1a)bulkhead/types/v1/signed_withdrawal.proto\"\x13\n\x11GetAccountRequest\"\xc5\x01\n\x12GetAccountResponse\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32!.bulkhead.types.v1.ResponseHeader\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\x0c\x12\x15\n\ris_registered\x18\x03 \x01(\x08\x12\x12\n\nfree_quote\x18\x04 \x01(\x03\x12\x16\n\x0ereserved_quote\x18\x05 \x01(\x03\x12\x13\n\x0b\x61\x63\x63ount_seq\x18\x06 \x01(\x03\x12\x13\n\x0border_count\x18\x07 \x01(\x03\"\'\n\x12GetPositionRequest\x12\x11\n\tmarket_id\x18\x01 \x01(\r\"y\n\x13GetPositionResponse\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32!.bulkhead.types.v1.ResponseHeader\x12/\n\x08position\x18\x02 \x01(\x0b\x32\x1d.bulkhead.matcher.v1.Position\"\x16\n\x14ListPositionsRequest\"|\n\x15ListPositionsResponse\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32!.bulkhead.types.v1.ResponseHeader\x12\x30\n\tpositions\x18\x02 \x03(\x0b\x32\x1d.bulkhead.matcher.v1.Position\"D\n\x13PreviewOrderRequest\x12-\n\x05order\x18\x01 \x01(\x0b\x32\x1e.bulkhead.types.v1.SignedOrder\"\x82\x02\n\x14PreviewOrderResponse\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32!.bulkhead.types.v1.ResponseHeader\x12\x36\n\rreject_reason\x18\x02 \x01(\x0e\x32\x1f.bulkhead.types.v1.RejectReason\x12\x1b\n\x13margin_needed_quote\x18\x03 \x01(\x03\x12\x11\n\tfee_quote\x18\x04 \x01(\x03\x12\x35\n\x0eposition_after\x18\x05 \x01(\x0b\x32\x1d.bulkhead.matcher.v1.Position\x12\x18\n\x10\x66ree_after_quote\x18\x06 \x01(\x03\"N\n\x15MoveCollateralRequest\x12\x35\n\x04move\x18\x01 \x01(\x0b\x32\'.bulkhead.types.v1.SignedCollateralMove\"\xda\x01\n\x16MoveCollateralResponse\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32!.bulkhead.types.v1.ResponseHeader\x12\x36\n\rreject_reason\x18\x02 \x01(\x0e\x32\x1f.bulkhead.types.v1.RejectReason\x12\x10\n\x08item_seq\x18\x03 \x01(\x03\x12/\n\x08position\x18\x04 \x01(\x0b\x32\x1d.bulkhead.matcher.v1.Position\x12\x12\n\nfree_quote\x18\x05 \x01(\x03\"N\n\x13SetAutoTopUpRequest\x12\x37\n\x0binstruction\x18\x01 \x01(\x0b\x32\".bulkhead.types.v1.SignedAutoTopUp\"\x81\x01\n\x14SetAutoTopUpResponse\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32!.bulkhead.types.v1.ResponseHeader\x12\x36\n\rreject_reason\x18\x02 \x01(\x0e\x32\x1f.bulkhead.types.v1.RejectReason\"J\n\x0fWithdrawRequest\x12\x37\n\nwithdrawal\x18\x01 \x01(\x0b\x32#.bulkhead.types.v1.SignedWithdrawal\"\xa3\x01\n\x10WithdrawResponse\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32!.bulkhead.types.v1.ResponseHeader\x12\x36\n\rreject_reason\x18\x02 \x01(\x0e\x32\x1f.bulkhead.types.v1.RejectReason\x12\x10\n\x08item_seq\x18\x03 \x01(\x03\x12\x12\n\nfree_quote\x18\x04 \x01(\x03\"[\n\x15ListOpenOrdersRequest\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12\x16\n\x0e\x61\x66ter_order_id\x18\x02 \x01(\x04\x12\x17\n\x0forder_count_max\x18\x03 \x01(\x05\"w\n\x16ListOpenOrdersResponse\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32!.bulkhead.types.v1.ResponseHeader\x12*\n\x06orders\x18\x02 \x03(\x0b\x32\x1a.bulkhead.matcher.v1.Order\"-\n\x19GetSettlementStateRequest\x12\x10\n\x08item_seq\x18\x01 \x01(\x03\"\xed\x01\n\x1aGetSettlementStateResponse\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32!.bulkhead.types.v1.ResponseHeader\x12\x31\n\x05state\x18\x02 \x01(\x0e\x32\".bulkhead.types.v1.SettlementState\x12\x11\n\tbatch_seq\x18\x03 \x01(\x03\x12\x0f\n\x07tx_hash\x18\x04 \x01(\x0c\x12\x14\n\x0c\x62lock_number\x18\x05 \x01(\x03\x12/\n\x06reason\x18\x06 \x01(\x0e\x32\x1f.bulkhead.types.v1.RejectReason2\xa9\x07\n\x0e\x41\x63\x63ountService\x12]\n\nGetAccount\x12&.bulkhead.matcher.v1.GetAccountRequest\x1a\'.bulkhead.matcher.v1.GetAccountResponse\x12`\n\x0bGetPosition\x12\'.bulkhead.matcher.v1.GetPositionRequest\x1a(.bulkhead.matcher.v1.GetPositionResponse\x12\x66\n\rListPositions\x12).bulkhead.matcher.v1.ListPositionsRequest\x1a*.bulkhead.matcher.v1.ListPositionsResponse\x12\x63\n\x0cPreviewOrder\x12(.bulkhead.matcher.v1.PreviewOrderRequest\x1a).bulkhead.matcher.v1.PreviewOrderResponse\x12i\n\x0eMoveCollateral\x12*.bulkhead.matcher.v1.MoveCollateralRequest\x1a+.bulkhead.matcher.v1.MoveCollateralResponse\x12\x63\n\x0cSetAutoTopUp\x12(.bulkhead.matcher.v1.SetAutoTopUpRequest\x1a).bulkhead.matcher.v1.SetAutoTopUpResponse\x12W\n\x08Withdraw\x12$.bulkhead.matcher.v1.WithdrawRequest\x1a%.bulkhead.matcher.v1.WithdrawResponse\x12i\n\x0eListOpenOrders\x12*.bulkhead.matcher.v1.ListOpenOrdersRequest\x1a+.bulkhead.matcher.v1.ListOpenOrdersResponse\x12u\n\x12GetSettlementState\x12..bulkhead.matcher.v1.GetSettlementStateRequest\x1a/.bulkhead.matcher.v1.GetSettlementStateResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'bulkhead.matcher.v1.account_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GETACCOUNTREQUEST']._serialized_start=386
-  _globals['_GETACCOUNTREQUEST']._serialized_end=405
-  _globals['_GETACCOUNTRESPONSE']._serialized_start=408
-  _globals['_GETACCOUNTRESPONSE']._serialized_end=605
-  _globals['_GETPOSITIONREQUEST']._serialized_start=607
-  _globals['_GETPOSITIONREQUEST']._serialized_end=646
-  _globals['_GETPOSITIONRESPONSE']._serialized_start=648
-  _globals['_GETPOSITIONRESPONSE']._serialized_end=769
-  _globals['_LISTPOSITIONSREQUEST']._serialized_start=771
-  _globals['_LISTPOSITIONSREQUEST']._serialized_end=793
-  _globals['_LISTPOSITIONSRESPONSE']._serialized_start=795
-  _globals['_LISTPOSITIONSRESPONSE']._serialized_end=919
-  _globals['_PREVIEWORDERREQUEST']._serialized_start=921
-  _globals['_PREVIEWORDERREQUEST']._serialized_end=989
-  _globals['_PREVIEWORDERRESPONSE']._serialized_start=992
-  _globals['_PREVIEWORDERRESPONSE']._serialized_end=1250
-  _globals['_MOVECOLLATERALREQUEST']._serialized_start=1252
-  _globals['_MOVECOLLATERALREQUEST']._serialized_end=1330
-  _globals['_MOVECOLLATERALRESPONSE']._serialized_start=1333
-  _globals['_MOVECOLLATERALRESPONSE']._serialized_end=1551
-  _globals['_WITHDRAWREQUEST']._serialized_start=1553
-  _globals['_WITHDRAWREQUEST']._serialized_end=1627
-  _globals['_WITHDRAWRESPONSE']._serialized_start=1630
-  _globals['_WITHDRAWRESPONSE']._serialized_end=1793
-  _globals['_LISTOPENORDERSREQUEST']._serialized_start=1795
-  _globals['_LISTOPENORDERSREQUEST']._serialized_end=1886
-  _globals['_LISTOPENORDERSRESPONSE']._serialized_start=1888
-  _globals['_LISTOPENORDERSRESPONSE']._serialized_end=2007
-  _globals['_GETSETTLEMENTSTATEREQUEST']._serialized_start=2009
-  _globals['_GETSETTLEMENTSTATEREQUEST']._serialized_end=2054
-  _globals['_GETSETTLEMENTSTATERESPONSE']._serialized_start=2057
-  _globals['_GETSETTLEMENTSTATERESPONSE']._serialized_end=2294
-  _globals['_ACCOUNTSERVICE']._serialized_start=2297
-  _globals['_ACCOUNTSERVICE']._serialized_end=3133
+  _globals['_GETACCOUNTREQUEST']._serialized_start=430
+  _globals['_GETACCOUNTREQUEST']._serialized_end=449
+  _globals['_GETACCOUNTRESPONSE']._serialized_start=452
+  _globals['_GETACCOUNTRESPONSE']._serialized_end=649
+  _globals['_GETPOSITIONREQUEST']._serialized_start=651
+  _globals['_GETPOSITIONREQUEST']._serialized_end=690
+  _globals['_GETPOSITIONRESPONSE']._serialized_start=692
+  _globals['_GETPOSITIONRESPONSE']._serialized_end=813
+  _globals['_LISTPOSITIONSREQUEST']._serialized_start=815
+  _globals['_LISTPOSITIONSREQUEST']._serialized_end=837
+  _globals['_LISTPOSITIONSRESPONSE']._serialized_start=839
+  _globals['_LISTPOSITIONSRESPONSE']._serialized_end=963
+  _globals['_PREVIEWORDERREQUEST']._serialized_start=965
+  _globals['_PREVIEWORDERREQUEST']._serialized_end=1033
+  _globals['_PREVIEWORDERRESPONSE']._serialized_start=1036
+  _globals['_PREVIEWORDERRESPONSE']._serialized_end=1294
+  _globals['_MOVECOLLATERALREQUEST']._serialized_start=1296
+  _globals['_MOVECOLLATERALREQUEST']._serialized_end=1374
+  _globals['_MOVECOLLATERALRESPONSE']._serialized_start=1377
+  _globals['_MOVECOLLATERALRESPONSE']._serialized_end=1595
+  _globals['_SETAUTOTOPUPREQUEST']._serialized_start=1597
+  _globals['_SETAUTOTOPUPREQUEST']._serialized_end=1675
+  _globals['_SETAUTOTOPUPRESPONSE']._serialized_start=1678
+  _globals['_SETAUTOTOPUPRESPONSE']._serialized_end=1807
+  _globals['_WITHDRAWREQUEST']._serialized_start=1809
+  _globals['_WITHDRAWREQUEST']._serialized_end=1883
+  _globals['_WITHDRAWRESPONSE']._serialized_start=1886
+  _globals['_WITHDRAWRESPONSE']._serialized_end=2049
+  _globals['_LISTOPENORDERSREQUEST']._serialized_start=2051
+  _globals['_LISTOPENORDERSREQUEST']._serialized_end=2142
+  _globals['_LISTOPENORDERSRESPONSE']._serialized_start=2144
+  _globals['_LISTOPENORDERSRESPONSE']._serialized_end=2263
+  _globals['_GETSETTLEMENTSTATEREQUEST']._serialized_start=2265
+  _globals['_GETSETTLEMENTSTATEREQUEST']._serialized_end=2310
+  _globals['_GETSETTLEMENTSTATERESPONSE']._serialized_start=2313
+  _globals['_GETSETTLEMENTSTATERESPONSE']._serialized_end=2550
+  _globals['_ACCOUNTSERVICE']._serialized_start=2553
+  _globals['_ACCOUNTSERVICE']._serialized_end=3490
 # @@protoc_insertion_point(module_scope)

@@ -3,6 +3,7 @@ from bulkhead.matcher.v1 import position_pb2 as _position_pb2
 from bulkhead.types.v1 import reject_reason_pb2 as _reject_reason_pb2
 from bulkhead.types.v1 import response_header_pb2 as _response_header_pb2
 from bulkhead.types.v1 import settlement_state_pb2 as _settlement_state_pb2
+from bulkhead.types.v1 import signed_auto_top_up_pb2 as _signed_auto_top_up_pb2
 from bulkhead.types.v1 import signed_collateral_move_pb2 as _signed_collateral_move_pb2
 from bulkhead.types.v1 import signed_order_pb2 as _signed_order_pb2
 from bulkhead.types.v1 import signed_withdrawal_pb2 as _signed_withdrawal_pb2
@@ -103,6 +104,20 @@ class MoveCollateralResponse(_message.Message):
     position: _position_pb2.Position
     free_quote: int
     def __init__(self, header: _Optional[_Union[_response_header_pb2.ResponseHeader, _Mapping]] = ..., reject_reason: _Optional[_Union[_reject_reason_pb2.RejectReason, str]] = ..., item_seq: _Optional[int] = ..., position: _Optional[_Union[_position_pb2.Position, _Mapping]] = ..., free_quote: _Optional[int] = ...) -> None: ...
+
+class SetAutoTopUpRequest(_message.Message):
+    __slots__ = ("instruction",)
+    INSTRUCTION_FIELD_NUMBER: _ClassVar[int]
+    instruction: _signed_auto_top_up_pb2.SignedAutoTopUp
+    def __init__(self, instruction: _Optional[_Union[_signed_auto_top_up_pb2.SignedAutoTopUp, _Mapping]] = ...) -> None: ...
+
+class SetAutoTopUpResponse(_message.Message):
+    __slots__ = ("header", "reject_reason")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    REJECT_REASON_FIELD_NUMBER: _ClassVar[int]
+    header: _response_header_pb2.ResponseHeader
+    reject_reason: _reject_reason_pb2.RejectReason
+    def __init__(self, header: _Optional[_Union[_response_header_pb2.ResponseHeader, _Mapping]] = ..., reject_reason: _Optional[_Union[_reject_reason_pb2.RejectReason, str]] = ...) -> None: ...
 
 class WithdrawRequest(_message.Message):
     __slots__ = ("withdrawal",)

@@ -62,6 +62,11 @@ class AccountServiceStub:
                 request_serializer=bulkhead_dot_matcher_dot_v1_dot_account__service__pb2.MoveCollateralRequest.SerializeToString,
                 response_deserializer=bulkhead_dot_matcher_dot_v1_dot_account__service__pb2.MoveCollateralResponse.FromString,
                 _registered_method=True)
+        self.SetAutoTopUp = channel.unary_unary(
+                '/bulkhead.matcher.v1.AccountService/SetAutoTopUp',
+                request_serializer=bulkhead_dot_matcher_dot_v1_dot_account__service__pb2.SetAutoTopUpRequest.SerializeToString,
+                response_deserializer=bulkhead_dot_matcher_dot_v1_dot_account__service__pb2.SetAutoTopUpResponse.FromString,
+                _registered_method=True)
         self.Withdraw = channel.unary_unary(
                 '/bulkhead.matcher.v1.AccountService/Withdraw',
                 request_serializer=bulkhead_dot_matcher_dot_v1_dot_account__service__pb2.WithdrawRequest.SerializeToString,
@@ -120,6 +125,14 @@ class AccountServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetAutoTopUp(self, request, context):
+        """Leaves a standing instruction that saves a position from liquidation, in the place of the one
+        before. Idempotent by nonce: refused as NONCE_USED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Withdraw(self, request, context):
         """Pays out of the free balance. Idempotent by nonce: refused as NONCE_USED.
         """
@@ -169,6 +182,11 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.MoveCollateral,
                     request_deserializer=bulkhead_dot_matcher_dot_v1_dot_account__service__pb2.MoveCollateralRequest.FromString,
                     response_serializer=bulkhead_dot_matcher_dot_v1_dot_account__service__pb2.MoveCollateralResponse.SerializeToString,
+            ),
+            'SetAutoTopUp': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetAutoTopUp,
+                    request_deserializer=bulkhead_dot_matcher_dot_v1_dot_account__service__pb2.SetAutoTopUpRequest.FromString,
+                    response_serializer=bulkhead_dot_matcher_dot_v1_dot_account__service__pb2.SetAutoTopUpResponse.SerializeToString,
             ),
             'Withdraw': grpc.unary_unary_rpc_method_handler(
                     servicer.Withdraw,
@@ -324,6 +342,33 @@ class AccountService:
             '/bulkhead.matcher.v1.AccountService/MoveCollateral',
             bulkhead_dot_matcher_dot_v1_dot_account__service__pb2.MoveCollateralRequest.SerializeToString,
             bulkhead_dot_matcher_dot_v1_dot_account__service__pb2.MoveCollateralResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetAutoTopUp(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bulkhead.matcher.v1.AccountService/SetAutoTopUp',
+            bulkhead_dot_matcher_dot_v1_dot_account__service__pb2.SetAutoTopUpRequest.SerializeToString,
+            bulkhead_dot_matcher_dot_v1_dot_account__service__pb2.SetAutoTopUpResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -22,23 +22,26 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from bulkhead.types.v1 import market_spec_pb2 as bulkhead_dot_types_dot_v1_dot_market__spec__pb2
 from bulkhead.types.v1 import reject_reason_pb2 as bulkhead_dot_types_dot_v1_dot_reject__reason__pb2
 from bulkhead.types.v1 import settlement_state_pb2 as bulkhead_dot_types_dot_v1_dot_settlement__state__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%bulkhead/matcher/v1/chain_event.proto\x12\x13\x62ulkhead.matcher.v1\x1a%bulkhead/types/v1/reject_reason.proto\x1a(bulkhead/types/v1/settlement_state.proto\"\x9c\x01\n\x0c\x43hainDeposit\x12\x13\n\x0b\x64\x65posit_seq\x18\x01 \x01(\x03\x12\x11\n\x07\x61\x63\x63ount\x18\x02 \x01(\x0cH\x00\x12\x18\n\x0e\x66und_market_id\x18\x03 \x01(\rH\x00\x12\x14\n\x0c\x61mount_quote\x18\x04 \x01(\x03\x12\x14\n\x0c\x62lock_number\x18\x05 \x01(\x03\x12\x0f\n\x07tx_hash\x18\x06 \x01(\x0c\x42\r\n\x0b\x62\x65neficiary\"\x95\x01\n\rBatchProgress\x12\x11\n\tbatch_seq\x18\x01 \x01(\x03\x12\x31\n\x05state\x18\x02 \x01(\x0e\x32\".bulkhead.types.v1.SettlementState\x12\x16\n\x0e\x66irst_item_seq\x18\x03 \x01(\x03\x12\x15\n\rlast_item_seq\x18\x04 \x01(\x03\x12\x0f\n\x07tx_hash\x18\x05 \x01(\x0c\"\xb2\x01\n\x0c\x42\x61tchReceipt\x12\x11\n\tbatch_seq\x18\x01 \x01(\x03\x12\x16\n\x0e\x66irst_item_seq\x18\x02 \x01(\x03\x12\x15\n\rlast_item_seq\x18\x03 \x01(\x03\x12\x14\n\x0c\x62lock_number\x18\x04 \x01(\x03\x12\x0f\n\x07tx_hash\x18\x05 \x01(\x0c\x12\x39\n\x0erejected_items\x18\x06 \x03(\x0b\x32!.bulkhead.matcher.v1.RejectedItem\"Q\n\x0cRejectedItem\x12\x10\n\x08item_seq\x18\x01 \x01(\x03\x12/\n\x06reason\x18\x02 \x01(\x0e\x32\x1f.bulkhead.types.v1.RejectReasonb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%bulkhead/matcher/v1/chain_event.proto\x12\x13\x62ulkhead.matcher.v1\x1a#bulkhead/types/v1/market_spec.proto\x1a%bulkhead/types/v1/reject_reason.proto\x1a(bulkhead/types/v1/settlement_state.proto\"\x9c\x01\n\x0c\x43hainDeposit\x12\x13\n\x0b\x64\x65posit_seq\x18\x01 \x01(\x03\x12\x11\n\x07\x61\x63\x63ount\x18\x02 \x01(\x0cH\x00\x12\x18\n\x0e\x66und_market_id\x18\x03 \x01(\rH\x00\x12\x14\n\x0c\x61mount_quote\x18\x04 \x01(\x03\x12\x14\n\x0c\x62lock_number\x18\x05 \x01(\x03\x12\x0f\n\x07tx_hash\x18\x06 \x01(\x0c\x42\r\n\x0b\x62\x65neficiary\"y\n\x16ParametersAnnouncement\x12\x18\n\x10\x61nnouncement_seq\x18\x01 \x01(\x03\x12+\n\x04spec\x18\x02 \x01(\x0b\x32\x1d.bulkhead.types.v1.MarketSpec\x12\x18\n\x10\x65\x66\x66\x65\x63tive_time_s\x18\x03 \x01(\x03\"\x95\x01\n\rBatchProgress\x12\x11\n\tbatch_seq\x18\x01 \x01(\x03\x12\x31\n\x05state\x18\x02 \x01(\x0e\x32\".bulkhead.types.v1.SettlementState\x12\x16\n\x0e\x66irst_item_seq\x18\x03 \x01(\x03\x12\x15\n\rlast_item_seq\x18\x04 \x01(\x03\x12\x0f\n\x07tx_hash\x18\x05 \x01(\x0c\"\xb2\x01\n\x0c\x42\x61tchReceipt\x12\x11\n\tbatch_seq\x18\x01 \x01(\x03\x12\x16\n\x0e\x66irst_item_seq\x18\x02 \x01(\x03\x12\x15\n\rlast_item_seq\x18\x03 \x01(\x03\x12\x14\n\x0c\x62lock_number\x18\x04 \x01(\x03\x12\x0f\n\x07tx_hash\x18\x05 \x01(\x0c\x12\x39\n\x0erejected_items\x18\x06 \x03(\x0b\x32!.bulkhead.matcher.v1.RejectedItem\"Q\n\x0cRejectedItem\x12\x10\n\x08item_seq\x18\x01 \x01(\x03\x12/\n\x06reason\x18\x02 \x01(\x0e\x32\x1f.bulkhead.types.v1.RejectReasonb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'bulkhead.matcher.v1.chain_event_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CHAINDEPOSIT']._serialized_start=144
-  _globals['_CHAINDEPOSIT']._serialized_end=300
-  _globals['_BATCHPROGRESS']._serialized_start=303
-  _globals['_BATCHPROGRESS']._serialized_end=452
-  _globals['_BATCHRECEIPT']._serialized_start=455
-  _globals['_BATCHRECEIPT']._serialized_end=633
-  _globals['_REJECTEDITEM']._serialized_start=635
-  _globals['_REJECTEDITEM']._serialized_end=716
+  _globals['_CHAINDEPOSIT']._serialized_start=181
+  _globals['_CHAINDEPOSIT']._serialized_end=337
+  _globals['_PARAMETERSANNOUNCEMENT']._serialized_start=339
+  _globals['_PARAMETERSANNOUNCEMENT']._serialized_end=460
+  _globals['_BATCHPROGRESS']._serialized_start=463
+  _globals['_BATCHPROGRESS']._serialized_end=612
+  _globals['_BATCHRECEIPT']._serialized_start=615
+  _globals['_BATCHRECEIPT']._serialized_end=793
+  _globals['_REJECTEDITEM']._serialized_start=795
+  _globals['_REJECTEDITEM']._serialized_end=876
 # @@protoc_insertion_point(module_scope)

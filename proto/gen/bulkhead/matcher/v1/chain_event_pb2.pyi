@@ -1,3 +1,4 @@
+from bulkhead.types.v1 import market_spec_pb2 as _market_spec_pb2
 from bulkhead.types.v1 import reject_reason_pb2 as _reject_reason_pb2
 from bulkhead.types.v1 import settlement_state_pb2 as _settlement_state_pb2
 from google.protobuf.internal import containers as _containers
@@ -23,6 +24,16 @@ class ChainDeposit(_message.Message):
     block_number: int
     tx_hash: bytes
     def __init__(self, deposit_seq: _Optional[int] = ..., account: _Optional[bytes] = ..., fund_market_id: _Optional[int] = ..., amount_quote: _Optional[int] = ..., block_number: _Optional[int] = ..., tx_hash: _Optional[bytes] = ...) -> None: ...
+
+class ParametersAnnouncement(_message.Message):
+    __slots__ = ("announcement_seq", "spec", "effective_time_s")
+    ANNOUNCEMENT_SEQ_FIELD_NUMBER: _ClassVar[int]
+    SPEC_FIELD_NUMBER: _ClassVar[int]
+    EFFECTIVE_TIME_S_FIELD_NUMBER: _ClassVar[int]
+    announcement_seq: int
+    spec: _market_spec_pb2.MarketSpec
+    effective_time_s: int
+    def __init__(self, announcement_seq: _Optional[int] = ..., spec: _Optional[_Union[_market_spec_pb2.MarketSpec, _Mapping]] = ..., effective_time_s: _Optional[int] = ...) -> None: ...
 
 class BatchProgress(_message.Message):
     __slots__ = ("batch_seq", "state", "first_item_seq", "last_item_seq", "tx_hash")

@@ -24,7 +24,7 @@ LIQUIDATION_STEP_KIND_TAKEN_OVER: LiquidationStepKind
 LIQUIDATION_STEP_KIND_DELEVERAGED: LiquidationStepKind
 
 class MarketDataEvent(_message.Message):
-    __slots__ = ("market_id", "market_seq", "time_ns", "book_snapshot", "book_delta", "traded", "mark_updated", "funding_settled", "liquidation_step", "market_state_changed")
+    __slots__ = ("market_id", "market_seq", "time_ns", "book_snapshot", "book_delta", "traded", "mark_updated", "funding_settled", "liquidation_step", "market_state_changed", "parameters_announced", "parameters_changed")
     MARKET_ID_FIELD_NUMBER: _ClassVar[int]
     MARKET_SEQ_FIELD_NUMBER: _ClassVar[int]
     TIME_NS_FIELD_NUMBER: _ClassVar[int]
@@ -35,6 +35,8 @@ class MarketDataEvent(_message.Message):
     FUNDING_SETTLED_FIELD_NUMBER: _ClassVar[int]
     LIQUIDATION_STEP_FIELD_NUMBER: _ClassVar[int]
     MARKET_STATE_CHANGED_FIELD_NUMBER: _ClassVar[int]
+    PARAMETERS_ANNOUNCED_FIELD_NUMBER: _ClassVar[int]
+    PARAMETERS_CHANGED_FIELD_NUMBER: _ClassVar[int]
     market_id: int
     market_seq: int
     time_ns: int
@@ -45,7 +47,9 @@ class MarketDataEvent(_message.Message):
     funding_settled: FundingSettled
     liquidation_step: LiquidationStep
     market_state_changed: MarketStateChanged
-    def __init__(self, market_id: _Optional[int] = ..., market_seq: _Optional[int] = ..., time_ns: _Optional[int] = ..., book_snapshot: _Optional[_Union[BookSnapshot, _Mapping]] = ..., book_delta: _Optional[_Union[BookDelta, _Mapping]] = ..., traded: _Optional[_Union[Traded, _Mapping]] = ..., mark_updated: _Optional[_Union[MarkUpdated, _Mapping]] = ..., funding_settled: _Optional[_Union[FundingSettled, _Mapping]] = ..., liquidation_step: _Optional[_Union[LiquidationStep, _Mapping]] = ..., market_state_changed: _Optional[_Union[MarketStateChanged, _Mapping]] = ...) -> None: ...
+    parameters_announced: ParametersAnnounced
+    parameters_changed: ParametersChanged
+    def __init__(self, market_id: _Optional[int] = ..., market_seq: _Optional[int] = ..., time_ns: _Optional[int] = ..., book_snapshot: _Optional[_Union[BookSnapshot, _Mapping]] = ..., book_delta: _Optional[_Union[BookDelta, _Mapping]] = ..., traded: _Optional[_Union[Traded, _Mapping]] = ..., mark_updated: _Optional[_Union[MarkUpdated, _Mapping]] = ..., funding_settled: _Optional[_Union[FundingSettled, _Mapping]] = ..., liquidation_step: _Optional[_Union[LiquidationStep, _Mapping]] = ..., market_state_changed: _Optional[_Union[MarketStateChanged, _Mapping]] = ..., parameters_announced: _Optional[_Union[ParametersAnnounced, _Mapping]] = ..., parameters_changed: _Optional[_Union[ParametersChanged, _Mapping]] = ...) -> None: ...
 
 class BookSnapshot(_message.Message):
     __slots__ = ("book",)
@@ -108,3 +112,17 @@ class MarketStateChanged(_message.Message):
     STATE_FIELD_NUMBER: _ClassVar[int]
     state: _market_spec_pb2.MarketState
     def __init__(self, state: _Optional[_Union[_market_spec_pb2.MarketState, str]] = ...) -> None: ...
+
+class ParametersAnnounced(_message.Message):
+    __slots__ = ("version", "effective_time_s")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    EFFECTIVE_TIME_S_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    effective_time_s: int
+    def __init__(self, version: _Optional[int] = ..., effective_time_s: _Optional[int] = ...) -> None: ...
+
+class ParametersChanged(_message.Message):
+    __slots__ = ("version",)
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    def __init__(self, version: _Optional[int] = ...) -> None: ...

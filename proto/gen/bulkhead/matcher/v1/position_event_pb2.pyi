@@ -28,6 +28,30 @@ class CollateralMoved(_message.Message):
     item_seq: int
     def __init__(self, market_id: _Optional[int] = ..., amount_quote: _Optional[int] = ..., nonce: _Optional[int] = ..., item_seq: _Optional[int] = ...) -> None: ...
 
+class AutoTopUpSet(_message.Message):
+    __slots__ = ("market_id", "cap_quote", "nonce")
+    MARKET_ID_FIELD_NUMBER: _ClassVar[int]
+    CAP_QUOTE_FIELD_NUMBER: _ClassVar[int]
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    market_id: int
+    cap_quote: int
+    nonce: int
+    def __init__(self, market_id: _Optional[int] = ..., cap_quote: _Optional[int] = ..., nonce: _Optional[int] = ...) -> None: ...
+
+class AutoToppedUp(_message.Message):
+    __slots__ = ("market_id", "amount_quote", "cap_left_quote", "nonce", "item_seq")
+    MARKET_ID_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_QUOTE_FIELD_NUMBER: _ClassVar[int]
+    CAP_LEFT_QUOTE_FIELD_NUMBER: _ClassVar[int]
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    ITEM_SEQ_FIELD_NUMBER: _ClassVar[int]
+    market_id: int
+    amount_quote: int
+    cap_left_quote: int
+    nonce: int
+    item_seq: int
+    def __init__(self, market_id: _Optional[int] = ..., amount_quote: _Optional[int] = ..., cap_left_quote: _Optional[int] = ..., nonce: _Optional[int] = ..., item_seq: _Optional[int] = ...) -> None: ...
+
 class DepositCredited(_message.Message):
     __slots__ = ("amount_quote", "deposit_seq", "free_quote")
     AMOUNT_QUOTE_FIELD_NUMBER: _ClassVar[int]

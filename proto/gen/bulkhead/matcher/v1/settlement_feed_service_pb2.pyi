@@ -26,14 +26,16 @@ class StreamItemsResponse(_message.Message):
     def __init__(self, header: _Optional[_Union[_response_header_pb2.ResponseHeader, _Mapping]] = ..., orders: _Optional[_Iterable[_Union[_settlement_item_pb2.SettlementOrder, _Mapping]]] = ..., items: _Optional[_Iterable[_Union[_settlement_item_pb2.SettlementItem, _Mapping]]] = ...) -> None: ...
 
 class ReportChainEventsRequest(_message.Message):
-    __slots__ = ("deposits", "batch_progress", "batch_receipts")
+    __slots__ = ("deposits", "batch_progress", "batch_receipts", "announcements")
     DEPOSITS_FIELD_NUMBER: _ClassVar[int]
     BATCH_PROGRESS_FIELD_NUMBER: _ClassVar[int]
     BATCH_RECEIPTS_FIELD_NUMBER: _ClassVar[int]
+    ANNOUNCEMENTS_FIELD_NUMBER: _ClassVar[int]
     deposits: _containers.RepeatedCompositeFieldContainer[_chain_event_pb2.ChainDeposit]
     batch_progress: _containers.RepeatedCompositeFieldContainer[_chain_event_pb2.BatchProgress]
     batch_receipts: _containers.RepeatedCompositeFieldContainer[_chain_event_pb2.BatchReceipt]
-    def __init__(self, deposits: _Optional[_Iterable[_Union[_chain_event_pb2.ChainDeposit, _Mapping]]] = ..., batch_progress: _Optional[_Iterable[_Union[_chain_event_pb2.BatchProgress, _Mapping]]] = ..., batch_receipts: _Optional[_Iterable[_Union[_chain_event_pb2.BatchReceipt, _Mapping]]] = ...) -> None: ...
+    announcements: _containers.RepeatedCompositeFieldContainer[_chain_event_pb2.ParametersAnnouncement]
+    def __init__(self, deposits: _Optional[_Iterable[_Union[_chain_event_pb2.ChainDeposit, _Mapping]]] = ..., batch_progress: _Optional[_Iterable[_Union[_chain_event_pb2.BatchProgress, _Mapping]]] = ..., batch_receipts: _Optional[_Iterable[_Union[_chain_event_pb2.BatchReceipt, _Mapping]]] = ..., announcements: _Optional[_Iterable[_Union[_chain_event_pb2.ParametersAnnouncement, _Mapping]]] = ...) -> None: ...
 
 class ReportChainEventsResponse(_message.Message):
     __slots__ = ("header", "deposit_seq", "batch_seq")

@@ -1,3 +1,4 @@
+from bulkhead.types.v1 import signed_auto_top_up_pb2 as _signed_auto_top_up_pb2
 from bulkhead.types.v1 import signed_collateral_move_pb2 as _signed_collateral_move_pb2
 from bulkhead.types.v1 import signed_index_price_pb2 as _signed_index_price_pb2
 from bulkhead.types.v1 import signed_order_pb2 as _signed_order_pb2
@@ -19,7 +20,7 @@ class SettlementOrder(_message.Message):
     def __init__(self, order_id: _Optional[int] = ..., order: _Optional[_Union[_signed_order_pb2.SignedOrder, _Mapping]] = ...) -> None: ...
 
 class SettlementItem(_message.Message):
-    __slots__ = ("item_seq", "time_ns", "price", "fill", "liquidation_fill", "takeover", "adl", "fund_fill", "funding", "collateral_move", "withdrawal", "tick")
+    __slots__ = ("item_seq", "time_ns", "price", "fill", "liquidation_fill", "takeover", "adl", "fund_fill", "funding", "collateral_move", "withdrawal", "tick", "parameters", "auto_top_up")
     ITEM_SEQ_FIELD_NUMBER: _ClassVar[int]
     TIME_NS_FIELD_NUMBER: _ClassVar[int]
     PRICE_FIELD_NUMBER: _ClassVar[int]
@@ -32,6 +33,8 @@ class SettlementItem(_message.Message):
     COLLATERAL_MOVE_FIELD_NUMBER: _ClassVar[int]
     WITHDRAWAL_FIELD_NUMBER: _ClassVar[int]
     TICK_FIELD_NUMBER: _ClassVar[int]
+    PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    AUTO_TOP_UP_FIELD_NUMBER: _ClassVar[int]
     item_seq: int
     time_ns: int
     price: PriceItem
@@ -44,7 +47,9 @@ class SettlementItem(_message.Message):
     collateral_move: CollateralMoveItem
     withdrawal: WithdrawalItem
     tick: TickItem
-    def __init__(self, item_seq: _Optional[int] = ..., time_ns: _Optional[int] = ..., price: _Optional[_Union[PriceItem, _Mapping]] = ..., fill: _Optional[_Union[FillItem, _Mapping]] = ..., liquidation_fill: _Optional[_Union[LiquidationFillItem, _Mapping]] = ..., takeover: _Optional[_Union[TakeoverItem, _Mapping]] = ..., adl: _Optional[_Union[AdlItem, _Mapping]] = ..., fund_fill: _Optional[_Union[FundFillItem, _Mapping]] = ..., funding: _Optional[_Union[FundingItem, _Mapping]] = ..., collateral_move: _Optional[_Union[CollateralMoveItem, _Mapping]] = ..., withdrawal: _Optional[_Union[WithdrawalItem, _Mapping]] = ..., tick: _Optional[_Union[TickItem, _Mapping]] = ...) -> None: ...
+    parameters: ParametersItem
+    auto_top_up: AutoTopUpItem
+    def __init__(self, item_seq: _Optional[int] = ..., time_ns: _Optional[int] = ..., price: _Optional[_Union[PriceItem, _Mapping]] = ..., fill: _Optional[_Union[FillItem, _Mapping]] = ..., liquidation_fill: _Optional[_Union[LiquidationFillItem, _Mapping]] = ..., takeover: _Optional[_Union[TakeoverItem, _Mapping]] = ..., adl: _Optional[_Union[AdlItem, _Mapping]] = ..., fund_fill: _Optional[_Union[FundFillItem, _Mapping]] = ..., funding: _Optional[_Union[FundingItem, _Mapping]] = ..., collateral_move: _Optional[_Union[CollateralMoveItem, _Mapping]] = ..., withdrawal: _Optional[_Union[WithdrawalItem, _Mapping]] = ..., tick: _Optional[_Union[TickItem, _Mapping]] = ..., parameters: _Optional[_Union[ParametersItem, _Mapping]] = ..., auto_top_up: _Optional[_Union[AutoTopUpItem, _Mapping]] = ...) -> None: ...
 
 class PriceItem(_message.Message):
     __slots__ = ("index_price", "mark_price_ticks", "observations")
@@ -141,6 +146,20 @@ class WithdrawalItem(_message.Message):
     WITHDRAWAL_FIELD_NUMBER: _ClassVar[int]
     withdrawal: _signed_withdrawal_pb2.SignedWithdrawal
     def __init__(self, withdrawal: _Optional[_Union[_signed_withdrawal_pb2.SignedWithdrawal, _Mapping]] = ...) -> None: ...
+
+class ParametersItem(_message.Message):
+    __slots__ = ("market_id",)
+    MARKET_ID_FIELD_NUMBER: _ClassVar[int]
+    market_id: int
+    def __init__(self, market_id: _Optional[int] = ...) -> None: ...
+
+class AutoTopUpItem(_message.Message):
+    __slots__ = ("instruction", "amount_quote")
+    INSTRUCTION_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_QUOTE_FIELD_NUMBER: _ClassVar[int]
+    instruction: _signed_auto_top_up_pb2.SignedAutoTopUp
+    amount_quote: int
+    def __init__(self, instruction: _Optional[_Union[_signed_auto_top_up_pb2.SignedAutoTopUp, _Mapping]] = ..., amount_quote: _Optional[int] = ...) -> None: ...
 
 class TickItem(_message.Message):
     __slots__ = ()

@@ -1,0 +1,27 @@
+"""Auto-top-up: what its owner has allowed saves a liquidatable position (COLL-3)."""
+
+from margin_core.transitions cimport auto_top_up
+from margin_core.types cimport FillC, VERDICT_OK
+from libc.stdint cimport uint32_t
+from matcher.engine.store cimport AUTO_TOPPED_UP, commit, emit, now_s
+from matcher.engine.types cimport AccountC, BucketC, CoreC, EventC, MarketC
+
+
+cdef inline bint draw_top_up(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogil:
+    """Draw what makes the position safe, or nothing; true when it was drawn."""
+    cdef BucketC* b = &c.buckets[bucket]
+    cdef AccountC* account = &c.accounts[b.account]
+    cdef FillC f
+    cdef EventC* event
+    if b.top_up_cap == 0 or b.top_up_expiry_s <= now_s(c) or auto_top_up(
+            &m.spec, &f, &b.position, m.funding_index, m.mark_price, b.top_up_cap,
+            account.free - account.reserved) != VERDICT_OK:
+        return False
+    b.top_up_cap += f.free_delta
+    commit(c, m, bucket, &f)
+    event = emit(c, AUTO_TOPPED_UP, m)
+    event.account = b.account
+    event.amount = -f.free_delta
+    event.amount_2 = b.top_up_cap
+    event.order_id_2 = b.top_up_nonce
+    return True
