@@ -172,15 +172,13 @@ cdef inline int64_t equity_for(
     return p.collateral + (gain if p.lots > 0 else -gain)
 
 
-cdef inline int64_t option_requirement(
-    int kind, const SpecC* s, int64_t lots, int64_t mark, int64_t underlying, bint is_initial
+cdef inline bh_int128 option_share(
+    int kind, const SpecC* s, int64_t mark, int64_t underlying, bint is_initial
 ) noexcept nogil:
-    """OPT-1, OPT-2: beyond the mark, which equity has paid already. Rounds up."""
-    cdef bh_int128 share, start
+    """OPT-1: what a short's lot needs, 10^-12 quote of one quote per tick and lot. Exact."""
+    cdef bh_int128 share = <bh_int128> s.option_maintenance * underlying
+    cdef bh_int128 start
     cdef int64_t out
-    if lots >= 0:
-        return lots * mark * s.quote_per_tick_lot if is_initial else 0
-    share = <bh_int128> s.option_maintenance * underlying
     if kind == OPTION_PUT:
         share = max(share, <bh_int128> s.option_maintenance_of_mark * mark)
     if is_initial:
@@ -195,8 +193,18 @@ cdef inline int64_t option_requirement(
             share = start
     else:
         share = share * PPM
-    share += <bh_int128> PPM * s.fee_taker * mark
-    return <int64_t> ceil_div(-lots * s.quote_per_tick_lot * share, <bh_int128> PPM * PPM)
+    return share + <bh_int128> PPM * s.fee_taker * mark
+
+
+cdef inline int64_t option_requirement(
+    int kind, const SpecC* s, int64_t lots, int64_t mark, int64_t underlying, bint is_initial
+) noexcept nogil:
+    """OPT-1, OPT-2: beyond the mark, which equity has paid already. Rounds up."""
+    if lots >= 0:
+        return lots * mark * s.quote_per_tick_lot if is_initial else 0
+    return <int64_t> ceil_div(
+        -lots * s.quote_per_tick_lot * option_share(kind, s, mark, underlying, is_initial),
+        <bh_int128> PPM * PPM)
 
 
 cdef inline int64_t maintenance_for(

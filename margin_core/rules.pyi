@@ -458,7 +458,9 @@ def liquidation_lots_max(
 
     Returns:
         The fewest lots that leave equity at maintenance plus buffer or above; `lots_max` when none
-        do.
+        do. A quotient a tier; where rounding decides, the next 64 lots one by one. Where one lot
+        changes the requirement by less than 1/32 quote it may be a later lot that restores while
+        the one before it does not.
 
     Raises:
         ValueError: A value is outside its bounds.

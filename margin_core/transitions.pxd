@@ -7,12 +7,13 @@ so that the compiler leaves out what the others need.
 
 from libc.stdint cimport int32_t, int64_t
 
-from margin_core.fixed_point cimport PPM, bh_int128, floor_div, mul_div_down, mul_div_up, ppm_up
+from margin_core.fixed_point cimport (
+    PPM, bh_int128, ceil_div, floor_div, mul_div_down, mul_div_up, ppm_up)
 from margin_core.requirement cimport (
     abs64, bankruptcy_price_for, charged_value, equity_for, funding_owed, initial_for,
-    liquidatable_for, maintenance_for, traded_value, worth_for)
+    liquidatable_for, maintenance_for, option_share, traded_value, worth_for)
 from margin_core.types cimport (
-    FillC, INVERSE_PERPETUAL, LINEAR_PERPETUAL, PositionC, SpecC, VERDICT_BANKRUPT,
+    FillC, INVERSE_PERPETUAL, LINEAR_PERPETUAL, OPTION_CALL, PositionC, SpecC, VERDICT_BANKRUPT,
     VERDICT_FUND_CANNOT_CARRY, VERDICT_INSUFFICIENT_FREE, VERDICT_INSUFFICIENT_MARGIN,
     VERDICT_LIQUIDATION_PRICE, VERDICT_LIQUIDATION_TOO_LARGE, VERDICT_NO_POSITION,
     VERDICT_NOT_LIQUIDATABLE, VERDICT_OK, VERDICT_POSITION_LIMIT, VERDICT_REDUCE_ONLY)
@@ -23,6 +24,14 @@ cdef extern from *:
     #define BH_RANK_FACTOR_MAX ((__int128) 1 << 60)
     """
     bh_int128 RANK_FACTOR_MAX "BH_RANK_FACTOR_MAX"
+
+cdef enum:
+    NEIGHBOURS = 64              # lots that `lots_to_restore_for` tries one by one
+
+cdef struct SpareC:              # LIQ-2: a line in the lots closed
+    bh_int128 start              # quote / scale
+    bh_int128 slope              # quote / scale, a lot
+    bh_int128 scale
 
 
 cdef inline int64_t settle_funding(PositionC* p, int64_t index) noexcept nogil:
@@ -250,33 +259,118 @@ cdef inline int64_t first_restoring(
     return low
 
 
+cdef inline void spare_line(
+    SpareC* line, int kind, const SpecC* s, const PositionC* settled, int32_t k, int64_t price,
+    int64_t mark, int64_t underlying
+) noexcept nogil:
+    """LIQ-2: what c lots closed leave over tier k's maintenance and buffer: start + c * slope.
+
+    Nothing is rounded, so it is linear in c, in parts of 1 / scale quote. Equity after closing is
+    equity + s * c * u * (price - mark): the rounding of the entry value's share cancels. An
+    inverse worth u / price is cut to so many binary digits that all lots together lose less than
+    one quote: the bounds of `lots_to_restore_for` count it.
+    """
+    cdef int64_t unit = s.quote_per_tick_lot
+    cdef int64_t held = abs64(settled.lots)
+    cdef bh_int128 equity = equity_for(kind, settled, mark, unit)
+    cdef bh_int128 rate, each, closed, left
+    cdef int bits = 0
+    if kind == INVERSE_PERPETUAL:
+        while held >> bits:
+            bits += 1
+        closed = floor_div(<bh_int128> unit << bits, price)
+        left = floor_div(<bh_int128> unit << bits, mark)
+        rate = s.tiers[k].rate_maintenance + s.liquidation_buffer
+        line.scale = <bh_int128> PPM << bits
+        if settled.lots > 0:
+            equity = <bh_int128> settled.collateral + settled.entry_value
+            line.start = -held * left * (PPM + rate)
+            line.slope = left * (PPM + rate) - closed * (PPM + s.fee_liquidation)
+        else:
+            equity = <bh_int128> settled.collateral - settled.entry_value
+            line.start = held * left * (PPM - rate)
+            line.slope = closed * (PPM - s.fee_liquidation) - left * (PPM - rate)
+        line.start += line.scale * (equity + s.tiers[k].amount_maintenance)
+        return
+    if kind >= OPTION_CALL:
+        line.scale = <bh_int128> PPM * PPM
+        each = <bh_int128> PPM * mark * s.liquidation_buffer
+        if settled.lots < 0:
+            each += option_share(kind, s, mark, underlying, False)
+    else:
+        line.scale = PPM
+        equity += s.tiers[k].amount_maintenance
+        each = <bh_int128> mark * (s.tiers[k].rate_maintenance + s.liquidation_buffer)
+    each *= unit
+    line.start = line.scale * equity - held * each
+    line.slope = line.scale * unit * (price - mark if settled.lots > 0 else mark - price) + each
+    if each:  # without a requirement the fee ends at the equity, and equity 0 is enough
+        line.slope -= floor_div(line.scale, PPM) * unit * price * s.fee_liquidation
+
+
+cdef inline int64_t least_on_lines(
+    int kind, const SpecC* s, const PositionC* settled, int64_t lots_max, int64_t price,
+    int64_t mark, int64_t underlying, int spare
+) noexcept nogil:
+    """The fewest lots at which every tier's line has `spare` quote, or lots_max when none have.
+
+    A line is on one side of a level from one lot on, or up to one: the tiers' lots intersect.
+    """
+    cdef bh_int128 low = 1
+    cdef bh_int128 high = lots_max - 1
+    cdef bh_int128 lacks
+    cdef SpareC line
+    cdef int32_t k
+    for k in range(s.tier_count if kind < OPTION_CALL else 1):
+        spare_line(&line, kind, s, settled, k, price, mark, underlying)
+        lacks = line.scale * spare - line.start
+        if line.slope > 0:
+            low = max(low, ceil_div(lacks, line.slope))
+        elif line.slope < 0:
+            high = min(high, floor_div(-lacks, -line.slope))
+        elif lacks > 0:
+            return lots_max
+        if low > high:
+            return lots_max
+    return <int64_t> low
+
+
 cdef inline int64_t lots_to_restore_for(
     int kind, const SpecC* s, const PositionC* settled, int64_t lots_max, int64_t price,
     int64_t mark, int64_t underlying
 ) noexcept nogil:
     """LIQ-2: fewest lots in [1, lots_max] that restore, or lots_max when none do.
 
-    Equity less requirement is linear in the lots inside a tier and concave over all of them, so it
-    is highest beside a tier's floor or at an end: the first of these that restores is bisected.
+    G = equity - fee - maintenance - buffer, each rounded, restores from 0 on (where something is
+    required, a fee that ends at the equity leaves 0, which is not enough). Against the line g of
+    the tier that binds: fee, maintenance and buffer round up by less than 1 each, so that
+    g - 3 < G <= g. Of an inverse contract both worths round too, by less than 1, what rates make
+    of that is less than 1 a rate, and the line's own digits less than 1 a worth:
+    g - 12 < G < g + 4. So below the first lot with g >= 0 (-4) none restores, and from the first
+    with g > 1 (10) on, as long as that holds, all do: each a quotient a tier. Between them
+    rounding decides. They are one or two lots where closing one changes g by 2 quote or more;
+    the first `NEIGHBOURS` are tried one by one, so the result is the least unless a lot is worth
+    dust. Of more than those it is one that restores while the lot before it does not.
     """
-    cdef int64_t held = abs64(settled.lots)
-    cdef int64_t low = 1
-    cdef int64_t high, below
-    cdef int32_t k, side
-    for k in range(s.tier_count - 1, 0, -1):
-        if kind == INVERSE_PERPETUAL:  # lots that the floor is worth
-            below = <int64_t> floor_div(
-                <bh_int128> s.tiers[k].notional_floor * mark, s.quote_per_tick_lot)
-        else:
-            below = <int64_t> floor_div(s.tiers[k].notional_floor, mark * s.quote_per_tick_lot)
-        for side in range(2):  # the last lot above the floor, the first one at or below it
-            high = held - below + side - 1
-            if low <= high < lots_max:
-                if restored_for(kind, s, settled, high, price, mark, underlying):
-                    return first_restoring(
-                        kind, s, settled, low, high, price, mark, underlying)
-                low = high + 1
-    return first_restoring(kind, s, settled, low, lots_max, price, mark, underlying)
+    cdef int64_t low, high, lots
+    cdef bint is_inverse = kind == INVERSE_PERPETUAL
+    low = least_on_lines(
+        kind, s, settled, lots_max, price, mark, underlying, -4 if is_inverse else 0)
+    if is_inverse and settled.lots < 0:  # what is left may be worth 0: equity 0 is enough
+        lots = abs64(settled.lots) - <int64_t> floor_div(mark - 1, s.quote_per_tick_lot)
+        low = <int64_t> min(low, max(1, lots, ceil_div(
+            (<bh_int128> settled.entry_value - settled.collateral) * price,
+            s.quote_per_tick_lot)))
+    high = min(low + NEIGHBOURS, lots_max)
+    for lots in range(low, high):
+        if restored_for(kind, s, settled, lots, price, mark, underlying):
+            return lots
+    if high == lots_max:
+        return lots_max
+    low = high
+    high = least_on_lines(
+        kind, s, settled, lots_max, price, mark, underlying, 11 if is_inverse else 2)
+    return first_restoring(kind, s, settled, low, max(low, high), price, mark, underlying)
 
 
 cdef inline int liquidation_fill_for(

@@ -31,7 +31,6 @@ BLOCK = 1_000  # states of one test
 STATES_OF_A_MARKET = 10
 KIND_BLOCKS = 5  # of this many blocks one is run for each kind: as many states in all
 SCAN_LOTS = 60  # up to here the fewest lots that restore are looked for one by one
-SPARE_ROUNDED = 3  # requirement, buffer and fee round: below this the last unit is chance
 
 Check = Callable[[Random, Market, Bucket], None]
 
@@ -137,11 +136,10 @@ def check_liquidation(rng: Random, m: Market, p: Bucket) -> None:
     most = any_lots(rng, abs(p.lots))
     fewest = mc.liquidation_lots_max(m.spec, state_of(p), **at, price_ticks=price, lots_max=most)
     assert 1 <= fewest <= most
-    if m.liquidatable(p) and most <= SCAN_LOTS:
-        spare = [m.spare(p, lots, price) for lots in range(1, most + 1)]
-        assert all(units < SPARE_ROUNDED for units in spare[: fewest - 1])
-        assert spare[fewest - 1] >= 0 or max(spare) < SPARE_ROUNDED
-        assert fewest == 1 or spare[fewest - 2] < 0
+    if most <= SCAN_LOTS:
+        assert fewest == m.lots_to_restore(p, most, price)
+    assert fewest in {1, most} or not m.restored(p, fewest - 1, price)
+    assert fewest == most or m.restored(p, fewest, price)
     for lots in {min(lots, ORDER_LOTS_MAX) for lots in (fewest, fewest + 1, abs(p.lots))}:
         found = mc.apply_liquidation_fill(
             m.spec, state_of(p), **at, qty_lots=lots, price_ticks=price

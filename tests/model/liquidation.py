@@ -73,7 +73,7 @@ class Waterfall(Pricing):
         if self.discarded(maker):
             return True
         most = min(self.offer(maker), abs(p.lots))
-        lots = next((n for n in range(1, most) if rules.restored(p, n, price)), most)
+        lots = rules.lots_to_restore(p, most, price)
         if (made := self.judged(maker, lots)) is None:
             return True
         closed = rules.liquidation_fill(p, lots, price)

@@ -131,6 +131,10 @@ class Market(Requirements):
     def restored(self, p: Bucket, lots: int, price: int) -> bool:
         return self.spare(p, lots, price) >= 0
 
+    def lots_to_restore(self, p: Bucket, most: int, price: int) -> int:
+        """LIQ-2: try one lot after the other."""
+        return next((n for n in range(1, most) if self.restored(p, n, price)), most)
+
     def liquidation_fill(self, p: Bucket, lots: int, price: int) -> Bucket:
         if not self.liquidatable(p):
             raise RefusedError("NOT_LIQUIDATABLE")

@@ -17,6 +17,7 @@ from tests.model.cases import any_bucket, any_contract, any_market, around, orde
 from tests.model.margin import Bucket, Market
 
 OK = mc.Verdict.OK
+BRUTE_LOTS = 64  # up to here the fewest lots that restore are looked for one by one
 ROOT = Path(__file__).resolve().parents[2]
 every_kind = given(st.sampled_from(mc.ContractKind), st.randoms(use_true_random=False))
 rare = settings(suppress_health_check=[HealthCheck.filter_too_much])
@@ -202,7 +203,11 @@ def test_a_liquidation_restores_with_the_fewest_lots(kind: mc.ContractKind, rng:
     price = around(rng, case.m.mark, case.spec.price_ticks_max)
     most = min(abs(state.position_lots), ORDER_LOTS_MAX)
     at = case.judged | {"price_ticks": price}
+    few = min(most, BRUTE_LOTS)
+    fewest = mc.liquidation_lots_max(case.spec, state, **at, lots_max=few)
+    assert fewest == case.m.lots_to_restore(Bucket(*state), few, price)
     lots = mc.liquidation_lots_max(case.spec, state, **at, lots_max=most)
+    assert lots == fewest if fewest < few else lots >= few
     after = mc.apply_liquidation_fill(case.spec, state, **at, qty_lots=lots)
     assume(after.verdict == OK)
     assume(abs(after.state.collateral_quote) <= QUOTE_MAX)  # beyond, the item is refused (BATCH-5)

@@ -8,12 +8,15 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import margin_core as mc
+from tests.model.margin import Bucket, Market
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -169,3 +172,28 @@ def test_the_stubs_say_what_the_module_has(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_partial_close_is_the_smallest_of_a_million_lots() -> None:
+    """LIQ-2: in every tier, for both sides; what restores stays restored, so samples below do."""
+    rng = Random("partial close")
+    tiers = tuple(
+        mc.Tier(notional_floor_quote=low, margin_initial_ppm=2 * rate, margin_maintenance_ppm=rate)
+        for low, rate in ((0, 5_000), (10**12, 10_000), (10**13, 25_000))
+    )
+    spec = replace(SPEC, quote_per_tick_lot=10_000, position_lots_max=10**6, tiers=tiers)
+    partial = 0
+    for _ in range(200):
+        mark, lots = rng.randint(500, spec.price_ticks_max), rng.randint(1_000, 10**6)
+        market = Market(spec, 0, mark)
+        p = Bucket(rng.choice((-1, 1)) * lots, market.traded(lots, mark), 0)
+        p.margin = rng.randint(market.maintenance(p) // 4, market.maintenance(p) - 1)
+        price = mark + rng.choice((-1, 0, 1)) * rng.randint(0, mark // 500)
+        at = {"funding_index_e6": 0, "mark_price_ticks": mark, "price_ticks": price}
+        state = mc.MarginState(p.lots, p.value, p.margin)
+        found = mc.liquidation_lots_max(spec, state, **at, lots_max=lots)
+        partial += found < lots
+        assert found == lots or market.restored(p, found, price)
+        below = {*range(found - 20, found), *(rng.randint(1, found) for _ in range(20))}
+        assert not any(market.restored(p, n, price) for n in below if 1 <= n < found)
+    assert partial > 50
