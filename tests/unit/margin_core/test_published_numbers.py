@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.unit.margin_core.other_venue_adapters import OTHER_ADAPTERS
-from tests.unit.margin_core.venue_adapters import ADAPTERS, InexpressibleError
+from tests.unit.margin_core.venue_adapters import ADAPTERS, InexpressibleError, told
 from tests.unit.models.model_adapters import MODEL_ADAPTERS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -43,10 +43,20 @@ def test_published_number(vector: dict[str, Any]) -> None:
     if key not in KNOWN:
         pytest.skip(f"{key[0]}/{key[1]}: no adapter: a formula that nobody has looked at")
     try:
-        found, grid = KNOWN[key](vector["inputs"])
+        found, grid = KNOWN[key](told(vector["inputs"]))
     except InexpressibleError as reason:
         pytest.skip(f"{key[0]}/{key[1]}: {reason}")
-    assert close(found, vector["expected"], vector["tolerance"], grid), (found, vector)
+    expected, tolerance = told(vector["expected"]), told(vector["tolerance"])
+    assert close(found, expected, tolerance, grid), (found, vector)
+
+
+def test_numbers_are_read_however_they_are_spelt() -> None:
+    """MARG-5: a file of the same make may spell 1 as 1.0 or "1"; what is missing is named."""
+    spelt = told({"a": [1, 1.0, "1", "1.0", "1e0"], "b": {"c": "0.5", "d": "kraken"}, "e": True})
+    assert spelt == {"a": [1] * 5, "b": {"c": 0.5, "d": "kraken"}, "e": True}
+    assert all(type(number) is int for number in spelt["a"])
+    with pytest.raises(InexpressibleError, match="the input f is not given"):
+        spelt["f"]
 
 
 def test_every_formula_is_computed_in_one_place() -> None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from math import ceil, gcd
 from typing import TYPE_CHECKING, Any
 
 import margin_core as mc
-from margin_core.limits import FEE_PPM_MAX, PRICE_TICKS_MAX, TIERS_MAX
+from margin_core.limits import FEE_PPM_MAX, POSITION_LOTS_MAX, PRICE_TICKS_MAX, TIERS_MAX
 from margin_core.market_spec import tier_amounts_quote
 from margin_core.models import other_venues
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Inputs = dict[str, Any]
 Answer = tuple[Any, Fraction]  # the result, and the size of one unit of the market's grid
 PPM = 1_000_000
 INVERSE = {"contract": "inverse"}
@@ -28,6 +28,33 @@ LOTS = 2**32  # lots of a scaled position: fine enough that rounding to lots doe
 
 class InexpressibleError(Exception):
     """The kernel has no such contract or parameter; the message says which."""
+
+
+class Inputs(dict[str, Any]):
+    """What a vector tells; of what it does not tell it says so."""
+
+    def __missing__(self, name: str) -> Any:
+        raise InexpressibleError(f"the input {name} is not given")
+
+    def __or__(self, other: dict[str, Any]) -> Inputs:  # type: ignore[override]
+        return Inputs({**self, **other})
+
+
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+def told(value: Any) -> Any:
+    """Return numbers as ints where they are whole, whether spelt 1, 1.0, "1" or "1.0"."""
+    if isinstance(value, dict):
+        return Inputs({name: told(each) for name, each in value.items()})
+    if isinstance(value, list):
+        return [told(each) for each in value]
+    if isinstance(value, str) and NUMBER.fullmatch(value.strip()):
+        number = Fraction(value.strip())
+        return int(number) if number.denominator == 1 else float(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
 
 
 def exact(value: float) -> Fraction:
@@ -52,15 +79,20 @@ def tier_of(floor: int, initial: int, maintenance: int) -> mc.Tier:
 
 def spec_of(
     *, maintenance: int = 1, initial: int | None = None, amount: int = 0, taker: int = 0,
-    **more: Any,
+    notional: int = 0, **more: Any,
 ) -> mc.MarketSpec:  # fmt: skip
-    """Return a market; an amount of the tier comes from a tier below with a lower rate."""
+    """Return a market; an amount of the tier comes from a tier below with a lower rate.
+
+    The amount is exact where that tier ends at the notional or below it.
+    """
     rate = maintenance + 1 if initial is None else initial
     if not 0 < maintenance < rate < PPM - taker:
         raise InexpressibleError("0 < maintenance < initial < 1 (MKT-1)")
     tiers = [tier_of(0, rate, maintenance)]
     if amount:
-        step = max(2**a * 5**b for a in range(20) for b in range(9) if 2**a * 5**b < maintenance)
+        steps = [2**a * 5**b for a in range(20) for b in range(9) if 2**a * 5**b < maintenance]
+        whole = [n for n in steps if PPM % n == 0 and amount * PPM <= notional * n]
+        step = max(whole or steps)
         grain = PPM // gcd(PPM, step)
         floor = round(Fraction(amount * PPM, step * grain)) * grain
         tiers = [tier_of(0, rate - step, maintenance - step), tier_of(floor, rate, maintenance)]
@@ -88,7 +120,7 @@ class Scaled:
         self.is_inverse = contract == "inverse"
         self.entry = exact(inputs["entry"])
         self.side = inputs["side"]
-        self.tick = tick_of(self.entry)
+        self.tick = tick_of(max(self.entry, *(exact(inputs.get(n, 0)) for n in ("exit", "mark"))))
         if self.is_inverse:
             usd = exact(inputs["usd"])
             self.lots, unit = 2**28, 2**31
@@ -322,16 +354,24 @@ def funding_cash(inputs: Inputs) -> Answer:
 
 
 def dydx_settle(inputs: Inputs) -> Answer:
-    """MARG-1."""
+    """MARG-1 of one quantum: whole, so that the product may be beyond the kernel's bounds."""
     moved = (inputs["funding_index"] - inputs["last_index"]) * PPM
-    state = mc.MarginState(inputs["quantums"], 0, 0)
-    return -mc.funding_owed_quote(spec_of(), state, funding_index_e6=moved), Fraction(0)
+    quantums = inputs["quantums"]
+    state = mc.MarginState(1 if quantums > 0 else -1, 0, 0)
+    owed = mc.funding_owed_quote(spec_of(), state, funding_index_e6=moved)
+    return -owed * abs(quantums), Fraction(0)
 
 
 def requirement(
     notional: Fraction, rate: int, *, initial: bool, amount: int = 0, taker: int = 0
 ) -> int:
-    """MARG-3 of a notional in whole quote, as lots at one tick."""
+    """MARG-3 of a notional in whole quote, as lots at one tick; more than fit, in two parts."""
+    if notional > POSITION_LOTS_MAX and not amount:
+        millions, rest = divmod(ceil(notional), PPM)  # of a million the requirement is whole
+        parts = (
+            requirement(Fraction(part), rate, initial=initial, taker=taker) for part in (PPM, rest)
+        )
+        return millions * next(parts) + next(parts)
     at = {"position_lots": ceil(notional), "mark_price_ticks": 1}
     bounds = {"price_ticks_max": 2, "position_lots_max": 2**40}
     if rate in {0, PPM} and not amount:  # outside MKT-1: nothing, or the notional itself
@@ -342,7 +382,9 @@ def requirement(
             rate, at["position_lots"] = 2, ceil(notional / 2)
         spec = spec_of(maintenance=rate - 1, initial=rate, **bounds)
         return mc.initial_requirement_quote(spec, **at)
-    spec = spec_of(maintenance=rate, amount=amount, taker=taker, **bounds)
+    spec = spec_of(
+        maintenance=rate, amount=amount, taker=taker, notional=at["position_lots"], **bounds
+    )
     return mc.maintenance_requirement_quote(spec, **at)
 
 
@@ -379,7 +421,7 @@ def mm_linear(inputs: Inputs) -> Answer:
     """MARG-3."""
     notional = exact(inputs["qty"]) * exact(inputs["price"])
     scale = scale_of(notional)
-    amount = round(exact(inputs["maint_amount"]) * scale)
+    amount = round(exact(inputs.get("maint_amount", 0)) * scale)
     rate = ppm(inputs["mm_rate"])
     needs = requirement(notional * scale, rate, initial=False, amount=amount)
     return Fraction(needs, scale), Fraction(0)
@@ -396,7 +438,7 @@ def dydx_im(inputs: Inputs) -> Answer:
 def dydx_req(inputs: Inputs) -> Answer:
     """MARG-3."""
     power = Fraction(10) ** (inputs["exponent"] + inputs["base_resolution"] + 6)
-    notional = inputs["quantums"] * inputs["price"] * power
+    notional = abs(inputs["quantums"]) * inputs["price"] * power
     rates = inputs["im_ppm"], inputs["im_ppm"] * inputs["fraction_ppm"] // PPM
     im = requirement(notional, rates[0], initial=True)
     return {"im": im, "mm": requirement(notional, rates[1], initial=False)}, Fraction(0)
@@ -404,8 +446,10 @@ def dydx_req(inputs: Inputs) -> Answer:
 
 def derive_perp(inputs: Inputs) -> Answer:
     """MARG-2, MARG-3: margin is equity less requirement, profit counted as collateral."""
-    notional = exact(inputs["qty"]) * exact(inputs["perp_price"]) * PPM
-    state = mc.MarginState(int(notional), int(notional), round(exact(inputs["mtm"]) * PPM))
+    qty = exact(inputs["qty"])
+    notional = abs(qty) * exact(inputs["perp_price"]) * PPM
+    lots = int(notional) if qty > 0 else -int(notional)
+    state = mc.MarginState(lots, int(notional), round(exact(inputs["mtm"]) * PPM))
     spec = spec_of(price_ticks_max=2, position_lots_max=2**40)
     equity = mc.equity_quote(spec, state, funding_index_e6=0, mark_price_ticks=1)
     im = equity - requirement(notional, ppm(inputs["im_req"]), initial=True)
@@ -415,20 +459,21 @@ def derive_perp(inputs: Inputs) -> Answer:
 
 def gmx1_coll(inputs: Inputs) -> Answer:
     """FILL-2: what is left of the margin after the opening fee."""
-    size, deposit = (int(exact(inputs[name]) * PPM) for name in ("size", "deposit"))
+    size, deposit = exact(inputs["size"]), exact(inputs["deposit"])
+    scale = scale_of(max(size, deposit) * 2**8)  # an order has 2^32 lots at most
     after = mc.apply_fill(
         spec_of(price_ticks_max=2, position_lots_max=2**40),
         mc.MarginState(0, 0, 0),
         funding_index_e6=0,
         mark_price_ticks=1,
         side=0,
-        qty_lots=size,
+        qty_lots=ceil(size * scale),
         price_ticks=1,
         fee_ppm=ppm(inputs["margin_fee"]),
-        order_margin_quote=deposit,
-        free_quote=deposit,
+        order_margin_quote=int(deposit * scale),
+        free_quote=int(deposit * scale),
     )
-    return Fraction(after.state.collateral_quote, PPM), Fraction(0)
+    return Fraction(after.state.collateral_quote, scale), Fraction(1, scale)
 
 
 def order_cost(inputs: Inputs) -> Answer:
