@@ -7,7 +7,7 @@ of cases, the kernel runs them in this process, the contract in forge.
 from __future__ import annotations
 
 import argparse
-import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,17 +21,31 @@ ROOT = Path(__file__).resolve().parents[2]
 CONTRACTS = ROOT / "settlement/contracts"
 PROJECT = ROOT / "build/soak/contracts"
 CHUNK = PROJECT / "test/vectors/margin.json"
+IMPORT = re.compile(r'^import .* from "(\..*)";$', re.MULTILINE)
+
+
+def sources_of(source: Path) -> set[Path]:
+    """Return a Solidity file and all that it imports by a relative path."""
+    found, open_ends = set[Path](), [source]
+    while open_ends:
+        here = open_ends.pop()
+        found.add(here)
+        imports = (here.parent / path for path in IMPORT.findall(here.read_text()))
+        open_ends += {path.resolve() for path in imports} - found
+    return found
 
 
 def copy_project() -> None:
-    """Make a copy of the contracts, of links where it can be, whose cases are the chunk's."""
+    """Make a project of the vectors' test and what it imports: the whole takes minutes to build."""
     shutil.rmtree(PROJECT, ignore_errors=True)
-    ignored = shutil.ignore_patterns("out", "cache", "snapshots", "vectors")
-    shutil.copytree(CONTRACTS, PROJECT, symlinks=True, ignore=ignored, copy_function=os.link)
-    for built in ("out", "cache"):
-        if (CONTRACTS / built).is_dir():
-            shutil.copytree(CONTRACTS / built, PROJECT / built)
-    CHUNK.parent.mkdir()
+    sources = sources_of(CONTRACTS / "test/Vectors.t.sol")
+    tools = [*(CONTRACTS / "tools").iterdir(), CONTRACTS / "foundry.toml"]
+    for path in [*sources, *(path for path in tools if path.is_file())]:
+        place = PROJECT / path.relative_to(CONTRACTS)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, place)
+    (PROJECT / "node_modules").symlink_to(CONTRACTS / "node_modules")
+    CHUNK.parent.mkdir(parents=True)
 
 
 def forge() -> None:
