@@ -15,6 +15,7 @@ from margin_core.models import other_venues
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+Inputs = dict[str, Any]
 Answer = tuple[Any, Fraction]  # the result, and the size of one unit of the market's grid
 PPM = 1_000_000
 INVERSE = {"contract": "inverse"}
@@ -30,14 +31,14 @@ class InexpressibleError(Exception):
     """The kernel has no such contract or parameter; the message says which."""
 
 
-class Inputs(dict[str, Any]):
+class Told(dict[str, Any]):
     """What a vector tells; of what it does not tell it says so."""
 
     def __missing__(self, name: str) -> Any:
         raise InexpressibleError(f"the input {name} is not given")
 
-    def __or__(self, other: dict[str, Any]) -> Inputs:  # type: ignore[override]
-        return Inputs({**self, **other})
+    def __or__(self, other: dict[str, Any]) -> Told:  # type: ignore[override]
+        return Told({**self, **other})
 
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -46,7 +47,7 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 def told(value: Any) -> Any:
     """Return numbers as ints where they are whole, whether spelt 1, 1.0, "1" or "1.0"."""
     if isinstance(value, dict):
-        return Inputs({name: told(each) for name, each in value.items()})
+        return Told({name: told(each) for name, each in value.items()})
     if isinstance(value, list):
         return [told(each) for each in value]
     if isinstance(value, str) and NUMBER.fullmatch(value.strip()):
