@@ -28,7 +28,18 @@ DIRECTIVES = {
 SANITIZE = [f"-fsanitize={SANITIZERS}", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
 # Cython's overflowcheck does not know 128-bit integers; the compiler traps signed overflow instead.
 TRAP = ["-fno-wrapv", "-fsanitize=signed-integer-overflow", "-fsanitize-undefined-trap-on-error"]
-COMPILE = ["-O1", "-g", "-UNDEBUG", *TRAP] if DEBUG else ["-O3", "-DNDEBUG"]
+# An engine is one file in which all that places an order is inline, up to the kernel's arithmetic.
+# By default gcc stops when the file has grown by two fifths, and calls what each command needs.
+INLINE = [
+    f"--param={name}"
+    for name in (
+        "inline-unit-growth=200",
+        "large-function-growth=1000",
+        "large-unit-insns=100000",
+        "max-inline-insns-single=400",
+    )
+]
+COMPILE = ["-O1", "-g", "-UNDEBUG", *TRAP] if DEBUG else ["-O3", "-DNDEBUG", *INLINE]
 if SANITIZERS:
     COMPILE = ["-O1", "-g", "-UNDEBUG", "-fno-wrapv", *SANITIZE]
 # What declares the engine's state, and how it is saved: a snapshot belongs to one layout.

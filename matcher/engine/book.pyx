@@ -13,7 +13,7 @@ from matcher.engine.handlers cimport (
     KIND_AMEND, KIND_CANCEL, KIND_PLACE, KIND_TICK, ORDER_LOTS_MAX, fill_order, refuse)
 from matcher.engine.invariants cimport check_free, check_side
 from matcher.engine.ladder cimport (
-    ladder_close, ladder_open, next_down, next_up, prefetch, unlikely)
+    inlined, ladder_close, ladder_open, next_down, next_up, prefetch, unlikely)
 from matcher.engine.matching cimport execute
 from matcher.engine.memory cimport release, reserve
 from matcher.engine.store cimport (
@@ -139,12 +139,12 @@ cdef inline void dispatch(CoreC* c, MarketC* m, const CommandC* p) noexcept nogi
         pass_time(c, m)
 
 
-cdef inline void look_far(CoreC* c, const CommandC* p) noexcept nogil:
+cdef inline inlined look_far(CoreC* c, const CommandC* p) noexcept nogil:
     """Fetch what a command of the near future reads first."""
     prefetch(&c.orders[p.order_id & (((<uint64_t> 1) << SLOT_BITS) - 1)])
 
 
-cdef inline void look_near(CoreC* c, MarketC* m, const CommandC* p) noexcept nogil:
+cdef inline inlined look_near(CoreC* c, MarketC* m, const CommandC* p) noexcept nogil:
     """Fetch what it reads next: the level, and a cancelled order's neighbours."""
     cdef uint32_t slot = <uint32_t> (p.order_id & (((<uint64_t> 1) << SLOT_BITS) - 1))
     if unlikely(slot >= c.order_top):

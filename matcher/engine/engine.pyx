@@ -246,13 +246,13 @@ cdef class Engine:
                     if k + LOOK_FAR < count:
                         look_far(&self.c, &command[k + LOOK_FAR])
                         look_near(&self.c, &command[k + LOOK_NEAR])
-                    if command[k].kind >= KIND_EXTENSION and is_request(command[k].kind):
-                        k += dispatch_request(&self.c, &command[k])
-                    elif command[k].kind >= KIND_AUTO_TOP_UP:
-                        dispatch_standing(&self.c, &command[k])
-                        k += 1
-                    else:
+                    if command[k].kind < KIND_EXTENSION:
                         dispatch(&self.c, &command[k])
+                        k += 1
+                    elif is_request(command[k].kind):
+                        k += dispatch_request(&self.c, &command[k])
+                    else:
+                        dispatch_standing(&self.c, &command[k])
                         k += 1
         finally:
             PyBuffer_Release(&view)
@@ -538,16 +538,16 @@ cdef int check_records(const CommandC* command, Py_ssize_t count) except -1:
     cdef Py_ssize_t k = 0
     cdef Py_ssize_t step
     while k < count:
-        if command[k].kind == KIND_GROUP:
+        step = 1
+        if KIND_DEPOSIT <= command[k].kind <= KIND_SETTLEMENT_REJECTED:
+            pass
+        elif command[k].kind == KIND_GROUP:
             step = group_span(&command[k], count - k)
         elif is_request(command[k].kind):
             step = span(&command[k], count - k)
-        else:
-            step = 1
-            if not KIND_DEPOSIT <= command[k].kind <= KIND_SETTLEMENT_REJECTED and (
-                    command[k].kind != KIND_AUTO_TOP_UP):
-                raise ValueError(
-                    f"command {k}: kind {command[k].kind} does not exist; none was applied")
+        elif command[k].kind != KIND_AUTO_TOP_UP:
+            raise ValueError(
+                f"command {k}: kind {command[k].kind} does not exist; none was applied")
         if step == 0:
             raise ValueError(
                 f"command {k}: a group or extension is not well-formed; none was applied")

@@ -6,7 +6,8 @@ from margin_core.fixed_point cimport ppm_up
 from margin_core.requirement cimport initial, notional_of
 from margin_core.transitions cimport take_out, top_up
 from margin_core.types cimport FillC, VERDICT_OK
-from matcher.engine.ladder cimport link_order, prefetch, unlikely
+from matcher.engine.ladder cimport (
+    cold, cold_int, inlined, link_order, prefetch, unlikely)
 from matcher.engine.limits cimport is_beyond_band
 from matcher.engine.liquidating cimport cancel_bucket
 from matcher.engine.after cimport reducible
@@ -26,7 +27,7 @@ from matcher.engine.store cimport (
     free_order, market_with, new_order, nonce_used, now_s, reservation_with, touch_bucket,
     use_nonce)
 from matcher.engine.types cimport (
-    BucketC, CommandC, CoreC, EventC, MARKETS_MAX, MarketC, ORDER_PENDING, OrderC, POST_ONLY,
+    BucketC, CommandC, CoreC, EventC, MarketC, ORDER_PENDING, OrderC, POST_ONLY,
     REDUCE_ONLY, SLOT_BITS, STATE_DELISTING, STATE_HALTED, STATE_OPEN, TAGGED,
     TRIGGER_ABOVE, TRIGGER_BELOW)
 
@@ -68,7 +69,7 @@ cdef inline MarketC* market_of(CoreC* c, const CommandC* command) noexcept nogil
     return c.markets[slot - 1] if slot else NULL
 
 
-cdef inline void refuse(
+cdef inline cold refuse(
     CoreC* c, MarketC* m, uint8_t kind, const CommandC* command, int reason
 ) noexcept nogil:
     cdef EventC* event = emit(c, kind, m)
@@ -79,7 +80,7 @@ cdef inline void refuse(
     event.order_id_2 = command.nonce
 
 
-cdef inline int check_form(CoreC* c, MarketC* m, const CommandC* p) noexcept nogil:
+cdef inline cold_int check_form(CoreC* c, MarketC* m, const CommandC* p) noexcept nogil:
     """Reasons 1 to 13 of an order, in their order."""
     if m == NULL:
         return MARKET_UNKNOWN
@@ -102,6 +103,14 @@ cdef inline int check_form(CoreC* c, MarketC* m, const CommandC* p) noexcept nog
             p.flags & POST_ONLY and p.time_in_force):
         return TIME_IN_FORCE
     return 0
+
+
+cdef inline bint is_plain(const CoreC* c, const MarketC* m, const CommandC* p) noexcept nogil:
+    """`check_form` has nothing against an order without flags and trigger, its nonce aside."""
+    return m != NULL and m.state == STATE_OPEN and not p.flags and not p.trigger_kind and (
+        p.account - 1 < c.account_count - 1 and p.price - 1 < m.ticks_max) and (
+        p.side <= 1 and p.time_in_force <= 2 and p.expiry_s > now_s(c)) and (
+        p.qty - 1 < ORDER_LOTS_MAX and <int64_t> p.qty <= m.spec.position_lots_max)
 
 
 cdef inline int64_t required_margin(MarketC* m, const CommandC* p, int64_t lots) noexcept nogil:
@@ -198,11 +207,15 @@ cdef inline void accept(
 
 cdef inline void place(CoreC* c, const CommandC* p) noexcept nogil:
     cdef MarketC* m = market_of(c, p)
-    cdef int reason = check_form(c, m, p)
+    cdef int reason = 0
     cdef uint32_t bucket = 0
     cdef uint32_t slot
     cdef int64_t reserved = 0
     cdef BucketC* b
+    if not is_plain(c, m, p):
+        reason = check_form(c, m, p)
+    elif nonce_used(c, p.account, p.nonce):
+        reason = NONCE_USED
     if reason == 0:
         # Bucket 0 stays empty: an account without a bucket is judged on it.
         b = &c.buckets[bucket_at(c, p.account, m)]
@@ -413,7 +426,7 @@ cdef inline void set_price(CoreC* c, const CommandC* p) noexcept nogil:
         update_price(c, m, p.price, time_ms)
 
 
-cdef inline void expire(CoreC* c) noexcept nogil:
+cdef inline cold expire(CoreC* c) noexcept nogil:
     """TIF-1: end what is due, before the command acts; what is above the limit waits."""
     cdef uint32_t _k
     cdef uint32_t slot
@@ -469,7 +482,7 @@ cdef inline void freeze(CoreC* c, const CommandC* p) noexcept nogil:
     event.amount = p.order_id != 0
 
 
-cdef inline void look_far(CoreC* c, const CommandC* p) noexcept nogil:
+cdef inline inlined look_far(CoreC* c, const CommandC* p) noexcept nogil:
     """Fetch what a command of the near future reads first: its account and its order.
 
     Neither this nor `look_near` asks what kind of command it is: a wrong guess would cost more
@@ -479,13 +492,12 @@ cdef inline void look_far(CoreC* c, const CommandC* p) noexcept nogil:
     prefetch(&c.orders[p.order_id & (((<uint64_t> 1) << SLOT_BITS) - 1)])
 
 
-cdef inline void look_near(CoreC* c, const CommandC* p) noexcept nogil:
+cdef inline inlined look_near(CoreC* c, const CommandC* p) noexcept nogil:
     """Fetch what it reads next: bucket and level, and a cancelled order's neighbours."""
     cdef uint32_t slot = <uint32_t> (p.order_id & (((<uint64_t> 1) << SLOT_BITS) - 1))
-    cdef MarketC* m = c.markets[(c.market_slot_of[p.market_id] - 1) & (MARKETS_MAX - 1)]
-    cdef MarketC* first = c.markets[0]
+    cdef uint8_t listed = c.market_slot_of[p.market_id]
+    cdef MarketC* m = c.markets[listed - (listed > 0)]   # a cancel need not name its market
     cdef BucketC* b
-    m = first if m == NULL else m     # a cancel need not name its market
     if unlikely(m == NULL or slot >= c.order_top or p.account >= c.account_count):
         return
     b = &c.buckets[bucket_at(c, p.account, m)]
@@ -514,7 +526,7 @@ cdef inline void settle_command(CoreC* c) noexcept nogil:
         fire_all_on_last(c)
 
 
-cdef inline void act_rarely(CoreC* c, const CommandC* p) noexcept nogil:
+cdef inline cold act_rarely(CoreC* c, const CommandC* p) noexcept nogil:
     """Apply a command that neither places nor cancels one order."""
     if p.kind == KIND_CANCEL_ALL:
         cancel_all(c, p)

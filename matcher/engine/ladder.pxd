@@ -17,11 +17,17 @@ cdef extern from *:
     #endif
         return mask;
     }
-    #define BH_COLD __attribute__((cold)) void
+    #define BH_COLD __attribute__((cold, noinline)) void
+    #define BH_COLD_INT __attribute__((cold, noinline)) int
+    #define BH_INLINED __attribute__((always_inline)) void
     """
     # All ones or 0, to be applied without a branch: the side of an order cannot be predicted.
     uint32_t flip_of "bh_flip_of"(uint32_t is_flipped) noexcept nogil
     ctypedef void cold "BH_COLD"         # a rare case: out of line, so that the common one is short
+    ctypedef int cold_int "BH_COLD_INT"
+    # In line wherever it is called. What only prefetches needs it: gcc takes such a function for
+    # one without effect and drops its calls.
+    ctypedef void inlined "BH_INLINED"
     uint32_t lowest "bh_lowest"(uint64_t word) noexcept nogil
     uint32_t highest "bh_highest"(uint64_t word) noexcept nogil
     bint unlikely "bh_unlikely"(bint condition) noexcept nogil

@@ -4,7 +4,8 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
 from margin_core.transitions cimport fill, open_part, slice_of, start_fill
 from margin_core.types cimport FillC, LINEAR_PERPETUAL, PositionC, VERDICT_OK
-from matcher.engine.ladder cimport clear_level, cold, flip_of, next_down, next_up, unlikely
+from matcher.engine.ladder cimport (
+    clear_level, cold, cold_int, flip_of, next_down, next_up, prefetch, unlikely)
 from matcher.engine.after cimport cut_order, finish, reducible, reducible_lots
 from matcher.engine.limits cimport lots_within, protect
 from matcher.engine.special cimport filled_of, mark_after, shown_of
@@ -98,7 +99,7 @@ cdef inline void trim_later(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogi
         mark_after(c, bucket, AFTER_TRIM)
 
 
-cdef inline void trim_all(CoreC* c) noexcept nogil:
+cdef inline cold trim_all(CoreC* c) noexcept nogil:
     """What waits for the end of the fills: `finish` of every bucket that they touched."""
     cdef uint32_t k = 0
     while k < c.trim_count:
@@ -191,7 +192,7 @@ cdef inline EventC* emit_fill(
     return event
 
 
-cdef inline bint meet_own(
+cdef inline cold_int meet_own(
     CoreC* c, MarketC* m, uint32_t slot, uint32_t maker_slot
 ) noexcept nogil:
     """STP-1: what the incoming order asks for when it meets its own account; false: it ends."""
@@ -254,6 +255,7 @@ cdef inline uint8_t sweep(CoreC* c, MarketC* m, uint32_t slot, int side) noexcep
     cdef EventC* event
     while taker.remaining and reaches(side, taker.price, opposite.best):
         maker_slot = opposite.levels[opposite.best].head
+        prefetch(&c.orders[c.orders[maker_slot].next])
         lots = maker_lots(c, m, maker_slot, account if WITH_MARGIN or account else NOBODY)
         if unlikely(lots <= 0):
             if lots < 0 and not meet_own(c, m, slot, maker_slot):
@@ -280,6 +282,7 @@ cdef inline uint8_t sweep(CoreC* c, MarketC* m, uint32_t slot, int side) noexcep
                                   taken_slice, &taken)
             if unlikely(verdict != VERDICT_OK):
                 return <uint8_t> verdict
+            prefetch(&c.buckets[c.orders[c.orders[maker_slot].next].bucket])
         event = emit_fill(c, m, FILL, maker_slot, lots, made.fee if WITH_MARGIN else 0)
         event.account_2 = account
         event.order_id_2 = taker.id
@@ -464,7 +467,7 @@ cdef inline void slide(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
     event.remaining = order.remaining
 
 
-cdef inline uint8_t enter(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
+cdef inline cold_int enter(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
     """What an order must meet before its first fill; the reason why it ends, 0 none."""
     cdef OrderC* order = &c.orders[slot]
     if WITH_MARGIN and order.flags & SPECIAL:
@@ -488,7 +491,7 @@ cdef inline void execute(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
     if WITH_MARGIN and order.time_in_force != TIF_GTC:
         protect(m, order)
     if order.time_in_force == TIF_FOK or order.flags & (POST_ONLY | SPECIAL):
-        reason = enter(c, m, slot)
+        reason = <uint8_t> enter(c, m, slot)
     if WITH_MARGIN and unlikely(m.state == STATE_AUCTION):
         reason = 0
     elif reason == 0 and takes(order.side, order.price, m.sides[1 - order.side].best):

@@ -1,7 +1,7 @@
 """Orders that wait for a price: trails, firing on the mark and on the last price (TRIG-*)."""
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
-from matcher.engine.ladder cimport link_order, next_down, next_up, unlink_order
+from matcher.engine.ladder cimport cold, link_order, next_down, next_up, unlink_order
 from matcher.engine.limits cimport is_beyond_band
 from matcher.engine.matching cimport execute
 from matcher.engine.special cimport trigger_side
@@ -114,7 +114,7 @@ cdef inline void fire_on_last(CoreC* c, MarketC* m) noexcept nogil:
         fire(c, m, slot, m.last_price)
 
 
-cdef inline void fire_all_on_last(CoreC* c) noexcept nogil:
+cdef inline cold fire_all_on_last(CoreC* c) noexcept nogil:
     """After a command: every market that has traded in it."""
     cdef uint32_t k
     for k in range(c.market_count):
