@@ -42,6 +42,8 @@ INLINE = [
 COMPILE = ["-O1", "-g", "-UNDEBUG", *TRAP] if DEBUG else ["-O3", "-DNDEBUG", *INLINE]
 if SANITIZERS:
     COMPILE = ["-O1", "-g", "-UNDEBUG", "-fno-wrapv", *SANITIZE]
+# Cython declares every function of a header inline, also those that we want out of line.
+COMPILE += ["-Wno-attributes"]
 # What declares the engine's state, and how it is saved: a snapshot belongs to one layout.
 LAYOUT_SOURCES = (
     "margin_core/types.pxd",
