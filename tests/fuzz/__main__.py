@@ -25,7 +25,7 @@ LIBRARY: Final = BUILD / "library"
 PROGRAM: Final = BUILD / "engine"
 HARNESS: Final = Path(__file__).with_name("harness.c")
 SANITIZERS: Final = "address,undefined"
-INPUT_BYTES_MAX: Final = 1 + 120 * 16
+INPUT_BYTES_MAX: Final = 1 + 96 * 32
 NO_COMPILER: Final = (
     "fuzz: clang with libFuzzer is needed. Install it (Debian 12: clang-14 libclang-rt-14-dev) or "
     "name it by CLANG"

@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from tests.fuzz.target import GENE_BYTES, PRELUDE
+from tests.fuzz.target import PRELUDE, RICH_BYTES, rich_commands_of
 
 COUNT: Final = 64
 
@@ -16,8 +16,10 @@ def seeds() -> list[bytes]:
     rng = Random(1)
     found = [b"", bytes([0]) + PRELUDE, bytes([1]) + PRELUDE]
     for k in range(COUNT):
-        genes = rng.choice((4, 16, 64, 120))
-        found.append(bytes([k % 8]) + rng.randbytes(genes * GENE_BYTES))
+        genes = rng.randbytes(rng.choice((4, 16, 48, 96)) * RICH_BYTES)
+        found.append(bytes([k % 8]) + genes)
+        if k % 8 == 0:  # the decoder begins with what is well-formed
+            found.append(b"\0" + b"".join(rich_commands_of(genes[: 24 * RICH_BYTES])))
     return found
 
 

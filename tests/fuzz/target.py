@@ -1,7 +1,8 @@
 """What is fuzzed: bytes become commands, the engine applies them, invariants and snapshots hold.
 
 The first byte chooses how the rest is read: as records for the decoder, as records of kinds that
-exist, or as genes of 16 bytes, each a command that is mostly valid. An exception other than the
+exist, as genes of 16 bytes, each a command that is mostly valid, or as genes of 32 bytes, whose
+second half gives orders instructions and collects requests in groups. An exception other than the
 decoder's own is a finding; so is whatever the sanitizers see.
 """
 
@@ -18,8 +19,15 @@ instrumented.use()
 
 from margin_core import MarketSpec, Tier  # noqa: E402
 from matcher.engine.book import Book  # noqa: E402
-from matcher.engine.commands import COMMAND_BYTES, Command, CommandKind  # noqa: E402
+from matcher.engine.commands import (  # noqa: E402
+    COMMAND_BYTES,
+    GROUP_ITEMS_MAX,
+    Command,
+    CommandKind,
+    extension,
+)
 from matcher.engine.engine import Engine  # noqa: E402
+from matcher.engine.instructions import FLAG_ATTACHED, FLAG_ON_LAST, FLAG_SLIDES, Instructions  # noqa: E402
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -28,7 +36,10 @@ START_NS: Final = 1_700_000_000 * NS
 ACCOUNTS: Final = 6
 ORDERS: Final = 48
 GENE_BYTES: Final = 16
-SLICE: Final = 24  # commands between two walks over the invariants
+RICH_BYTES: Final = 32
+RICH_MODES: Final = frozenset({4, 5, 6})
+SNAPSHOT_MODES: Final = frozenset({2, 4})
+SLICE: Final = 24  # requests between two walks over the invariants
 RECORD: Final = np.dtype({
     "names": [
         "kind", "side", "tif", "flags", "market", "trigger", "account", "price", "time_ns",
@@ -50,9 +61,10 @@ def table(*weighted: tuple[int, object], dtype: str = "i8") -> npt.NDArray[np.in
 
 _RARE = {
     CommandKind.PLACE: 110, CommandKind.PRICE: 40, CommandKind.CANCEL: 24, CommandKind.TICK: 10,
-    CommandKind.MOVE_COLLATERAL: 12, CommandKind.WITHDRAW: 6,
+    CommandKind.MOVE_COLLATERAL: 12, CommandKind.WITHDRAW: 6, CommandKind.AMEND: 8,
+    CommandKind.REPLACE: 10, CommandKind.SET_MARKET_STATE: 8,
 }  # fmt: skip
-# These go before other records; what is not well-formed is refused, which mode 0 tries.
+# These go before other records; rich genes make them well-formed, and mode 0 otherwise.
 _HEADS = {CommandKind.EXTENSION, CommandKind.GROUP}
 KINDS: Final = table(
     *((_RARE.get(kind, 4), int(kind)) for kind in CommandKind if kind not in _HEADS)
@@ -73,7 +85,40 @@ AMOUNT: Final = table((8, 0), (4, 1), (2, -1), (2, 2**60), (2, 2**60 + 1), (2, -
                       (1, 2**63 - 1), (1, -(2**63)), *((4, 10**k // 3) for k in range(1, 8)),
                       *((3, -(10**k) // 3) for k in range(1, 8)))  # fmt: skip
 STEP_NS: Final = table((120, 0), (40, 1), (40, NS // 10), (40, NS), (12, 20 * NS), (4, 10**13))
+# Rich genes are tamed but for one in sixteen: every field is then in its range, prices are near the
+# mark, orders live long, margins suffice; so that orders rest and trade.
+WILD_GENE: Final = 29
+WILD_BELOW: Final = 16
+TAME: Final = {
+    1: (0, 240),
+    2: (0, 240),
+    3: (0, 236),
+    4: (131, 125),
+    5: (0, 160),
+    6: (0, 236),
+    7: (0, 240),
+    8: (0, 210),
+    9: (0, 248),
+    11: (60, 190),
+    12: (0, 200),
+    14: (0, 200),
+}
+TAME_FIRST: Final = np.array([TAME.get(k, (0, 256))[0] for k in range(GENE_BYTES)])
+TAME_SPAN: Final = np.array([TAME.get(k, (0, 256))[1] for k in range(GENE_BYTES)])
+CHOICES: Final = {
+    CommandKind.SET_MARKET_STATE: table((170, 1), (8, 2), (8, 3), (10, 4), (8, 5), (70, 6), (6, 7)),
+    CommandKind.SETTLEMENT_REJECTED: table((60, 1), (196, 0)),
+}
+WORD_FLAGS: Final = table((120, 0), (40, 1), (40, 2), (30, 4), (20, 3), (6, 8))
+PLAIN_BELOW: Final = 90
+GROUPABLE: Final = frozenset(
+    {CommandKind.PLACE, CommandKind.CANCEL, CommandKind.AMEND, CommandKind.REPLACE}
+)
 LIFE_S: Final = table((4, 0), (10, 1), (10, 5), (20, 60), (212, 10**6))
+LIMITS: Final[dict[int, dict[str, int]]] = {
+    1: {},
+    9: {"order_band_ppm": 100_000, "open_interest_lots_max": 150, "grace_s": 2},
+}
 FEES: Final = ((0, 500), (200, 3_000))
 AMEND: Final = 15
 BOOK_KINDS: Final = table(
@@ -91,6 +136,7 @@ def spec_of(market_id: int, fees: tuple[int, int]) -> MarketSpec:
         market_id=market_id, quote_per_tick_lot=1, price_ticks_max=3_000, position_lots_max=400,
         fee_maker_ppm=fees[0], fee_taker_ppm=fees[1], mark_band_ppm=200_000,
         funding_cap_ppm=20_000, funding_interval_s=3, index_age_max_ms=10_000, tiers=tiers,
+        **LIMITS[market_id],
     )  # fmt: skip
 
 
@@ -107,7 +153,7 @@ def fresh() -> Engine:
 
 def _prelude() -> bytes:
     records = [
-        Command(CommandKind.DEPOSIT, account=k, nonce=k, amount_quote=10**4 * k, time_ns=START_NS)
+        Command(CommandKind.DEPOSIT, account=k, nonce=k, amount_quote=10**5 * k, time_ns=START_NS)
         for k in range(1, ACCOUNTS + 1)
     ]
     records += [
@@ -169,11 +215,108 @@ def commands_of(data: bytes) -> bytes:
     return records.tobytes()
 
 
+def word_of(g: Bytes, record: npt.NDArray[np.void]) -> bytes:
+    """Return the instruction word that sixteen bytes stand for: all but some fit the order."""
+    if g[0] >= 250:
+        return g.tobytes() * 2
+    names = ("flags", "tif", "qty", "nonce")
+    flags, tif, qty, nonce = (int(record[name][0]) for name in names)
+    fits = [bool(flags & 1), bool(flags & 2), tif == 0, tif < 2 and not flags & 1]
+    slides, attached, shows, waits = (ok or g[0] >= 240 for ok in fits)
+    parts = [min(lots, 2**32 - 1) for lots in (0, 0, 0, 1, 2, 3, qty, qty + (g[0] >= 240))]
+    allowed = FLAG_ON_LAST | FLAG_SLIDES * slides | FLAG_ATTACHED * attached | 8
+    return Instructions(
+        self_trade=int(g[1]) & 3,
+        flags=int(WORD_FLAGS[g[2]]) & allowed,
+        display_lots=parts[g[3] & 7] * shows,
+        min_lots=parts[g[4] & 7] * waits if g[4] < 80 else 0,
+        trailing_ticks=int(g[5]) & 63 if g[6] < 40 else 0,
+        oco_nonce=nonce + (1 if nonce & 1 else -1) if g[8] < 50 else 0,
+    ).pack()
+
+
+def name_older(records: npt.NDArray[np.void], at: int, g: Bytes) -> int:
+    """Let a request name an earlier order by its nonce; return the nonce, 0 without one."""
+    older = np.flatnonzero(records["kind"][:at] == CommandKind.PLACE)[::-1][g[10] & 15 :]
+    if not len(older) or g[12] >= 220:
+        return 0
+    for name in ("account", "market", "side"):
+        records[name][at] = records[name][older[0]]
+    records["order_id"][at] = 0
+    return int(records["nonce"][older[0]])
+
+
+def request_of(records: npt.NDArray[np.void], at: int, g: Bytes) -> bytes:
+    """Return the record, behind an extension when its kind takes one and the gene wants it."""
+    record = records[at : at + 1]
+    old_nonce = 0
+    if record["kind"][0] in (CommandKind.CANCEL, CommandKind.AMEND, CommandKind.REPLACE):
+        old_nonce = name_older(records, at, g)
+    if record["kind"][0] in (CommandKind.CANCEL, CommandKind.AMEND) and old_nonce:
+        record["nonce"] = old_nonce
+    kind, qty = int(record["kind"][0]), int(record["qty"][0])
+    if kind not in (CommandKind.PLACE, CommandKind.REPLACE) or g[0] < PLAIN_BELOW:
+        return record.tobytes()
+    if g[8] < 50 and at & 1:  # the sibling of the one before
+        records[["account", "market"]][at] = records[["account", "market"]][at - 1]
+    payload = word_of(g, record)
+    trails = int.from_bytes(payload[10:14], "big") > 0 or payload[1] & FLAG_ON_LAST
+    if trails and g[9] < 240:
+        record["trigger"] = 3 + (g[9] & 1)
+    if kind == CommandKind.REPLACE:
+        left = (0, 0, 0, qty)[g[11] & 3]
+        payload += old_nonce.to_bytes(8, "little") + left.to_bytes(4, "little")
+    return extension(payload) + record.tobytes()
+
+
+def rich_commands_of(data: bytes) -> list[bytes]:
+    """Return whole requests: the plain genes' records with extensions, some of them in groups."""
+    genes = np.frombuffer(data, np.uint8, len(data) // RICH_BYTES * RICH_BYTES)
+    genes = genes.reshape(-1, RICH_BYTES)
+    is_tame = genes[:, WILD_GENE] >= WILD_BELOW
+    first = genes[:, :GENE_BYTES].astype(np.int64)
+    first[is_tame] = TAME_FIRST + first[is_tame] % TAME_SPAN
+    plain = first.astype(np.uint8).tobytes()
+    records = np.frombuffer(commands_of(plain), RECORD).copy()
+    for kind, choice in CHOICES.items():
+        chosen = is_tame & (records["kind"] == kind)
+        records["order_id"][chosen] = choice[genes[chosen, 15]]
+    found: list[bytes] = []
+    items: list[bytes] = []
+    wanted = 0
+    for at, g in enumerate(genes[:, GENE_BYTES:]):
+        if wanted == 0 and g[15] < 24:
+            wanted = 1 + g[14] % GROUP_ITEMS_MAX if g[15] < 4 else 1 + (g[14] & 3)
+        request = request_of(records, at, g)
+        if wanted and records["kind"][at] in GROUPABLE:
+            items.append(request)
+            wanted -= 1
+            if wanted == 0:
+                found.append(grouped(items, int(records["time_ns"][at])))
+                items = []
+        else:
+            found.append(request)
+    return found
+
+
+def grouped(items: list[bytes], time_ns: int) -> bytes:
+    """Return a group of requests."""
+    body = b"".join(items)
+    head = Command(CommandKind.GROUP, time_ns=time_ns, qty_lots=len(body) // COMMAND_BYTES)
+    return head.pack() + body
+
+
 def known_kinds(data: bytes) -> bytes:
     """Return whole records with kinds that exist; everything else is as it came."""
     records = np.frombuffer(data, RECORD, len(data) // COMMAND_BYTES).copy()
     records["kind"] = KINDS[records["kind"]]
     return records.tobytes()
+
+
+def whole_records(mode: int, body: bytes) -> list[bytes]:
+    """Return the records of genes, or in mode 1 the body with kinds that exist, one by one."""
+    records = known_kinds(body) if mode == 1 else commands_of(body)
+    return [records[k : k + COMMAND_BYTES] for k in range(0, len(records), COMMAND_BYTES)]
 
 
 def run_book(body: bytes) -> None:
@@ -206,12 +349,12 @@ def run(data: bytes) -> None:
                 raise
         engine.check_invariants()
         return
-    records = known_kinds(body) if mode == 1 else commands_of(body)
-    step = SLICE * COMMAND_BYTES
-    for begin in range(0, len(records), step):
-        engine.apply(records[begin : begin + step])
+    requests = rich_commands_of(body) if mode in RICH_MODES else whole_records(mode, body)
+    for begin in range(0, len(requests), SLICE):
+        engine.apply(b"".join(requests[begin : begin + SLICE]))
         engine.check_invariants()
-    if mode == 2:
+    if mode in SNAPSHOT_MODES:
+        records = b"".join(requests)
         restored = Engine.restore(b"".join(engine.snapshot()))
         restored.check_invariants()
         if restored.state_hash() != engine.state_hash():
