@@ -8,6 +8,7 @@ TIF-1, POST-1, MIN-1, ICE-1, STP-1, OCO-1, ATT-1, AMD-1, REP-1, TRIG-2, TRIG-3, 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from matcher.engine.views import Position
 from tests.unit.engine.venue import BUY, FOK, GTC, IOC, POST_ONLY, REDUCE_ONLY, SELL, Venue, spec_of
 
 STORIES = sorted(Path(__file__).parent.glob("*.scenario"))
+DOCUMENT = Path(__file__).parents[2] / "matcher/ORDERS.md"
+EXAMPLE = re.compile(r"^```story\n(.*?)\n```$", re.MULTILINE | re.DOTALL)
 ARROW = " -> "
 SIDES = {"buy": BUY, "sell": SELL}
 IN_FORCE = {"gtc": GTC, "ioc": IOC, "fok": FOK}
@@ -214,21 +217,40 @@ def held(p: Position | None) -> str:
     return f"{p.position_lots} for {p.entry_value_quote} with {p.collateral_quote}"
 
 
-@pytest.mark.parametrize("path", STORIES, ids=lambda path: path.stem)
-def test_story(path: Path) -> None:
-    """MATCH-1, TRIG-1, LIQ-2, LIQ-3, LIQ-4: the engine says what the story says."""
+def retold(lines: list[str]) -> list[str]:
+    """Return the lines of a story with what the engine says."""
     story, told = Story(), []
-    lines = path.read_text().splitlines()
     for line in lines:
         if not line or line.startswith("#"):
             told.append(line)
             continue
         command = line.partition(ARROW.rstrip())[0].rstrip()
         told.append(f"{command:<58}{ARROW}{story.tell(command)}")
+    return told
+
+
+@pytest.mark.parametrize("path", STORIES, ids=lambda path: path.stem)
+def test_story(path: Path) -> None:
+    """MATCH-1, TRIG-1, LIQ-2, LIQ-3, LIQ-4: the engine says what the story says."""
+    lines = path.read_text().splitlines()
+    told = retold(lines)
     if os.environ.get("BULKHEAD_UPDATE") == "1":
         path.write_text("\n".join(told) + "\n")
     assert [line.split() for line in told] == [line.split() for line in lines]
     assert lines[0].startswith("# ")
+
+
+def test_the_examples_of_the_document_are_stories() -> None:
+    """OCO-1, ATT-1, POST-1, REP-1, AMD-1, TRIG-3: what ORDERS.md shows is what happens."""
+    page = DOCUMENT.read_text()
+    blocks = EXAMPLE.findall(page)
+    assert len(blocks) == 3
+    told = EXAMPLE.sub(
+        lambda found: found[0].replace(found[1], "\n".join(retold(found[1].splitlines()))), page
+    )
+    if os.environ.get("BULKHEAD_UPDATE") == "1":
+        DOCUMENT.write_text(told)
+    assert told.split() == page.split()
 
 
 def test_there_are_stories() -> None:
