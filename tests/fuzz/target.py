@@ -8,7 +8,7 @@ decoder's own is a finding; so is whatever the sanitizers see.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -115,7 +115,7 @@ GROUPABLE: Final = frozenset(
     {CommandKind.PLACE, CommandKind.CANCEL, CommandKind.AMEND, CommandKind.REPLACE}
 )
 LIFE_S: Final = table((4, 0), (10, 1), (10, 5), (20, 60), (212, 10**6))
-LIMITS: Final[dict[int, dict[str, int]]] = {
+LIMITS: Final[dict[int, dict[str, Any]]] = {
     1: {},
     9: {"order_band_ppm": 100_000, "open_interest_lots_max": 150, "grace_s": 2},
 }

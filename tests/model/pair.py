@@ -10,6 +10,7 @@ from matcher.engine.engine import Engine
 from matcher.engine.events import Event, EventKind, unpack
 from matcher.engine.reject_reason import RejectReason
 from tests.model.exchange import Exchange
+from tests.model.features import features_of
 from tests.model.floor import Seen
 from tests.model.margin import Bucket
 
@@ -36,7 +37,10 @@ class Pair:
         self.specs = specs
         self.last_id = 0
         self.sent: list[bytes] = []  # every buffer of records that the engine got
-        self.seen: Counter[str] = Counter()
+        self.seen: Counter[str] = Counter()  # events with their reasons; features of orders
+        self.asked: dict[
+            tuple[int, int], list[str]
+        ] = {}  # of accepted orders, by account and nonce
         for spec in specs:
             self.engine.list_market(spec, START_NS)
             self.model.list_market(spec)
@@ -65,7 +69,7 @@ class Pair:
 
     def apply(self, command: Command) -> list[Seen]:
         found = self.feed(command.records())
-        return self.judge(command, found, self.model.apply(command))
+        return self.judge([command], found, self.model.apply(command))
 
     def feed(self, records: bytes) -> list[Seen]:
         self.sent.append(records)
@@ -73,13 +77,15 @@ class Pair:
 
     def apply_group(self, commands: list[Command], time_ns: int) -> list[Seen]:
         found = self.feed(group(commands, time_ns))
-        return self.judge(commands[0], found, self.model.apply_group(commands, time_ns))
+        is_refused = any(e.reason == "GROUP_REJECTED" for e in found)
+        self.seen["GROUP refused" if is_refused else "GROUP admitted"] += 1
+        return self.judge(commands, found, self.model.apply_group(commands, time_ns))
 
-    def judge(self, command: Command, found: list[Seen], expected: list[Seen]) -> list[Seen]:
-        assert found == expected, command
+    def judge(self, commands: list[Command], found: list[Seen], expected: list[Seen]) -> list[Seen]:
+        assert found == expected, commands
         self.engine.check_invariants()
-        self.compare(command)
-        self.seen.update(f"{e.kind} {e.reason}" for e in found)
+        self.compare(commands[0])
+        self.count(commands, found)
         return found
 
     def announce(self, spec: MarketSpec, effective_time_s: int, time_ns: int) -> None:
@@ -89,6 +95,19 @@ class Pair:
         assert found == self.model.announce(spec, effective_time_s, time_ns)
         self.engine.check_invariants()
         self.seen.update(f"{e.kind} {e.reason}" for e in found)
+
+    def count(self, commands: list[Command], found: list[Seen]) -> None:
+        """Count what happened, and to orders that ask for what."""
+        orders = {(c.account, c.nonce): c for c in commands}
+        for e in found:
+            self.seen[f"{e.kind} {e.reason}"] += 1
+            if e.kind == "ORDER_ACCEPTED":
+                self.asked[e.account, e.nonce] = features_of(orders[e.account, e.nonce])
+                self.seen.update(f"accepted {name}" for name in self.asked[e.account, e.nonce])
+            if e.kind in FILLS:
+                makes, takes = (e.account, e.nonce), (e.account_2, e.nonce_2)
+                self.seen.update(f"makes {name}" for name in self.asked[makes])
+                self.seen.update(f"takes {name}" for name in self.asked.get(takes, ()))
 
     def compare(self, command: Command) -> None:
         engine, model = self.engine, self.model

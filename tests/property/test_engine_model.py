@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -11,13 +12,43 @@ import pytest
 
 from margin_core import MarketSpec, Tier
 from matcher.engine.commands import NEVER_S, SIDE_ANY, Command, CommandKind, MarketState
+from matcher.engine.events import EventKind
 from matcher.engine.instructions import Instructions
+from tests.model.features import ORDER_FEATURES
 from tests.model.pair import NS, START_NS, Pair
 
-COMMANDS = int(os.environ.get("BULKHEAD_SOAK_COMMANDS", "700"))  # of one stream
+COMMANDS = int(os.environ.get("BULKHEAD_SOAK_COMMANDS", "1000"))  # of one stream
 STREAMS = int(os.environ.get("BULKHEAD_SOAK_STREAMS", "20"))
 FIRST_SEED = int(os.environ.get("BULKHEAD_SOAK_SEED", "0"))
 STATES = (*MarketState, MarketState.AUCTION, MarketState.AUCTION)
+
+# What a client gets wrong.
+SPOILED: tuple[dict[str, int], ...] = (
+    {"qty_lots": 0}, {"qty_lots": 2**32 - 1}, {"price_ticks": 0}, {"price_ticks": 10**6},
+    {"side": 2}, {"time_in_force": 3}, {"flags": 4}, {"trigger_kind": 9}, {"nonce": 1},
+    {"amount_quote": -1}, {"trigger_kind": 1, "trigger_price_ticks": 0}, {"market_id": 99},
+)  # fmt: skip
+# Events that a run must have seen, each with the reasons that an order or a command can meet in it.
+REASONS = {
+    "ORDER_REJECTED":
+        "MARKET_UNKNOWN ACCOUNT_UNKNOWN MARKET_STATE EXPIRED NONCE_USED QTY_OUT_OF_RANGE "
+        "PRICE_OUT_OF_RANGE ORDER_UNKNOWN SIDE_MISMATCH TIME_IN_FORCE POST_ONLY_WOULD_TAKE "
+        "REDUCE_ONLY INSUFFICIENT_FREE_COLLATERAL INSUFFICIENT_MARGIN AMOUNT_OUT_OF_RANGE "
+        "PRICE_BAND FROZEN CAPACITY UNFILLED_MISMATCH GROUP_REJECTED INSTRUCTIONS_INVALID",
+    "ORDER_CANCELED":
+        "MARKET_STATE EXPIRED SELF_TRADE POST_ONLY_WOULD_TAKE FOK_NOT_FILLABLE REDUCE_ONLY "
+        "INSUFFICIENT_FREE_COLLATERAL INSUFFICIENT_MARGIN POSITION_LIMIT PRICE_BAND FROZEN "
+        "MIN_QTY_NOT_MET OPEN_INTEREST_LIMIT USER_CANCELED IMMEDIATE_REMAINDER LIQUIDATION "
+        "REPLACED SIBLING_ENDED POSITION_CLOSED",
+    "COMMAND_REJECTED":
+        "MARKET_UNKNOWN ORDER_UNKNOWN QTY_OUT_OF_RANGE PRICE_STALE NO_POSITION FROZEN "
+        "INSUFFICIENT_FREE_COLLATERAL INSUFFICIENT_MARGIN AMOUNT_OUT_OF_RANGE GROUP_REJECTED",
+    "ORDER_AMENDED": "NONE REDUCE_ONLY SELF_TRADE",
+    "GROUP": "admitted refused",
+}  # fmt: skip
+SEEN = {f"{kind} {reason}" for kind, reasons in REASONS.items() for reason in reasons.split()}
+SEEN |= {f"{kind.name} NONE" for kind in EventKind if kind.name not in REASONS}
+RUNS: dict[int, Counter[str]] = {}  # what each stream has seen
 
 
 def any_spec(rng: Random, market_id: int) -> MarketSpec:
@@ -138,6 +169,8 @@ class Stream:
         }  # fmt: skip
         if rng.random() < 0.5:
             form |= self.instructed(form)
+        if rng.random() < 0.04:
+            form |= rng.choice(SPOILED)
         return form
 
     def instructed(self, form: dict[str, Any]) -> dict[str, Any]:
@@ -341,6 +374,22 @@ def test_the_engine_is_the_model(seed: int) -> None:
     stream = Stream(seed)
     for _ in range(COMMANDS):
         stream.step()
+    RUNS[seed] = stream.pair.seen
     assert stream.pair.engine.deposits_quote() == stream.pair.model.deposits
     assert stream.pair.engine.withdrawals_quote() == stream.pair.model.withdrawals
     assert stream.pair.engine.fees_quote() == stream.pair.model.fees
+
+
+def test_every_feature_has_occurred() -> None:
+    """ORD-4, STATE-1: nothing above was equal for want of being tried.
+
+    Each thing that an order can ask for was accepted and has filled, each event came, with each
+    reason that random commands can meet.
+    """
+    if len(RUNS) < STREAMS or STREAMS * COMMANDS < 20_000:
+        pytest.skip("not all of 20,000 steps were made in this run")
+    seen = sum(RUNS.values(), Counter[str]())
+    filled = {f.partition(" ")[2] for f in seen if f.startswith(("makes ", "takes "))}
+    assert {f for f in ORDER_FEATURES if f"accepted {f}" not in seen} == set()
+    assert ORDER_FEATURES - filled == set()
+    assert {event for event in SEEN if event not in seen} == set()
