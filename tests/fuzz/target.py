@@ -120,9 +120,11 @@ LIMITS: Final[dict[int, dict[str, Any]]] = {
     9: {"order_band_ppm": 100_000, "open_interest_lots_max": 150, "grace_s": 2},
 }
 FEES: Final = ((0, 500), (200, 3_000))
-AMEND: Final = 15
 BOOK_KINDS: Final = table(
-    (140, CommandKind.PLACE), (70, CommandKind.CANCEL), (40, AMEND), (6, CommandKind.TICK)
+    (140, CommandKind.PLACE),
+    (70, CommandKind.CANCEL),
+    (40, CommandKind.AMEND),
+    (6, CommandKind.TICK),
 )
 
 

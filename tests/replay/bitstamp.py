@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from matcher.engine.events import Event
-from tests.replay.files import NoDataError, lines, matching
+from tests.replay.files import lines, show_each
 from tests.replay.mirror import Level, Mirror
 
 LOTS: Final = 10**8  # of a bitcoin
@@ -224,14 +224,7 @@ def show(name: str, one: Replay) -> str:
 
 def main() -> int:
     """Replay every raw log of the data folder and print what came of it."""
-    try:
-        paths = matching("bitstamp_*_raw.log.zst")
-    except NoDataError as exc:
-        print(f"replay: {exc}", file=sys.stderr)
-        return 1
-    for path in paths:
-        print(show(path.name, replay(path)))
-    return 0
+    return show_each("bitstamp_*_raw.log.zst", lambda path: show(path.name, replay(path)))
 
 
 if __name__ == "__main__":

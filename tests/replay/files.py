@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -41,3 +42,15 @@ def lines(path: Path) -> Iterator[str]:
         )
         for line in text:
             yield line.rstrip("\r\n")
+
+
+def show_each(pattern: str, told: Callable[[Path], str]) -> int:
+    """Print what is told of every file that matches; return 1 when there is none."""
+    try:
+        paths = matching(pattern)
+    except NoDataError as exc:
+        print(f"replay: {exc}", file=sys.stderr)
+        return 1
+    for path in paths:
+        print(told(path))
+    return 0

@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from tests.replay.files import NoDataError, lines, matching
+from tests.replay.files import lines, show_each
 from tests.replay.mirror import Level, Mirror
 
 DEPTH: Final = 10
@@ -223,14 +223,7 @@ def show(name: str, report: Report) -> str:
 
 def main() -> int:
     """Replay every LOBSTER file of the data folder and print what came of it."""
-    try:
-        paths = matching("lobster_*_message.csv.zst")
-    except NoDataError as exc:
-        print(f"replay: {exc}", file=sys.stderr)
-        return 1
-    for path in paths:
-        print(show(path.name, replay(path)))
-    return 0
+    return show_each("lobster_*_message.csv.zst", lambda path: show(path.name, replay(path)))
 
 
 if __name__ == "__main__":

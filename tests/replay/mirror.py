@@ -14,7 +14,6 @@ from matcher.engine.book import Book
 from matcher.engine.commands import TIF_GTC, TIF_IOC, Command, CommandKind
 from matcher.engine.events import Event, EventKind, unpack
 
-AMEND: Final = 15
 EXPIRY_S: Final = 2**32 - 1
 ORDER_LOTS_MAX: Final = 2**32 - 2
 FILL: Final = int(EventKind.FILL)
@@ -102,7 +101,9 @@ class Mirror:
         if lots == order.remaining_lots:
             (done,) = self._apply(CommandKind.CANCEL, order_id=order_id)
         else:
-            (done,) = self._apply(AMEND, order_id=order_id, qty_lots=order.qty_lots - lots)
+            (done,) = self._apply(
+                CommandKind.AMEND, order_id=order_id, qty_lots=order.qty_lots - lots
+            )
         if done.kind == EventKind.COMMAND_REJECTED:
             raise AssertionError((order, lots, done))
 

@@ -13,7 +13,6 @@ from matcher.engine.events import Event, EventKind, unpack
 from matcher.engine.instructions import FLAG_ON_LAST, Instructions
 from tests.unit.engine.venue import BUY, FOK, IOC, SELL, Venue, fills, outcome, story
 
-AMEND = 15
 LATER_S = 2**32 - 1
 
 
@@ -69,9 +68,11 @@ def test_a_partly_filled_order_is_amended_by_its_total() -> None:
     book = Book(2_000)
     [sell] = placed(book, SELL, 20, 1_000)
     placed(book, BUY, 12, 1_000)
-    book.apply(Command(AMEND, order_id=sell.order_id, qty_lots=15).pack())
+    book.apply(Command(CommandKind.AMEND, order_id=sell.order_id, qty_lots=15).pack())
     assert book.levels(9) == ([], [(1_000, 3)])
-    [refused] = unpack(book.apply(Command(AMEND, order_id=sell.order_id, qty_lots=12).pack()))
+    [refused] = unpack(
+        book.apply(Command(CommandKind.AMEND, order_id=sell.order_id, qty_lots=12).pack())
+    )
     assert refused.kind == EventKind.COMMAND_REJECTED, "nothing would be left"
 
 
