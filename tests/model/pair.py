@@ -16,7 +16,7 @@ from tests.model.margin import Bucket
 
 NS = 1_000_000_000
 START_NS = 1_700_000_000 * NS
-ORDER_MAX = 60  # small: CAPACITY is met
+ORDER_MAX = 60
 ORDER_EVENTS = {
     "ORDER_ACCEPTED", "ORDER_CANCELED", "ORDER_TRIGGERED", "ORDER_AMENDED", "ORDER_REPLENISHED",
     "ORDER_REPRICED",
@@ -27,13 +27,13 @@ FILLS = {"FILL", "LIQUIDATION_FILL", "FUND_FILL"}
 class Pair:
     """The engine and the model, fed alike and compared after each command."""
 
-    def __init__(self, specs: list[MarketSpec], accounts: int) -> None:
+    def __init__(self, specs: list[MarketSpec], accounts: int, order_max: int = ORDER_MAX) -> None:
         self.engine = Engine(
             account_count_max=accounts,
             position_count_max=(accounts + 1) * len(specs),
-            order_count_max=ORDER_MAX,
+            order_count_max=order_max,
         )
-        self.model = Exchange(ORDER_MAX)
+        self.model = Exchange(order_max)
         self.specs = specs
         self.last_id = 0
         self.sent: list[bytes] = []  # every buffer of records that the engine got

@@ -37,7 +37,7 @@ REASONS = {
         "PRICE_BAND FROZEN CAPACITY UNFILLED_MISMATCH GROUP_REJECTED INSTRUCTIONS_INVALID",
     "ORDER_CANCELED":
         "MARKET_STATE EXPIRED SELF_TRADE POST_ONLY_WOULD_TAKE FOK_NOT_FILLABLE REDUCE_ONLY "
-        "INSUFFICIENT_FREE_COLLATERAL INSUFFICIENT_MARGIN POSITION_LIMIT PRICE_BAND FROZEN "
+        "INSUFFICIENT_MARGIN POSITION_LIMIT PRICE_BAND FROZEN "
         "MIN_QTY_NOT_MET OPEN_INTEREST_LIMIT USER_CANCELED IMMEDIATE_REMAINDER LIQUIDATION "
         "REPLACED SIBLING_ENDED POSITION_CLOSED",
     "COMMAND_REJECTED":
@@ -96,7 +96,7 @@ class Stream:
         rng = self.rng = Random(seed)
         self.specs = [any_spec(rng, market) for market in (1, 7)[: rng.choice((1, 1, 2))]]
         self.accounts = rng.choice((4, 8))
-        self.pair = Pair(self.specs, self.accounts)
+        self.pair = Pair(self.specs, self.accounts, rng.choice((8, 60, 60)))  # CAPACITY is met
         self.time_ns = START_NS
         self.nonce = self.deposits = 0
         self.index = {spec.market_id: 1_000 for spec in self.specs}
