@@ -64,8 +64,9 @@ _RARE = {
     CommandKind.MOVE_COLLATERAL: 12, CommandKind.WITHDRAW: 6, CommandKind.AMEND: 8,
     CommandKind.REPLACE: 10, CommandKind.SET_MARKET_STATE: 8,
 }  # fmt: skip
+JOURNAL_ONLY: Final = frozenset({CommandKind.ANNOUNCE_PARAMETERS})  # no record of the engine
 # These go before other records; rich genes make them well-formed, and mode 0 otherwise.
-_HEADS = {CommandKind.EXTENSION, CommandKind.GROUP}
+_HEADS = {CommandKind.EXTENSION, CommandKind.GROUP, *JOURNAL_ONLY}
 KINDS: Final = table(
     *((_RARE.get(kind, 4), int(kind)) for kind in CommandKind if kind not in _HEADS)
 )
