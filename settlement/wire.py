@@ -110,6 +110,8 @@ def _item_from_wire(item: settlement_item_pb2.SettlementItem) -> AnyItem:
                 taker_order_id=item.fill.taker_order_id,
                 maker_order_id=item.fill.maker_order_id,
                 qty_lots=item.fill.qty_lots,
+                price_ticks=item.fill.price_ticks,
+                is_auction=item.fill.is_auction,
             )
         case "funding":
             return Funding(
@@ -180,6 +182,7 @@ def _liquidation_from_wire(item: settlement_item_pb2.SettlementItem) -> AnyItem:
                 account=item.liquidation_fill.account,
                 maker_order_id=item.liquidation_fill.maker_order_id,
                 qty_lots=item.liquidation_fill.qty_lots,
+                price_ticks=item.liquidation_fill.price_ticks,
             )
         case "takeover":
             return Takeover(
@@ -204,6 +207,7 @@ def _liquidation_from_wire(item: settlement_item_pb2.SettlementItem) -> AnyItem:
                 time_ns=time_ns,
                 maker_order_id=item.fund_fill.maker_order_id,
                 qty_lots=item.fund_fill.qty_lots,
+                price_ticks=item.fund_fill.price_ticks,
             )
         case kind:
             raise StateMismatchError(

@@ -26,12 +26,13 @@ class BookDelta(MarketEvent, frozen=True, kw_only=True):
 
 
 class Traded(MarketEvent, frozen=True, kw_only=True):
-    """Lots were traded."""
+    """Lots were traded; in an auction neither side takes, and `taker_side` is BUY."""
 
     price_ticks: int
     qty_lots: int
     taker_side: Side
     is_liquidation: bool
+    is_auction: bool
 
 
 class MarkUpdated(MarketEvent, frozen=True, kw_only=True):

@@ -39,10 +39,16 @@ class TimeInForce(enum.IntEnum):
 
 
 class TriggerKind(enum.IntEnum):
-    """Says in which direction the mark must cross a trigger price."""
+    """Says what must cross a trigger price, and in which direction.
+
+    The contract checks the first two. The others are the matcher's alone: on the last price, or
+    with a price that trails (SPEC TRIG-2, TRIG-3).
+    """
 
     MARK_AT_OR_ABOVE = 1
     MARK_AT_OR_BELOW = 2
+    AT_OR_ABOVE = 3
+    AT_OR_BELOW = 4
 
 
 class LiquidityRole(enum.IntEnum):

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
+from margin_core.fixed_point cimport bh_int128, floor_div
 from margin_core.requirement cimport abs64
 from margin_core.transitions cimport fill
 from margin_core.types cimport FillC, VERDICT_OK
@@ -11,13 +12,16 @@ from matcher.engine.matching cimport (
     emit_fill, lots_to_trade, meet_own, settle_maker, trim_all)
 from matcher.engine.special cimport filled_of, shown_of
 from matcher.engine.store cimport (
-    AUCTION, EXPIRED, FILL, MARKET_STATE, OPEN_INTEREST_LIMIT, REASON_FROZEN, REASON_REDUCE_ONLY,
-    SELF_TRADE, drop_order, emit, now_s, usable)
+    AUCTION, EXPIRED, FILL, MARKET_STATE, OPEN_INTEREST_LIMIT, PRICE_BAND, REASON_FROZEN,
+    REASON_REDUCE_ONLY, SELF_TRADE, drop_order, emit, now_s, usable)
 from matcher.engine.types cimport BucketC, CoreC, EventC, LadderC, MarketC, OrderC, REDUCE_ONLY
+
+cdef enum:
+    FILL_OF_AUCTION = 1          # flag of a FILL: neither side takes
 
 cdef struct CrossC:              # a price at which the book may be cleared
     int64_t price                # ticks
-    int64_t volume               # lots
+    int64_t volume               # lots; -1: the band around the mark holds no such price
     int64_t surplus              # lots bid beyond those asked, signed
 
 
@@ -50,8 +54,10 @@ cdef inline CrossC clearing_price(CoreC* c, MarketC* m) noexcept nogil:
     """AUC-1 for a crossed book; O(orders within the cross).
 
     Volume and surplus change only at an ask's price and behind a bid's: of the ticks between two
-    such places the one nearest to the mark is the best.
+    such places the one nearest to the mark is the best, and in the band if any of them is.
     """
+    cdef int64_t band = max(
+        1, <int64_t> floor_div(<bh_int128> m.mark_price * m.spec.mark_band, 1000000))
     cdef LadderC* bids = &m.sides[0]
     cdef LadderC* asks = &m.sides[1]
     cdef uint32_t price = asks.best
@@ -71,7 +77,8 @@ cdef inline CrossC clearing_price(CoreC* c, MarketC* m) noexcept nogil:
         candidate.price = max(<int64_t> price, min(<int64_t> last, m.mark_price))
         candidate.volume = min(bid_lots, ask_lots)
         candidate.surplus = bid_lots - ask_lots
-        if is_better(&candidate, &found, m.mark_price):
+        if abs64(candidate.price - m.mark_price) <= band and (
+                is_better(&candidate, &found, m.mark_price)):
             found = candidate
         if last == bid:
             bid_lots -= lots_at(c, bids, bid)
@@ -100,67 +107,76 @@ cdef inline int64_t offered(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
 
 
 cdef inline bint judge_at(
-    CoreC* c, MarketC* m, uint32_t slot, int64_t lots, int64_t price, int64_t fee_ppm, FillC* f
+    CoreC* c, MarketC* m, uint32_t slot, int64_t lots, int64_t price, FillC* f
 ) noexcept nogil:
-    """Outcome of `lots` at `price` for a resting order; false after it was refused and ended."""
+    """AUC-2: outcome of `lots` for a resting order; false after it was refused and ended."""
     cdef OrderC* order = &c.orders[slot]
     cdef BucketC* b = &c.buckets[order.bucket]
     cdef int verdict = fill(
         &m.spec, f, &b.position, m.funding_index, m.mark_price, 1 if order.side == 0 else -1, lots,
-        price, <int> fee_ppm, order.margin, order.qty, filled_of(c, slot), usable(c, b))
+        price, m.spec.fee_maker, order.margin, order.qty, filled_of(c, slot), usable(c, b))
     if verdict != VERDICT_OK:
         drop_order(c, m, slot, <uint8_t> verdict)
     return verdict == VERDICT_OK
 
 
 cdef inline void clear_step(CoreC* c, MarketC* m, int64_t price) noexcept nogil:
-    """AUC-2: the first bid against the first ask; the older order is the maker."""
-    cdef uint32_t maker = m.sides[0].levels[m.sides[0].best].head
-    cdef uint32_t taker = m.sides[1].levels[m.sides[1].best].head
-    cdef int64_t lots
-    cdef FillC made, taken
+    """AUC-2: the first bid against the first ask, the bid's side first; neither takes."""
+    cdef uint32_t bid = m.sides[0].levels[m.sides[0].best].head
+    cdef uint32_t ask = m.sides[1].levels[m.sides[1].best].head
+    cdef bint bid_is_newer = c.orders[bid].id > c.orders[ask].id
+    cdef uint32_t newer = bid if bid_is_newer else ask
+    cdef int64_t lots = offered(c, m, bid)
+    cdef FillC bought, sold
     cdef EventC* event
-    if c.orders[maker].id > c.orders[taker].id:
-        maker, taker = taker, maker
-    lots = offered(c, m, maker)
     if lots == 0:
         return
-    lots = min(lots, offered(c, m, taker))
+    lots = min(lots, offered(c, m, ask))
     if lots == 0:
         return
-    if c.buckets[c.orders[maker].bucket].account == c.buckets[c.orders[taker].bucket].account:
-        if not meet_own(c, m, taker, maker):
-            drop_order(c, m, taker, SELF_TRADE)
+    if c.buckets[c.orders[bid].bucket].account == c.buckets[c.orders[ask].bucket].account:
+        if not meet_own(c, m, newer, ask if bid_is_newer else bid):
+            drop_order(c, m, newer, SELF_TRADE)
         return
-    lots = lots_to_trade(c, m, maker, taker, lots)
+    lots = lots_to_trade(c, m, ask, bid, lots)
     if lots == 0:
-        drop_order(c, m, taker, OPEN_INTEREST_LIMIT)
+        drop_order(c, m, newer, OPEN_INTEREST_LIMIT)
         return
-    if not judge_at(c, m, maker, lots, price, m.spec.fee_maker, &made) or (
-            not judge_at(c, m, taker, lots, price, m.spec.fee_taker, &taken)):
+    if not judge_at(c, m, bid, lots, price, &bought) or (
+            not judge_at(c, m, ask, lots, price, &sold)):
         return
-    event = emit_fill(c, m, FILL, maker, lots, made.fee)
+    event = emit_fill(c, m, FILL, ask, lots, sold.fee)
+    event.flags = FILL_OF_AUCTION
     event.price = <uint32_t> price
     m.last_price = price
-    event.account_2 = c.buckets[c.orders[taker].bucket].account
-    event.order_id_2 = c.orders[taker].id
-    event.amount_2 = taken.fee
-    settle_maker(c, m, maker, lots, &made)
-    settle_maker(c, m, taker, lots, &taken)
+    event.account_2 = c.buckets[c.orders[bid].bucket].account
+    event.order_id_2 = c.orders[bid].id
+    event.amount_2 = bought.fee
+    settle_maker(c, m, bid, lots, &bought)
+    settle_maker(c, m, ask, lots, &sold)
+
+
+cdef inline void clear_at(CoreC* c, MarketC* m, const CrossC* cross) noexcept nogil:
+    """AUC-2: fill at one price while both sides have orders that admit it."""
+    cdef EventC* event = emit(c, AUCTION, m)
+    event.price = <uint32_t> cross.price
+    event.qty = cross.volume
+    event.amount = cross.surplus
+    while m.sides[0].best >= cross.price and 0 < m.sides[1].best <= cross.price:
+        clear_step(c, m, cross.price)
 
 
 cdef inline void uncross(CoreC* c, MarketC* m) noexcept nogil:
     """AUC-2: clear the book; when orders that failed leave it crossed, at a new price again."""
     cdef CrossC cross
-    cdef EventC* event
+    cdef int side
     while is_crossed(m):
         cross = clearing_price(c, m)
-        event = emit(c, AUCTION, m)
-        event.price = <uint32_t> cross.price
-        event.qty = cross.volume
-        event.amount = cross.surplus
-        while m.sides[0].best >= cross.price and 0 < m.sides[1].best <= cross.price:
-            clear_step(c, m, cross.price)
+        if cross.volume > 0:
+            clear_at(c, m, &cross)
+        else:
+            side = 0 if m.sides[1].best > m.mark_price else 1
+            drop_order(c, m, m.sides[side].levels[m.sides[side].best].head, PRICE_BAND)
         trim_all(c)
 
 

@@ -20,7 +20,8 @@ class EventKind(enum.IntEnum):
     * ORDER_CANCELED: account, order_id, order_id_2 = nonce, reason, remaining
     * ORDER_TRIGGERED: account, order_id, order_id_2 = nonce, side, price = mark
     * FILL: order_id = maker, order_id_2 = taker, account = maker's, account_2 = taker's,
-      side = taker's, remaining = maker's, amount = maker's fee, amount_2 = taker's fee
+      side = taker's, remaining = maker's, amount = maker's fee, amount_2 = taker's fee;
+      flags 1: of an auction, where neither takes, the "maker" sells and the "taker" buys (AUC-2)
     * LIQUIDATION_FILL, FUND_FILL: as FILL; account_2 = the liquidated or the fund, order_id_2 = 0,
       amount_2 = liquidation fee
     * LIQUIDATION_STARTED: account, side = position's, price = mark, qty = lots, amount = equity,
@@ -75,6 +76,9 @@ class EventKind(enum.IntEnum):
     PARAMETERS_CHANGED = 26
     AUTO_TOP_UP_SET = 27
     AUTO_TOPPED_UP = 28
+
+
+FLAG_FILL_OF_AUCTION: Final = 1  # of a FILL
 
 
 class Event(NamedTuple):

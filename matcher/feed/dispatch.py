@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from matcher.accounts import Accounts, LiveOrder, LiveOrders
 from matcher.engine.commands import SIDE_BUY, Command, CommandKind
-from matcher.engine.events import Event, EventKind
+from matcher.engine.events import FLAG_FILL_OF_AUCTION, Event, EventKind
 from matcher.envelope import INSURANCE_ACCOUNT, PlaceExtra
 from matcher.feed import account_events as account
 from matcher.feed import market_data as market
@@ -207,6 +207,7 @@ class Dispatcher:
     def _on__fill(self, event: Event) -> None:
         maker_id, taker_id = event.order_id, event.order_id_2
         item_seq = self._add_item(event, maker_id=maker_id, taker_id=taker_id)
+        is_auction = event.flags == FLAG_FILL_OF_AUCTION
         self._emit_maker_fill(event, item_seq, is_liquidation=False)
         taker = self._orders.get(taker_id)
         body = account.OrderFilled(
@@ -217,7 +218,7 @@ class Dispatcher:
             event.price_ticks,
             event.qty_lots,
             taker.remaining_lots - event.qty_lots,
-            is_taker=True,
+            is_taker=not is_auction,
             fee_quote=event.amount_2_quote,
             is_liquidation=False,
             item_seq=item_seq,
@@ -225,7 +226,7 @@ class Dispatcher:
         self._emit(event.account_2, body)
         self._orders.fill(taker_id, event.qty_lots)
         self._touch(event.account_2, event.market_id)
-        self._publish_trade(event, is_liquidation=False)
+        self._publish_trade(event, is_liquidation=False, is_auction=is_auction)
 
     def _on__liquidation_started(self, event: Event) -> None:
         self._liquidated_sides[event.account, event.market_id] = event.side
@@ -381,8 +382,12 @@ class Dispatcher:
         self._touch(event.account, event.market_id)
         self._touch_book(event)
 
-    def _publish_trade(self, event: Event, *, is_liquidation: bool) -> None:
-        body = market.Traded(event.price_ticks, event.qty_lots, event.side, is_liquidation)
+    def _publish_trade(
+        self, event: Event, *, is_liquidation: bool, is_auction: bool = False
+    ) -> None:
+        body = market.Traded(
+            event.price_ticks, event.qty_lots, event.side, is_liquidation, is_auction
+        )
         self._publish(event, body)
 
     def _publish_step(self, event: Event, kind: int, liquidated: int) -> None:

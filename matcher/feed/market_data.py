@@ -46,12 +46,13 @@ class BookDelta(NamedTuple):
 
 
 class Traded(NamedTuple):
-    """Lots were traded; `taker_side` 0 buy, 1 sell."""
+    """Lots were traded; `taker_side` 0 buy, 1 sell; 0 in an auction, where neither takes."""
 
     price_ticks: int
     qty_lots: int
     taker_side: int
     is_liquidation: bool
+    is_auction: bool = False
 
 
 class MarkUpdated(NamedTuple):

@@ -29,7 +29,7 @@ from matcher.engine.commands import (
     CommandKind,
     MarketState,
 )
-from matcher.engine.instructions import FLAG_SLIDES, Instructions
+from matcher.engine.instructions import Instructions
 from matcher.envelope import (
     ADDRESS_BYTES,
     REJECTED_ITEMS_MAX,
@@ -106,7 +106,7 @@ def order_of(
     """
     trigger_kind, trigger_price_ticks = 0, 0
     if wire.HasField("trigger"):
-        trigger_kind = in_range(f"{path}.trigger.kind", wire.trigger.kind, 1, 2)
+        trigger_kind = in_range(f"{path}.trigger.kind", wire.trigger.kind, 1, 4)
         trigger_price_ticks = in_range(
             f"{path}.trigger.price_ticks", wire.trigger.price_ticks, 0, UINT32_MAX
         )
@@ -133,19 +133,13 @@ def order_of(
 
 
 def _instructions_of(field: str, value: bytes) -> bytes:
-    """Return the signed word, whose reserved bytes are zero (ORD-4; the engine judges the rest).
-
-    A post-only order that slides fills at another price than it has signed, which settlement does
-    not know yet (BATCH-6): it is refused here.
-    """
+    """Return the signed word, whose reserved bytes are zero (ORD-4; the engine judges the rest)."""
     if not value:
         return NO_INSTRUCTIONS
     try:
-        word = Instructions.unpack(of_length(field, value, INSTRUCTIONS_BYTES))
+        Instructions.unpack(of_length(field, value, INSTRUCTIONS_BYTES))
     except ValueError:
         raise field_error(field, "reserved bytes that are zero", value.hex()) from None
-    if word.flags & FLAG_SLIDES:
-        raise field_error(field, "an order that does not slide", f"flags {word.flags}")
     return value
 
 
@@ -463,6 +457,6 @@ def set_market_state_command(market_id: int, state: int) -> tuple[Command, bytes
     command = Command(
         kind=CommandKind.SET_MARKET_STATE,
         market_id=in_range("market_id", market_id, 1, MARKET_ID_MAX),
-        aux=in_range("state", state, 1, 5) if state != MarketState.DELISTING else state,
+        aux=in_range("state", state, 1, max(MarketState)),
     )
     return command, b""

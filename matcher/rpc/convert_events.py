@@ -28,7 +28,7 @@ from bulkhead.types.v1 import (
 )
 from matcher.engine import commands
 from matcher.engine.commands import COMMAND_BYTES, FLAG_POST_ONLY, FLAG_REDUCE_ONLY, Command
-from matcher.engine.events import EventKind
+from matcher.engine.events import FLAG_FILL_OF_AUCTION, EventKind
 from matcher.envelope import Listing, PriceExtra, WithdrawExtra
 from matcher.feed import account_events as account
 from matcher.feed import market_data as market
@@ -294,6 +294,7 @@ def _item_body(item: SettlementItem, accounts: Accounts) -> tuple[str, Any]:
                 market_id=event.market_id,
                 taker_order_id=event.order_id_2,
                 maker_order_id=event.order_id,
+                is_auction=event.flags == FLAG_FILL_OF_AUCTION,
                 **lots,
             )
         case EventKind.PRICE:

@@ -32,10 +32,13 @@ from settlement.batch.payload import (
     AutoTopUpItem,
     ClockItem,
     CollateralItem,
+    FillAtItem,
     FillItem,
+    FundFillAtItem,
     FundFillItem,
     FundingItem,
     Item,
+    LiquidationFillAtItem,
     LiquidationFillItem,
     Observation,
     ParametersItem,
@@ -60,6 +63,12 @@ RECORD_TYPES: Final[dict[type[SettledItem], type[Item]]] = {
     Withdrawal: WithdrawalItem,
     Parameters: ParametersItem,
     AutoTopUp: AutoTopUpItem,
+}
+# What these are when they do not happen at the maker's signed price (BATCH-6).
+RECORD_TYPES_AT: Final[dict[type[SettledItem], type[Item]]] = {
+    Fill: FillAtItem,
+    LiquidationFill: LiquidationFillAtItem,
+    FundFill: FundFillAtItem,
 }
 
 
@@ -189,7 +198,7 @@ class BatchBuilder:
         """Add the item with the clock and price that it needs; False if it would grow over."""
         time_s = item.time_ns // NS_PER_S
         row = self._row_to_emit(needs)
-        item_types: list[type[Item]] = [RECORD_TYPES[type(item)]]
+        item_types: list[type[Item]] = [self._record_type(item)]
         item_types += [] if time_s == self._clock_time_s else [ClockItem]
         item_types += [] if row is None else [PriceItem]
         growth = Growth(draft, needs)
@@ -288,20 +297,19 @@ class BatchBuilder:
             case _:
                 assert_never(item)
 
+    def _record_type(self, item: SettledItem) -> type[Item]:
+        """Return the kind of record that an item becomes."""
+        if isinstance(item, Fill | LiquidationFill | FundFill):
+            signed_ticks = self._order(item.maker_order_id).price_ticks
+            is_auction = isinstance(item, Fill) and item.is_auction
+            if is_auction or item.price_ticks not in (0, signed_ticks):
+                return RECORD_TYPES_AT[type(item)]
+        return RECORD_TYPES[type(item)]
+
     def _record(self, item: SettledItem, draft: Draft) -> Item:
         match item:
-            case Fill():
-                return FillItem(
-                    taker_order=draft.orders[item.taker_order_id],
-                    maker_order=draft.orders[item.maker_order_id],
-                    lots=item.qty_lots,
-                )
-            case LiquidationFill():
-                return LiquidationFillItem(
-                    position=draft.position(item.account, item.market_id),
-                    maker_order=draft.orders[item.maker_order_id],
-                    lots=item.qty_lots,
-                )
+            case Fill() | LiquidationFill() | FundFill():
+                return self._fill_record(item, draft)
             case Takeover():
                 return TakeoverItem(
                     position=draft.position(item.account, item.market_id),
@@ -314,13 +322,6 @@ class BatchBuilder:
                     counterparty=draft.position(item.counterparty, item.market_id),
                     lots=item.qty_lots,
                 )
-            case FundFill():
-                maker = self._order(item.maker_order_id)
-                return FundFillItem(
-                    fund_position=draft.fund_position(maker.market_id),
-                    maker_order=draft.orders[item.maker_order_id],
-                    lots=item.qty_lots,
-                )
             case Funding():
                 return FundingItem(
                     market=draft.markets[item.market_id], funding_index_e6=item.funding_index_e6
@@ -331,6 +332,25 @@ class BatchBuilder:
                 return _signed_record(item, draft)
             case _:
                 assert_never(item)
+
+    def _fill_record(self, item: Fill | LiquidationFill | FundFill, draft: Draft) -> Item:
+        fields = {"maker_order": draft.orders[item.maker_order_id], "lots": item.qty_lots}
+        record_type = self._record_type(item)
+        if record_type in RECORD_TYPES_AT.values():
+            fields["price_ticks"] = item.price_ticks
+        match item:
+            case Fill():
+                fields["taker_order"] = draft.orders[item.taker_order_id]
+                if record_type is FillAtItem:
+                    fields["auction"] = int(item.is_auction)
+            case LiquidationFill():
+                fields["position"] = draft.position(item.account, item.market_id)
+            case FundFill():
+                maker = self._order(item.maker_order_id)
+                fields["fund_position"] = draft.fund_position(maker.market_id)
+            case _:
+                assert_never(item)
+        return record_type(**fields)
 
 
 def _signed_record(item: CollateralMove | Withdrawal | AutoTopUp, draft: Draft) -> Item:

@@ -35,7 +35,7 @@ class SignedOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     qty_lots: int
     margin_quote: int
     fee_ppm_max: int
-    trigger_kind: int  # 0 none, 1 mark at or above, 2 mark at or below
+    trigger_kind: int  # 0 none, 1 mark at or above, 2 mark at or below, 3 and 4: the engine's own
     trigger_price_ticks: int
     nonce: int
     expiry_time_s: int
@@ -72,11 +72,13 @@ class PriceRow(FeedItem, frozen=True, kw_only=True, gc=False):
 
 
 class Fill(FeedItem, frozen=True, kw_only=True, gc=False):
-    """A match of two users' orders at the maker's price."""
+    """A match of two users' orders; in an auction the taker is the one that buys."""
 
     taker_order_id: int
     maker_order_id: int
     qty_lots: int
+    price_ticks: int = 0  # 0: the maker's
+    is_auction: bool = False
 
 
 class LiquidationFill(FeedItem, frozen=True, kw_only=True, gc=False):
@@ -86,6 +88,7 @@ class LiquidationFill(FeedItem, frozen=True, kw_only=True, gc=False):
     account: bytes
     maker_order_id: int
     qty_lots: int
+    price_ticks: int = 0  # 0: the maker's
 
 
 class Takeover(FeedItem, frozen=True, kw_only=True, gc=False):
@@ -110,6 +113,7 @@ class FundFill(FeedItem, frozen=True, kw_only=True, gc=False):
 
     maker_order_id: int
     qty_lots: int
+    price_ticks: int = 0  # 0: the maker's
 
 
 class Funding(FeedItem, frozen=True, kw_only=True, gc=False):

@@ -341,17 +341,41 @@ class AutoTopUpItem(SignedItemRecord, frozen=True, kw_only=True, gc=False):
 
 
 class FillAtItem(ItemRecord, frozen=True, kw_only=True, gc=False):
-    """A match of two orders at an auction's price."""
+    """A match at a price of its own: the maker slid, or an auction, where the taker buys."""
 
     OPCODE: ClassVar = 0x10
     FIELDS: ClassVar = (
-        Field("buy_order", 2),
-        Field("sell_order", 2),
+        Field("taker_order", 2),
+        Field("maker_order", 2),
         Field("lots", 4),
         Field("price_ticks", 4),
+        Field("auction", 1),
     )
-    buy_order: int
-    sell_order: int
+    taker_order: int
+    maker_order: int
+    lots: int
+    price_ticks: int
+    auction: int
+
+
+class LiquidationFillAtItem(ItemRecord, frozen=True, kw_only=True, gc=False):
+    """A liquidated position closed against a maker that slid."""
+
+    OPCODE: ClassVar = 0x11
+    FIELDS: ClassVar = (*LiquidationFillItem.FIELDS, Field("price_ticks", 4))
+    position: int
+    maker_order: int
+    lots: int
+    price_ticks: int
+
+
+class FundFillAtItem(ItemRecord, frozen=True, kw_only=True, gc=False):
+    """The fund's position reduced against a maker that slid."""
+
+    OPCODE: ClassVar = 0x12
+    FIELDS: ClassVar = (*FundFillItem.FIELDS, Field("price_ticks", 4))
+    fund_position: int
+    maker_order: int
     lots: int
     price_ticks: int
 
@@ -382,6 +406,8 @@ Item: TypeAlias = (
     | ParametersItem
     | AutoTopUpItem
     | FillAtItem
+    | LiquidationFillAtItem
+    | FundFillAtItem
     | ForcedItem
 )
 
@@ -402,6 +428,8 @@ ITEM_TYPES: Final[dict[int, type[Item]]] = {
         ParametersItem,
         AutoTopUpItem,
         FillAtItem,
+        LiquidationFillAtItem,
+        FundFillAtItem,
         ForcedItem,
     )
 }

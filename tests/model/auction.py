@@ -10,15 +10,19 @@ from tests.model.orders import Orders
 class Auctions(Orders):
     """A crossed book is cleared at one price when the market becomes continuous."""
 
-    def clearing_price(self, venue: Venue, market: int) -> tuple[int, int, int]:
-        """AUC-1: price, volume and surplus; every tick within the cross is tried."""
+    def clearing_price(self, venue: Venue, market: int) -> tuple[int, int, int] | None:
+        """AUC-1: price, volume and surplus; every tick in the cross and the band is tried."""
         bids, asks = self.book(market, 0), self.book(market, 1)
+        mark = venue.rules.mark
+        band = max(1, mark * venue.spec.mark_band_ppm // 1_000_000)
         found = []
-        for price in range(asks[0].price, bids[0].price + 1):
+        for price in range(max(asks[0].price, mark - band), min(bids[0].price, mark + band) + 1):
             bid = sum(o.left for o in bids if o.price >= price)
             ask = sum(o.left for o in asks if o.price <= price)
-            surplus, distance = bid - ask, abs(price - venue.rules.mark)
+            surplus, distance = bid - ask, abs(price - mark)
             found.append((-min(bid, ask), abs(surplus), distance, price, surplus))
+        if not found:
+            return None
         volume, _, _, price, surplus = min(found)
         return price, -volume, surplus
 
@@ -27,45 +31,49 @@ class Auctions(Orders):
         while (bids := self.book(market, 0)) and (asks := self.book(market, 1)):
             if bids[0].price < asks[0].price:
                 return
-            price, volume, surplus = self.clearing_price(venue, market)
+            cross = self.clearing_price(venue, market)
+            if cross is None:
+                is_above = asks[0].price > venue.rules.mark
+                self.drop(bids[0] if is_above else asks[0], "PRICE_BAND")
+                self.trim()
+                continue
+            price, volume, surplus = cross
             self.say("AUCTION", market, price=price, qty=volume, amount=surplus)
             while bids and asks and bids[0].price >= price >= asks[0].price:
-                older, newer = sorted((bids[0], asks[0]), key=self.orders.index)
-                self.clear_step(venue, older, newer, price)
+                self.clear_step(bids[0], asks[0], price)
                 bids, asks = self.book(market, 0), self.book(market, 1)
             self.trim()
 
-    def clear_step(self, venue: Venue, maker: Order, taker: Order, price: int) -> None:
-        """One fill, or the end of an order that is not fit; the older order is the maker."""
-        if self.discarded(maker) or self.discarded(taker):
+    def clear_step(self, bid: Order, ask: Order, price: int) -> None:
+        """One fill, or the end of an order that is not fit; both pay the maker's fee."""
+        if self.discarded(bid) or self.discarded(ask):
             return
-        if maker.key[0] == taker.key[0]:
+        older, newer = sorted((bid, ask), key=self.orders.index)
+        if bid.key[0] == ask.key[0]:
             try:
-                self.meet_own(taker, maker)
+                self.meet_own(newer, older)
             except RefusedError as refused:
-                self.drop(taker, str(refused))
+                self.drop(newer, str(refused))
             return
-        lots = min(self.offer(maker), self.offer(taker))
-        lots = self.within_open_interest(taker, maker, lots)
+        lots = min(self.offer(bid), self.offer(ask))
+        lots = self.within_open_interest(newer, older, lots)
         if lots == 0:
-            self.drop(taker, "OPEN_INTEREST_LIMIT")
+            self.drop(newer, "OPEN_INTEREST_LIMIT")
             return
-        made = self.judged_at(maker, lots, price, venue.spec.fee_maker_ppm)
-        if made is None:
+        if (bought := self.judged_at(bid, lots, price)) is None:
             return
-        taken = self.judged_at(taker, lots, price, venue.spec.fee_taker_ppm)
-        if taken is None:
+        if (sold := self.judged_at(ask, lots, price)) is None:
             return
-        party = {"account_2": taker.key[0], "nonce_2": taker.c.nonce, "amount_2": taken.fee}
-        self.say_fill("FILL", maker, lots, made.fee, price=price, **party)
-        for o, p in ((maker, made), (taker, taken)):
+        party = {"account_2": bid.key[0], "nonce_2": bid.c.nonce, "amount_2": bought.fee}
+        self.say_fill("FILL", ask, lots, sold.fee, price=price, flags=1, **party)
+        for o, p in ((bid, bought), (ask, sold)):
             self.fill(o, p, lots)
             self.overdraw(o)
 
-    def judged_at(self, o: Order, lots: int, price: int, fee_ppm: int) -> Bucket | None:
+    def judged_at(self, o: Order, lots: int, price: int) -> Bucket | None:
         """The outcome for a resting order; None: it was refused and is cancelled."""
         try:
-            return self.judge(o, lots, price, fee_ppm)
+            return self.judge(o, lots, price, self.venues[o.key[1]].spec.fee_maker_ppm)
         except RefusedError as refused:
             self.drop(o, str(refused))
             return None

@@ -193,7 +193,7 @@ contract Settlement is TradeItems, ReentrancyGuardTransient, Proxy {
         if (opcode == BatchLib.FUNDING) return _judgeFunding(b, word);
         if (opcode == BatchLib.COLLATERAL) return _judgeCollateral(b, payload, offset, word);
         if (opcode == BatchLib.WITHDRAWAL) return _judgeWithdrawal(b, payload, offset, word);
-        return _judgeFillAt(b, word);
+        return _judgeFillAt(b, offset, word);
     }
 
     /* PAYMENTS */

@@ -44,10 +44,14 @@ contract SettlementAnnex is ForcedItems {
         returns (RejectReason)
     {
         uint256 opcode = word >> 248;
-        if (opcode == BatchLib.LIQUIDATION_FILL) return _judgeLiquidationFill(b, word);
+        if (opcode == BatchLib.LIQUIDATION_FILL || opcode == BatchLib.LIQUIDATION_FILL_AT) {
+            return _judgeLiquidationFill(b, word);
+        }
         if (opcode == BatchLib.TAKEOVER) return _judgeTakeover(b, word);
         if (opcode == BatchLib.ADL) return _judgeAdl(b, word);
-        if (opcode == BatchLib.FUND_FILL) return _judgeFundFill(b, word);
+        if (opcode == BatchLib.FUND_FILL || opcode == BatchLib.FUND_FILL_AT) {
+            return _judgeFundFill(b, word);
+        }
         if (opcode == BatchLib.PARAMETERS) return _judgeParameters(b, word);
         if (opcode == BatchLib.FORCED) return _judgeForced(b, word);
         if (opcode == BatchLib.SESSION_KEY) return _judgeSessionKey(b, items, offset);

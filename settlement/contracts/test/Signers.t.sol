@@ -363,40 +363,6 @@ contract SignersTest is SettlementTest {
         settleRejected(p, RejectReason.NONCE_USED);
     }
 
-    /* AUCTIONS */
-
-    function test_fillAt_anyPriceThatBothAdmit() public {
-        Plan memory p = plan();
-        uint16 bid = addOrder(p, ALICE, order(ALICE, BUY, 1010, 30, 100_000));
-        uint16 ask = addOrder(p, BOB, order(BOB, SELL, 990, 30, 100_000));
-        addFillAt(p, bid, ask, 10, 990);
-        addFillAt(p, bid, ask, 10, 1003);
-        addFillAt(p, bid, ask, 10, 1010);
-        settleAccepted(p);
-        assertEq(position(ALICE).entryValueQuote, 100 * (990 + 1003 + 1010), "entry value");
-    }
-
-    /// @dev BATCH-6.
-    function test_refused_fillAt() public {
-        Plan memory p = plan();
-        uint16 bid = addOrder(p, ALICE, order(ALICE, BUY, 1100, 30, 200_000));
-        uint16 ask = addOrder(p, BOB, order(BOB, SELL, 900, 30, 200_000));
-        uint16 near = addOrder(p, CAROL, order(CAROL, SELL, 1001, 30, 200_000));
-        bytes memory items = p.items;
-        uint16 count = p.itemCount;
-        addFillAt(p, bid, near, 10, 1000);
-        settleRejected(p, RejectReason.PRICE_NOT_CROSSED);
-        (p.items, p.itemCount, p.sequence) = (items, count, p.sequence + 1);
-        addFillAt(p, bid, ask, 10, 1051);
-        settleRejected(p, RejectReason.PRICE_BAND);
-        (p.items, p.itemCount, p.sequence) = (items, count, p.sequence + 1);
-        addFillAt(p, bid, ask, 10, 949);
-        settleRejected(p, RejectReason.PRICE_BAND);
-        (p.items, p.itemCount, p.sequence) = (items, count, p.sequence + 1);
-        addFillAt(p, ask, bid, 10, 1000);
-        settleRejected(p, RejectReason.SIDE_MISMATCH);
-    }
-
     /* HELPERS */
 
     function _maker(Plan memory p) private returns (uint16) {
@@ -545,13 +511,6 @@ contract SignersTest is SettlementTest {
         bytes memory head =
             abi.encodePacked(uint8(13), addPosition(p, vm.addr(owner)), amountQuote, capQuote);
         addItem(p, abi.encodePacked(head, nonce, expiryTimeS, uint8(0), signature));
-    }
-
-    function addFillAt(Plan memory p, uint16 bid, uint16 ask, uint32 lots, uint32 priceTicks)
-        private
-        pure
-    {
-        addItem(p, abi.encodePacked(uint8(16), bid, ask, lots, priceTicks));
     }
 
     /// @dev Alice is long 100 lots at 1000 with 101,000, and the mark is 945.

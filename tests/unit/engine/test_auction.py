@@ -83,21 +83,22 @@ def test_price_then_time_decides_who_trades() -> None:
     """AUC-2, BATCH-6: better prices first, then the older; one price, which both limits admit."""
     v = auction([(BUY, 2, 1_000), (BUY, 2, 1_005), (BUY, 2, 1_000), (SELL, 3, 990)])
     events = v.set_state(MarketState.OPEN)
-    assert [(e.account, e.account_2, e.side, e.qty_lots) for e in events if e.kind == 5] == [
-        (2, 4, SELL, 2), (1, 4, SELL, 1),
+    assert [(e.account, e.account_2, e.side, e.qty_lots, e.flags) for e in events if e.kind == 5] == [
+        (4, 2, BUY, 2, 1), (4, 1, BUY, 1, 1),
     ]  # fmt: skip
     assert v.book() == ([(1_000, 3)], [])
     assert [v.lots(account) for account in (1, 2, 3, 4)] == [1, 2, 0, -3]
 
 
-def test_the_older_order_pays_the_makers_fee() -> None:
-    """AUC-2, FILL-1."""
+def test_neither_takes_in_an_auction() -> None:
+    """AUC-2, FILL-1: both pay the maker's fee; the buy is the one that the contract books first."""
     v = Venue(spec=spec_of(fee_maker_ppm=1_000, fee_taker_ppm=5_000))
     v.set_state(MarketState.AUCTION)
     v.place(1, SELL, 10, 1_000, 5_000)
     v.place(2, BUY, 10, 1_000, 5_000)
     (fill,) = [e for e in v.set_state(MarketState.OPEN) if e.kind == EventKind.FILL]
-    assert (fill.account, fill.amount_quote, fill.amount_2_quote) == (1, 10, 50)
+    assert (fill.account, fill.account_2) == (1, 2)
+    assert (fill.amount_quote, fill.amount_2_quote) == (10, 10)
 
 
 def test_an_order_that_fails_ends_and_the_clearing_goes_on() -> None:
@@ -110,8 +111,34 @@ def test_an_order_that_fails_ends_and_the_clearing_goes_on() -> None:
     v.place(4, SELL, 3, 995)
     events = v.set_state(MarketState.OPEN)
     assert story(events)[:3] == ["MARKET_STATE", "AUCTION", "ORDER_CANCELED POSITION_LIMIT"]
-    assert fills(events) == [(3, 2, 1_000)]
+    assert fills(events) == [(4, 2, 1_000)]
     assert v.book() == ([], [(995, 1)])
+
+
+def test_the_price_stays_in_the_band_around_the_mark() -> None:
+    """AUC-1: the volume is largest at 1100, but 1050 is the highest tick in the band."""
+    v = auction([(BUY, 5, 1_100), (SELL, 2, 1_000), (SELL, 3, 1_100)])
+    events = v.set_state(MarketState.OPEN)
+    assert cleared(events) == [(1_000, 2, 3)]
+    assert story(events)[-1] == "ORDER_CANCELED PRICE_BAND"
+    assert v.book() == ([], [(1_100, 3)])
+
+
+@pytest.mark.parametrize(
+    ("orders", "left"),
+    [
+        ([(BUY, 5, 1_200), (SELL, 5, 1_100)], ([], [(1_100, 5)])),
+        ([(BUY, 5, 900), (SELL, 5, 800)], ([(900, 5)], [])),
+    ],
+)
+def test_a_cross_beyond_the_band_ends_the_orders_that_make_it(
+    orders: list[tuple[int, int, int]], left: tuple[list[object], list[object]]
+) -> None:
+    """AUC-1: the contract would refuse their fill (BATCH-6)."""
+    v = auction(orders)
+    events = v.set_state(MarketState.OPEN)
+    assert story(events) == ["MARKET_STATE", "ORDER_CANCELED PRICE_BAND"]
+    assert v.book() == left
 
 
 @pytest.mark.parametrize(

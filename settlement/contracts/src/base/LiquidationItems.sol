@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import { BatchLib } from "../libraries/BatchLib.sol";
 import { FixedPointLib } from "../libraries/FixedPointLib.sol";
 import { Draft, FillLib } from "../libraries/FillLib.sol";
 import { LiquidationLib } from "../libraries/LiquidationLib.sol";
@@ -29,11 +30,11 @@ abstract contract LiquidationItems is OrderItems {
         MarketEntry memory m = b.markets[e.market];
         reason =
             firstReason(_victimReason(b, e), _makerReason(b, maker, lots, m.params.feeMakerPpm));
-        reason = firstReason(reason, _againstReason(e, maker));
+        uint256 priceTicks = _restingTicks(word, maker);
+        reason = firstReason(reason, _againstReason(e, maker, priceTicks));
         reason = firstReason(reason, _priceReason(b, m));
         if (reason != RejectReason.NONE) return reason;
 
-        uint256 priceTicks = maker.head.priceTicks();
         Draft memory d = b.draftA;
         _begin(d, e);
         reason = _draftOrder(b, b.draftB, maker, lots, priceTicks, m.params.feeMakerPpm);
@@ -65,7 +66,8 @@ abstract contract LiquidationItems is OrderItems {
         if (!m.isListed) return RejectReason.MARKET_UNKNOWN;
         if (index != m.fundIndex) return RejectReason.ACCOUNT_UNKNOWN;
         reason = firstReason(
-            _makerReason(b, maker, lots, m.params.feeMakerPpm), _againstReason(e, maker)
+            _makerReason(b, maker, lots, m.params.feeMakerPpm),
+            _againstReason(e, maker, _restingTicks(word, maker))
         );
         if (int256(lots) > e.position.positionLots.abs()) {
             reason = firstReason(reason, RejectReason.REDUCE_ONLY);
@@ -73,7 +75,7 @@ abstract contract LiquidationItems is OrderItems {
         reason = firstReason(reason, _priceReason(b, m));
         if (reason != RejectReason.NONE) return reason;
 
-        uint256 priceTicks = maker.head.priceTicks();
+        uint256 priceTicks = _restingTicks(word, maker);
         Draft memory d = b.draftA;
         _begin(d, e);
         reason = _draftOrder(b, b.draftB, maker, lots, priceTicks, m.params.feeMakerPpm);
@@ -194,7 +196,7 @@ abstract contract LiquidationItems is OrderItems {
     }
 
     /// @notice Whether a resting order can take the other side of a position's closing.
-    function _againstReason(PositionEntry memory e, OrderEntry memory maker)
+    function _againstReason(PositionEntry memory e, OrderEntry memory maker, uint256 priceTicks)
         private
         pure
         returns (RejectReason)
@@ -205,7 +207,12 @@ abstract contract LiquidationItems is OrderItems {
         uint256 makerSide = e.position.positionLots > 0 ? 0 : 1;
         bool isMismatch = e.position.positionLots != 0 && head.side() != makerSide;
         if (isMismatch || makes.market != e.market) return RejectReason.SIDE_MISMATCH;
-        return RejectReason.NONE;
+        return _restReason(head, priceTicks, e.listing.params.priceTicksMax);
+    }
+
+    /// @notice Where the resting order stands: at its price, or where the item says that it slid to.
+    function _restingTicks(uint256 word, OrderEntry memory maker) private pure returns (uint256) {
+        return word >> 248 > BatchLib.FILL_AT ? uint32(word >> 152) : maker.head.priceTicks();
     }
 
     /// @notice BATCH-3: there is a price and it is fresh.

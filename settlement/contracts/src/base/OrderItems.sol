@@ -93,6 +93,24 @@ abstract contract OrderItems is Signatures {
         return firstReason(reason, RejectReason.TIME_IN_FORCE);
     }
 
+    /// @notice BATCH-6: whether an order rests at a price: at its own, or post-only at one that its
+    /// limit admits, because it slid.
+    function _restReason(uint256 head, uint256 priceTicks, uint256 priceTicksMax)
+        internal
+        pure
+        returns (RejectReason)
+    {
+        if (priceTicks == head.priceTicks()) return RejectReason.NONE;
+        if (priceTicks == 0 || priceTicks > priceTicksMax) return RejectReason.PRICE_OUT_OF_RANGE;
+        bool isSlid = head.isPostOnly() && _admits(head, priceTicks);
+        return isSlid ? RejectReason.NONE : RejectReason.PRICE_NOT_CROSSED;
+    }
+
+    /// @notice Whether the limit of an order admits a price.
+    function _admits(uint256 head, uint256 priceTicks) internal pure returns (bool) {
+        return head.side() == 0 ? priceTicks <= head.priceTicks() : priceTicks >= head.priceTicks();
+    }
+
     /// @notice Whether somebody has signed who may (SIG-3), and within what scope (KEY-1).
     function _signerReason(Batch memory b, OrderEntry memory e, uint256 lots, uint256 priceTicks)
         internal

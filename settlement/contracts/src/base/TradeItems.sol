@@ -39,32 +39,54 @@ abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
         uint256 lots = uint32(word >> 184);
         uint256 feePpm = taker.holder.listing.params.feeTakerPpm;
         RejectReason reason = _ordersReason(b, taker, maker, lots, feePpm);
-        reason = firstReason(reason, _takerReason(taker, maker));
+        reason = firstReason(reason, _takerReason(taker, maker.head.priceTicks()));
         if (reason != RejectReason.NONE) return reason;
         return _trade(b, taker, maker, lots, maker.head.priceTicks(), feePpm);
     }
 
-    /// @notice BATCH-6: one fill at the price of an auction, which both limits admit and which
-    /// stands within the band around the mark. Neither side has taken: both pay the maker's fee.
-    function _judgeFillAt(Batch memory b, uint256 word) internal returns (RejectReason) {
-        OrderEntry memory buy = b.orders[_orderIndex(b, uint16(word >> 232))];
-        OrderEntry memory sell = b.orders[_orderIndex(b, uint16(word >> 216))];
+    /// @notice BATCH-6: one fill at a price that the item names: of a maker that slid, or of an
+    /// auction, in which neither side takes and the buy is named first.
+    function _judgeFillAt(Batch memory b, uint256 offset, uint256 word)
+        internal
+        returns (RejectReason)
+    {
+        OrderEntry memory taker = b.orders[_orderIndex(b, uint16(word >> 232))];
+        OrderEntry memory maker = b.orders[_orderIndex(b, uint16(word >> 216))];
         uint256 lots = uint32(word >> 184);
         uint256 priceTicks = uint32(word >> 152);
-        MarketEntry memory m = buy.holder.listing;
-        uint256 feePpm = m.params.feeMakerPpm;
-        RejectReason reason = _ordersReason(b, buy, sell, lots, feePpm);
-        if (buy.head.side() != 0) reason = firstReason(reason, RejectReason.SIDE_MISMATCH);
-        if (priceTicks > buy.head.priceTicks() || priceTicks < sell.head.priceTicks()) {
-            reason = firstReason(reason, RejectReason.PRICE_NOT_CROSSED);
-        }
-        if (m.state.markTicks == 0) {
-            reason = firstReason(reason, RejectReason.NO_PRICE);
-        } else if (!_isInBand(priceTicks, m.state.markTicks, m.params.markBandPpm)) {
-            reason = firstReason(reason, RejectReason.PRICE_BAND);
+        MarketEntry memory m = taker.holder.listing;
+        bool isAuction = uint8(word >> 144) != 0;
+        uint256 feePpm = isAuction ? m.params.feeMakerPpm : m.params.feeTakerPpm;
+        RejectReason reason = _ordersReason(b, taker, maker, lots, feePpm);
+        if (uint8(word >> 144) > 1) revert BatchLib.BatchMalformed(offset);
+        if (isAuction) {
+            reason = firstReason(reason, _auctionReason(taker, maker, priceTicks));
+            if (m.state.markTicks == 0) {
+                reason = firstReason(reason, RejectReason.NO_PRICE);
+            } else if (!_isInBand(priceTicks, m.state.markTicks, m.params.markBandPpm)) {
+                reason = firstReason(reason, RejectReason.PRICE_BAND);
+            }
+        } else {
+            reason = firstReason(reason, _takerReason(taker, priceTicks));
+            uint256 highest = m.params.priceTicksMax;
+            reason = firstReason(reason, _restReason(maker.head, priceTicks, highest));
         }
         if (reason != RejectReason.NONE) return reason;
-        return _trade(b, buy, sell, lots, priceTicks, feePpm);
+        return _trade(b, taker, maker, lots, priceTicks, feePpm);
+    }
+
+    /// @notice What forbids two orders to meet in an auction.
+    function _auctionReason(OrderEntry memory buy, OrderEntry memory sell, uint256 priceTicks)
+        private
+        pure
+        returns (RejectReason)
+    {
+        if (buy.head.side() != 0) return RejectReason.SIDE_MISMATCH;
+        if (!_admits(buy.head, priceTicks) || !_admits(sell.head, priceTicks)) {
+            return RejectReason.PRICE_NOT_CROSSED;
+        }
+        bool rests = buy.head.timeInForce() == GOOD_TILL_CANCEL;
+        return rests ? RejectReason.NONE : RejectReason.TIME_IN_FORCE;
     }
 
     /// @notice Moves both sides of a fill that their orders admit.
@@ -114,18 +136,14 @@ abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
         }
     }
 
-    /// @notice What an order refuses that takes another.
-    function _takerReason(OrderEntry memory taker, OrderEntry memory maker)
+    /// @notice What an order refuses that takes another at a price.
+    function _takerReason(OrderEntry memory taker, uint256 priceTicks)
         private
         pure
         returns (RejectReason)
     {
         uint256 head = taker.head;
-        uint256 priceTicks = head.priceTicks();
-        bool crosses = head.side() == 0
-            ? priceTicks >= maker.head.priceTicks()
-            : priceTicks <= maker.head.priceTicks();
-        if (!crosses) return RejectReason.PRICE_NOT_CROSSED;
+        if (!_admits(head, priceTicks)) return RejectReason.PRICE_NOT_CROSSED;
         uint256 timeInForce = head.timeInForce();
         if (timeInForce >= TIME_IN_FORCE_COUNT) return RejectReason.TIME_IN_FORCE;
         if (head.isPostOnly()) return RejectReason.POST_ONLY_WOULD_TAKE;

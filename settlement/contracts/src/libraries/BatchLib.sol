@@ -50,17 +50,20 @@ library BatchLib {
     uint256 internal constant AUTO_TOP_UP = 0x0d;
     uint256 internal constant FORCED = 0x0f;
     uint256 internal constant FILL_AT = 0x10;
+    uint256 internal constant LIQUIDATION_FILL_AT = 0x11;
+    uint256 internal constant FUND_FILL_AT = 0x12;
 
     /// @dev Bytes of each item before its signature, opcode first; byte n is of opcode n. Items
     /// of bit n in `SIGNED` carry `u8 signer · signature` behind them.
     bytes32 private constant ITEM_BYTES =
-        hex"00070609090a0a090a182c360220000d0d000000000000000000000000000000";
+        hex"00070609090a0a090a182c360220000d0e0d0d00000000000000000000000000";
     uint256 private constant SIGNED =
         1 << COLLATERAL | 1 << WITHDRAWAL | 1 << SESSION_KEY | 1 << AUTO_TOP_UP;
 
     /// @dev Items that the annex judges, one bit an opcode.
     uint256 private constant ANNEX = 1 << LIQUIDATION_FILL | 1 << TAKEOVER | 1 << ADL | 1
-        << FUND_FILL | 1 << SESSION_KEY | 1 << PARAMETERS | 1 << AUTO_TOP_UP | 1 << FORCED;
+        << FUND_FILL | 1 << SESSION_KEY | 1 << PARAMETERS | 1 << AUTO_TOP_UP | 1 << FORCED | 1
+        << LIQUIDATION_FILL_AT | 1 << FUND_FILL_AT;
 
     error BatchMalformed(uint256 offset);
 

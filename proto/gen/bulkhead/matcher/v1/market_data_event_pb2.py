@@ -27,33 +27,33 @@ from bulkhead.types.v1 import market_spec_pb2 as bulkhead_dot_types_dot_v1_dot_m
 from bulkhead.types.v1 import side_pb2 as bulkhead_dot_types_dot_v1_dot_side__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+bulkhead/matcher/v1/market_data_event.proto\x12\x13\x62ulkhead.matcher.v1\x1a\x1e\x62ulkhead/matcher/v1/book.proto\x1a#bulkhead/types/v1/market_spec.proto\x1a\x1c\x62ulkhead/types/v1/side.proto\"\x88\x05\n\x0fMarketDataEvent\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12\x12\n\nmarket_seq\x18\x02 \x01(\x03\x12\x0f\n\x07time_ns\x18\x03 \x01(\x03\x12:\n\rbook_snapshot\x18\x04 \x01(\x0b\x32!.bulkhead.matcher.v1.BookSnapshotH\x00\x12\x34\n\nbook_delta\x18\x05 \x01(\x0b\x32\x1e.bulkhead.matcher.v1.BookDeltaH\x00\x12-\n\x06traded\x18\x06 \x01(\x0b\x32\x1b.bulkhead.matcher.v1.TradedH\x00\x12\x38\n\x0cmark_updated\x18\x07 \x01(\x0b\x32 .bulkhead.matcher.v1.MarkUpdatedH\x00\x12>\n\x0f\x66unding_settled\x18\x08 \x01(\x0b\x32#.bulkhead.matcher.v1.FundingSettledH\x00\x12@\n\x10liquidation_step\x18\t \x01(\x0b\x32$.bulkhead.matcher.v1.LiquidationStepH\x00\x12G\n\x14market_state_changed\x18\n \x01(\x0b\x32\'.bulkhead.matcher.v1.MarketStateChangedH\x00\x12H\n\x14parameters_announced\x18\x14 \x01(\x0b\x32(.bulkhead.matcher.v1.ParametersAnnouncedH\x00\x12\x44\n\x12parameters_changed\x18\x15 \x01(\x0b\x32&.bulkhead.matcher.v1.ParametersChangedH\x00\x42\x07\n\x05\x65vent\"7\n\x0c\x42ookSnapshot\x12\'\n\x04\x62ook\x18\x01 \x01(\x0b\x32\x19.bulkhead.matcher.v1.Book\"i\n\tBookDelta\x12-\n\x04\x62ids\x18\x01 \x03(\x0b\x32\x1f.bulkhead.matcher.v1.PriceLevel\x12-\n\x04\x61sks\x18\x02 \x03(\x0b\x32\x1f.bulkhead.matcher.v1.PriceLevel\"t\n\x06Traded\x12\x13\n\x0bprice_ticks\x18\x01 \x01(\x03\x12\x10\n\x08qty_lots\x18\x02 \x01(\x03\x12+\n\ntaker_side\x18\x03 \x01(\x0e\x32\x17.bulkhead.types.v1.Side\x12\x16\n\x0eis_liquidation\x18\x04 \x01(\x08\"Y\n\x0bMarkUpdated\x12\x19\n\x11index_price_ticks\x18\x01 \x01(\x03\x12\x18\n\x10mark_price_ticks\x18\x02 \x01(\x03\x12\x15\n\rindex_time_ms\x18\x03 \x01(\x03\"<\n\x0e\x46undingSettled\x12\x18\n\x10\x66unding_index_e6\x18\x01 \x01(\x03\x12\x10\n\x08rate_ppm\x18\x02 \x01(\x03\"\x97\x01\n\x0fLiquidationStep\x12\x36\n\x04kind\x18\x01 \x01(\x0e\x32(.bulkhead.matcher.v1.LiquidationStepKind\x12%\n\x04side\x18\x02 \x01(\x0e\x32\x17.bulkhead.types.v1.Side\x12\x10\n\x08qty_lots\x18\x03 \x01(\x03\x12\x13\n\x0bprice_ticks\x18\x04 \x01(\x03\"C\n\x12MarketStateChanged\x12-\n\x05state\x18\x01 \x01(\x0e\x32\x1e.bulkhead.types.v1.MarketState\"@\n\x13ParametersAnnounced\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\x18\n\x10\x65\x66\x66\x65\x63tive_time_s\x18\x02 \x01(\x03\"$\n\x11ParametersChanged\x12\x0f\n\x07version\x18\x01 \x01(\x03*\xce\x01\n\x13LiquidationStepKind\x12%\n!LIQUIDATION_STEP_KIND_UNSPECIFIED\x10\x00\x12!\n\x1dLIQUIDATION_STEP_KIND_STARTED\x10\x01\x12 \n\x1cLIQUIDATION_STEP_KIND_FILLED\x10\x02\x12$\n LIQUIDATION_STEP_KIND_TAKEN_OVER\x10\x03\x12%\n!LIQUIDATION_STEP_KIND_DELEVERAGED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+bulkhead/matcher/v1/market_data_event.proto\x12\x13\x62ulkhead.matcher.v1\x1a\x1e\x62ulkhead/matcher/v1/book.proto\x1a#bulkhead/types/v1/market_spec.proto\x1a\x1c\x62ulkhead/types/v1/side.proto\"\x88\x05\n\x0fMarketDataEvent\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12\x12\n\nmarket_seq\x18\x02 \x01(\x03\x12\x0f\n\x07time_ns\x18\x03 \x01(\x03\x12:\n\rbook_snapshot\x18\x04 \x01(\x0b\x32!.bulkhead.matcher.v1.BookSnapshotH\x00\x12\x34\n\nbook_delta\x18\x05 \x01(\x0b\x32\x1e.bulkhead.matcher.v1.BookDeltaH\x00\x12-\n\x06traded\x18\x06 \x01(\x0b\x32\x1b.bulkhead.matcher.v1.TradedH\x00\x12\x38\n\x0cmark_updated\x18\x07 \x01(\x0b\x32 .bulkhead.matcher.v1.MarkUpdatedH\x00\x12>\n\x0f\x66unding_settled\x18\x08 \x01(\x0b\x32#.bulkhead.matcher.v1.FundingSettledH\x00\x12@\n\x10liquidation_step\x18\t \x01(\x0b\x32$.bulkhead.matcher.v1.LiquidationStepH\x00\x12G\n\x14market_state_changed\x18\n \x01(\x0b\x32\'.bulkhead.matcher.v1.MarketStateChangedH\x00\x12H\n\x14parameters_announced\x18\x14 \x01(\x0b\x32(.bulkhead.matcher.v1.ParametersAnnouncedH\x00\x12\x44\n\x12parameters_changed\x18\x15 \x01(\x0b\x32&.bulkhead.matcher.v1.ParametersChangedH\x00\x42\x07\n\x05\x65vent\"7\n\x0c\x42ookSnapshot\x12\'\n\x04\x62ook\x18\x01 \x01(\x0b\x32\x19.bulkhead.matcher.v1.Book\"i\n\tBookDelta\x12-\n\x04\x62ids\x18\x01 \x03(\x0b\x32\x1f.bulkhead.matcher.v1.PriceLevel\x12-\n\x04\x61sks\x18\x02 \x03(\x0b\x32\x1f.bulkhead.matcher.v1.PriceLevel\"\x88\x01\n\x06Traded\x12\x13\n\x0bprice_ticks\x18\x01 \x01(\x03\x12\x10\n\x08qty_lots\x18\x02 \x01(\x03\x12+\n\ntaker_side\x18\x03 \x01(\x0e\x32\x17.bulkhead.types.v1.Side\x12\x16\n\x0eis_liquidation\x18\x04 \x01(\x08\x12\x12\n\nis_auction\x18\x05 \x01(\x08\"Y\n\x0bMarkUpdated\x12\x19\n\x11index_price_ticks\x18\x01 \x01(\x03\x12\x18\n\x10mark_price_ticks\x18\x02 \x01(\x03\x12\x15\n\rindex_time_ms\x18\x03 \x01(\x03\"<\n\x0e\x46undingSettled\x12\x18\n\x10\x66unding_index_e6\x18\x01 \x01(\x03\x12\x10\n\x08rate_ppm\x18\x02 \x01(\x03\"\x97\x01\n\x0fLiquidationStep\x12\x36\n\x04kind\x18\x01 \x01(\x0e\x32(.bulkhead.matcher.v1.LiquidationStepKind\x12%\n\x04side\x18\x02 \x01(\x0e\x32\x17.bulkhead.types.v1.Side\x12\x10\n\x08qty_lots\x18\x03 \x01(\x03\x12\x13\n\x0bprice_ticks\x18\x04 \x01(\x03\"C\n\x12MarketStateChanged\x12-\n\x05state\x18\x01 \x01(\x0e\x32\x1e.bulkhead.types.v1.MarketState\"@\n\x13ParametersAnnounced\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\x18\n\x10\x65\x66\x66\x65\x63tive_time_s\x18\x02 \x01(\x03\"$\n\x11ParametersChanged\x12\x0f\n\x07version\x18\x01 \x01(\x03*\xce\x01\n\x13LiquidationStepKind\x12%\n!LIQUIDATION_STEP_KIND_UNSPECIFIED\x10\x00\x12!\n\x1dLIQUIDATION_STEP_KIND_STARTED\x10\x01\x12 \n\x1cLIQUIDATION_STEP_KIND_FILLED\x10\x02\x12$\n LIQUIDATION_STEP_KIND_TAKEN_OVER\x10\x03\x12%\n!LIQUIDATION_STEP_KIND_DELEVERAGED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'bulkhead.matcher.v1.market_data_event_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LIQUIDATIONSTEPKIND']._serialized_start=1581
-  _globals['_LIQUIDATIONSTEPKIND']._serialized_end=1787
+  _globals['_LIQUIDATIONSTEPKIND']._serialized_start=1602
+  _globals['_LIQUIDATIONSTEPKIND']._serialized_end=1808
   _globals['_MARKETDATAEVENT']._serialized_start=168
   _globals['_MARKETDATAEVENT']._serialized_end=816
   _globals['_BOOKSNAPSHOT']._serialized_start=818
   _globals['_BOOKSNAPSHOT']._serialized_end=873
   _globals['_BOOKDELTA']._serialized_start=875
   _globals['_BOOKDELTA']._serialized_end=980
-  _globals['_TRADED']._serialized_start=982
-  _globals['_TRADED']._serialized_end=1098
-  _globals['_MARKUPDATED']._serialized_start=1100
-  _globals['_MARKUPDATED']._serialized_end=1189
-  _globals['_FUNDINGSETTLED']._serialized_start=1191
-  _globals['_FUNDINGSETTLED']._serialized_end=1251
-  _globals['_LIQUIDATIONSTEP']._serialized_start=1254
-  _globals['_LIQUIDATIONSTEP']._serialized_end=1405
-  _globals['_MARKETSTATECHANGED']._serialized_start=1407
-  _globals['_MARKETSTATECHANGED']._serialized_end=1474
-  _globals['_PARAMETERSANNOUNCED']._serialized_start=1476
-  _globals['_PARAMETERSANNOUNCED']._serialized_end=1540
-  _globals['_PARAMETERSCHANGED']._serialized_start=1542
-  _globals['_PARAMETERSCHANGED']._serialized_end=1578
+  _globals['_TRADED']._serialized_start=983
+  _globals['_TRADED']._serialized_end=1119
+  _globals['_MARKUPDATED']._serialized_start=1121
+  _globals['_MARKUPDATED']._serialized_end=1210
+  _globals['_FUNDINGSETTLED']._serialized_start=1212
+  _globals['_FUNDINGSETTLED']._serialized_end=1272
+  _globals['_LIQUIDATIONSTEP']._serialized_start=1275
+  _globals['_LIQUIDATIONSTEP']._serialized_end=1426
+  _globals['_MARKETSTATECHANGED']._serialized_start=1428
+  _globals['_MARKETSTATECHANGED']._serialized_end=1495
+  _globals['_PARAMETERSANNOUNCED']._serialized_start=1497
+  _globals['_PARAMETERSANNOUNCED']._serialized_end=1561
+  _globals['_PARAMETERSCHANGED']._serialized_start=1563
+  _globals['_PARAMETERSCHANGED']._serialized_end=1599
 # @@protoc_insertion_point(module_scope)

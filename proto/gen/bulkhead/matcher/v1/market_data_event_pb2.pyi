@@ -66,16 +66,18 @@ class BookDelta(_message.Message):
     def __init__(self, bids: _Optional[_Iterable[_Union[_book_pb2.PriceLevel, _Mapping]]] = ..., asks: _Optional[_Iterable[_Union[_book_pb2.PriceLevel, _Mapping]]] = ...) -> None: ...
 
 class Traded(_message.Message):
-    __slots__ = ("price_ticks", "qty_lots", "taker_side", "is_liquidation")
+    __slots__ = ("price_ticks", "qty_lots", "taker_side", "is_liquidation", "is_auction")
     PRICE_TICKS_FIELD_NUMBER: _ClassVar[int]
     QTY_LOTS_FIELD_NUMBER: _ClassVar[int]
     TAKER_SIDE_FIELD_NUMBER: _ClassVar[int]
     IS_LIQUIDATION_FIELD_NUMBER: _ClassVar[int]
+    IS_AUCTION_FIELD_NUMBER: _ClassVar[int]
     price_ticks: int
     qty_lots: int
     taker_side: _side_pb2.Side
     is_liquidation: bool
-    def __init__(self, price_ticks: _Optional[int] = ..., qty_lots: _Optional[int] = ..., taker_side: _Optional[_Union[_side_pb2.Side, str]] = ..., is_liquidation: _Optional[bool] = ...) -> None: ...
+    is_auction: bool
+    def __init__(self, price_ticks: _Optional[int] = ..., qty_lots: _Optional[int] = ..., taker_side: _Optional[_Union[_side_pb2.Side, str]] = ..., is_liquidation: _Optional[bool] = ..., is_auction: _Optional[bool] = ...) -> None: ...
 
 class MarkUpdated(_message.Message):
     __slots__ = ("index_price_ticks", "mark_price_ticks", "index_time_ms")

@@ -62,18 +62,20 @@ class PriceItem(_message.Message):
     def __init__(self, index_price: _Optional[_Union[_signed_index_price_pb2.SignedIndexPrice, _Mapping]] = ..., mark_price_ticks: _Optional[int] = ..., observations: _Optional[_Iterable[_Union[_signed_index_price_pb2.SignedIndexPrice, _Mapping]]] = ...) -> None: ...
 
 class FillItem(_message.Message):
-    __slots__ = ("market_id", "taker_order_id", "maker_order_id", "qty_lots", "price_ticks")
+    __slots__ = ("market_id", "taker_order_id", "maker_order_id", "qty_lots", "price_ticks", "is_auction")
     MARKET_ID_FIELD_NUMBER: _ClassVar[int]
     TAKER_ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     MAKER_ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     QTY_LOTS_FIELD_NUMBER: _ClassVar[int]
     PRICE_TICKS_FIELD_NUMBER: _ClassVar[int]
+    IS_AUCTION_FIELD_NUMBER: _ClassVar[int]
     market_id: int
     taker_order_id: int
     maker_order_id: int
     qty_lots: int
     price_ticks: int
-    def __init__(self, market_id: _Optional[int] = ..., taker_order_id: _Optional[int] = ..., maker_order_id: _Optional[int] = ..., qty_lots: _Optional[int] = ..., price_ticks: _Optional[int] = ...) -> None: ...
+    is_auction: bool
+    def __init__(self, market_id: _Optional[int] = ..., taker_order_id: _Optional[int] = ..., maker_order_id: _Optional[int] = ..., qty_lots: _Optional[int] = ..., price_ticks: _Optional[int] = ..., is_auction: _Optional[bool] = ...) -> None: ...
 
 class LiquidationFillItem(_message.Message):
     __slots__ = ("account", "market_id", "maker_order_id", "qty_lots", "price_ticks")

@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x62ulkhead/types/v1/trigger.proto\x12\x11\x62ulkhead.types.v1\"L\n\x07Trigger\x12,\n\x04kind\x18\x01 \x01(\x0e\x32\x1e.bulkhead.types.v1.TriggerKind\x12\x13\n\x0bprice_ticks\x18\x02 \x01(\x03*q\n\x0bTriggerKind\x12\x1c\n\x18TRIGGER_KIND_UNSPECIFIED\x10\x00\x12!\n\x1dTRIGGER_KIND_MARK_AT_OR_ABOVE\x10\x01\x12!\n\x1dTRIGGER_KIND_MARK_AT_OR_BELOW\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x62ulkhead/types/v1/trigger.proto\x12\x11\x62ulkhead.types.v1\"L\n\x07Trigger\x12,\n\x04kind\x18\x01 \x01(\x0e\x32\x1e.bulkhead.types.v1.TriggerKind\x12\x13\n\x0bprice_ticks\x18\x02 \x01(\x03*\xad\x01\n\x0bTriggerKind\x12\x1c\n\x18TRIGGER_KIND_UNSPECIFIED\x10\x00\x12!\n\x1dTRIGGER_KIND_MARK_AT_OR_ABOVE\x10\x01\x12!\n\x1dTRIGGER_KIND_MARK_AT_OR_BELOW\x10\x02\x12\x1c\n\x18TRIGGER_KIND_AT_OR_ABOVE\x10\x03\x12\x1c\n\x18TRIGGER_KIND_AT_OR_BELOW\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'bulkhead.types.v1.trigger_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TRIGGERKIND']._serialized_start=132
-  _globals['_TRIGGERKIND']._serialized_end=245
+  _globals['_TRIGGERKIND']._serialized_start=133
+  _globals['_TRIGGERKIND']._serialized_end=306
   _globals['_TRIGGER']._serialized_start=54
   _globals['_TRIGGER']._serialized_end=130
 # @@protoc_insertion_point(module_scope)

@@ -10,9 +10,13 @@ class TriggerKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TRIGGER_KIND_UNSPECIFIED: _ClassVar[TriggerKind]
     TRIGGER_KIND_MARK_AT_OR_ABOVE: _ClassVar[TriggerKind]
     TRIGGER_KIND_MARK_AT_OR_BELOW: _ClassVar[TriggerKind]
+    TRIGGER_KIND_AT_OR_ABOVE: _ClassVar[TriggerKind]
+    TRIGGER_KIND_AT_OR_BELOW: _ClassVar[TriggerKind]
 TRIGGER_KIND_UNSPECIFIED: TriggerKind
 TRIGGER_KIND_MARK_AT_OR_ABOVE: TriggerKind
 TRIGGER_KIND_MARK_AT_OR_BELOW: TriggerKind
+TRIGGER_KIND_AT_OR_ABOVE: TriggerKind
+TRIGGER_KIND_AT_OR_BELOW: TriggerKind
 
 class Trigger(_message.Message):
     __slots__ = ("kind", "price_ticks")
