@@ -46,14 +46,18 @@ class LiveOrder:
     Attributes:
         command: The PLACE command; its `time_ns` is the engine time of the placing.
         signed: Fields and signature that the engine does not keep.
-        remaining_lots: Lots that are not filled.
+        qty_lots: Lots in all, what is filled included: as accepted, or as amended since.
+        remaining_lots: Lots that may still fill.
+        price_ticks: Where it rests: as signed, unless it has slid (POST-1).
         is_triggered: It had a trigger, which has fired.
         feed_offset: Where the settlement log keeps it; None before its first item.
     """
 
     command: Command
     signed: PlaceExtra
+    qty_lots: int
     remaining_lots: int
+    price_ticks: int
     is_triggered: bool = False
     feed_offset: int | None = None
 

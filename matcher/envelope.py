@@ -7,6 +7,8 @@ import struct
 from typing import Final, NamedTuple
 
 from margin_core import MarketSpec
+from matcher.engine.commands import COMMAND_BYTES, Command
+from matcher.engine.commands import unpack as unpack_command
 from matcher.journal.codec import EXTRA_BYTES_MAX
 
 ADDRESS_BYTES: Final = 20
@@ -21,6 +23,7 @@ NO_INSTRUCTIONS: Final = bytes(INSTRUCTIONS_BYTES)
 _PLACE: Final = struct.Struct("<I64s")
 _WITHDRAW: Final = struct.Struct("<20s64s")
 _REPLACE: Final = struct.Struct("<QI")
+_LENGTH: Final = struct.Struct("<H")
 _LISTING: Final = struct.Struct("<qqBB")
 _CAPACITIES: Final = struct.Struct("<QQQ")
 _RECEIPT: Final = struct.Struct("<QQQQ32sH")
@@ -35,6 +38,7 @@ class ShellKind(enum.IntEnum):
     LIST_MARKET = 128  # extra: Listing
     REPLACE = 129  # a PLACE whose order_id is the order to cancel; extra: ReplaceExtra
     BATCH_RECEIPT = 130  # extra: BatchReceipt
+    GROUP = 131  # extra: GroupExtra
 
 
 class Capacities(NamedTuple):
@@ -138,6 +142,31 @@ class ReplaceExtra(NamedTuple):
         """Undo `pack`."""
         nonce, unfilled_lots = _REPLACE.unpack_from(extra)
         return cls(nonce, PlaceExtra.unpack(extra[_REPLACE.size :]), unfilled_lots)
+
+
+class GroupExtra(NamedTuple):
+    """The commands of a group, each with its own extra; their times are not kept."""
+
+    items: tuple[tuple[Command, bytes], ...]
+
+    def pack(self) -> bytes:
+        """Return the extra of a GROUP."""
+        return b"".join(
+            command.pack() + _LENGTH.pack(len(extra)) + extra for command, extra in self.items
+        )
+
+    @classmethod
+    def unpack(cls, extra: bytes) -> GroupExtra:
+        """Undo `pack`."""
+        items = []
+        at = 0
+        while at < len(extra):
+            start = at + COMMAND_BYTES + _LENGTH.size
+            (length,) = _LENGTH.unpack_from(extra, at + COMMAND_BYTES)
+            command = unpack_command(extra[at : at + COMMAND_BYTES])
+            at = start + length
+            items.append((command, extra[start:at]))
+        return cls(tuple(items))
 
 
 class Listing(NamedTuple):

@@ -20,6 +20,7 @@ from matcher.envelope import (
     NO_INSTRUCTIONS,
     BatchReceipt,
     Capacities,
+    GroupExtra,
     Listing,
     PlaceExtra,
     ReplaceExtra,
@@ -140,8 +141,8 @@ class Venue:
                 return self._apply__announce_parameters(command, extra)
             case ShellKind.LIST_MARKET:
                 return self._apply__list_market(command, extra)
-            case ShellKind.REPLACE:
-                return self._apply__replace(command, extra)
+            case ShellKind.GROUP:
+                return self._apply__group(command, extra)
             case ShellKind.BATCH_RECEIPT:
                 return self._apply__batch_receipt(command, extra)
             case _:
@@ -150,14 +151,11 @@ class Venue:
     def _apply_to_engine(
         self, command: Command, extra: bytes, *, has_result: bool = True
     ) -> list[Event]:
-        if command.kind == CommandKind.PLACE:
-            command = _instructed(command, PlaceExtra.unpack(extra))
-        made = list(events.unpack(self.engine.apply_one(command)))
+        engine_command, told = _engine_command(command, extra)
+        made = list(events.unpack(self.engine.apply_one(engine_command)))
         if command.kind == CommandKind.PRICE:
             self._follow_parameters(made)
-        self._dispatcher.dispatch(
-            command, extra, made, self.cursor.command_seq, has_result=has_result
-        )
+        self._dispatcher.dispatch(*told, made, self.cursor.command_seq, has_result=has_result)
         return made
 
     def _follow_parameters(self, made: list[Event]) -> None:
@@ -214,18 +212,15 @@ class Venue:
         self.market_feed.add_market(market_id)
         return []
 
-    def _apply__replace(self, command: Command, extra: bytes) -> list[Event]:
-        """The engine replaces wholly or not; what is accepted is known as a PLACE."""
-        replace = ReplaceExtra.unpack(extra)
-        engine_command = command._replace(
-            kind=CommandKind.REPLACE,
-            old_nonce=replace.cancel_nonce,
-            unfilled_lots=replace.unfilled_lots,
-        )
-        engine_command = _instructed(engine_command, replace.place)
-        made = list(events.unpack(self.engine.apply_one(engine_command)))
-        place = command._replace(kind=CommandKind.PLACE, order_id=0)
-        self._dispatcher.dispatch(place, replace.place.pack(), made, self.cursor.command_seq)
+    def _apply__group(self, command: Command, extra: bytes) -> list[Event]:
+        """GRP-1: the engine does all items or none."""
+        items = [
+            _engine_command(item._replace(time_ns=command.time_ns), item_extra)
+            for item, item_extra in GroupExtra.unpack(extra).items
+        ]
+        records = commands.group([item for item, _ in items], command.time_ns)
+        made = list(events.unpack(self.engine.apply(records)))
+        self._dispatcher.dispatch_group([told for _, told in items], made, self.cursor.command_seq)
         return made
 
     def _apply__batch_receipt(self, command: Command, extra: bytes) -> list[Event]:
@@ -244,6 +239,23 @@ class Venue:
             )
             made += self._apply_to_engine(freeze, b"", has_result=False)
         return made
+
+
+def _engine_command(command: Command, extra: bytes) -> tuple[Command, tuple[Command, bytes]]:
+    """Return what the engine gets, and what the feeds are told: of a REPLACE the new PLACE."""
+    if command.kind == CommandKind.PLACE:
+        command = _instructed(command, PlaceExtra.unpack(extra))
+    if command.kind != ShellKind.REPLACE:
+        return command, (command, extra)
+    replace = ReplaceExtra.unpack(extra)
+    place = _instructed(command._replace(kind=CommandKind.PLACE, order_id=0), replace.place)
+    engine_command = place._replace(
+        kind=CommandKind.REPLACE,
+        order_id=command.order_id,
+        old_nonce=replace.cancel_nonce,
+        unfilled_lots=replace.unfilled_lots,
+    )
+    return engine_command, (place, replace.place.pack())
 
 
 def _instructed(command: Command, signed: PlaceExtra) -> Command:

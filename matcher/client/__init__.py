@@ -43,6 +43,8 @@ from matcher.client._events import (
     OrderCanceled,
     OrderFilled,
     OrderRejected,
+    OrderReplenished,
+    OrderRepriced,
     OrderTriggered,
     PositionDeleveraged,
     PositionFrozen,
@@ -63,12 +65,15 @@ from matcher.client._market_events import (
     ParametersChanged,
     Traded,
 )
+from matcher.client._open_orders import OpenOrders
 from matcher.client._orders import NonceSource, OrderBuilder, margin_quote, protection_price_ticks
 from matcher.client._public import MarketDataStream, PublicClient
 from matcher.client._session import Session, SessionOptions
 from matcher.client._types import (
     Account,
+    Amend,
     Book,
+    Cancel,
     CollateralMoveResult,
     ItemState,
     LiquidationStepKind,
@@ -78,9 +83,11 @@ from matcher.client._types import (
     MatcherStatus,
     OpenOrder,
     OrderPreview,
+    Place,
     Position,
     PriceLevel,
     Prices,
+    Replace,
     SettlementState,
     Side,
     TimeInForce,
@@ -89,14 +96,24 @@ from matcher.client._types import (
     WithdrawalResult,
 )
 from matcher.engine.commands import MarketState
-from matcher.engine.instructions import Instructions, SelfTradePrevention
+from matcher.engine.instructions import (
+    FLAG_ATTACHED,
+    FLAG_ON_LAST,
+    FLAG_SLIDES,
+    Instructions,
+    SelfTradePrevention,
+)
 from matcher.engine.reject_reason import RejectReason
 from matcher.errors import BulkheadError
 
 __all__ = [
+    "FLAG_ATTACHED",
+    "FLAG_ON_LAST",
+    "FLAG_SLIDES",
     "Account",
     "AccountEvent",
     "AdminClient",
+    "Amend",
     "AuthenticationError",
     "AutoTopUpSet",
     "AutoToppedUp",
@@ -105,6 +122,7 @@ __all__ = [
     "BookSnapshot",
     "BulkheadError",
     "CallError",
+    "Cancel",
     "Client",
     "CollateralMoveResult",
     "CollateralMoved",
@@ -139,6 +157,7 @@ __all__ = [
     "NonceSource",
     "NotKnownError",
     "OpenOrder",
+    "OpenOrders",
     "Order",
     "OrderAccepted",
     "OrderAmended",
@@ -147,9 +166,12 @@ __all__ = [
     "OrderFilled",
     "OrderPreview",
     "OrderRejected",
+    "OrderReplenished",
+    "OrderRepriced",
     "OrderTriggered",
     "ParametersAnnounced",
     "ParametersChanged",
+    "Place",
     "Position",
     "PositionDeleveraged",
     "PositionFrozen",
@@ -162,6 +184,7 @@ __all__ = [
     "PublicClient",
     "RejectReason",
     "RejectedError",
+    "Replace",
     "SelfTradePrevention",
     "Session",
     "SessionOptions",

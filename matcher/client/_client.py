@@ -26,6 +26,7 @@ from matcher.client._events import (
 from matcher.client._orders import NonceSource, OrderBuilder
 from matcher.client._public import PublicCalls
 from matcher.client._session import Session, SessionOptions
+from matcher.client._types import Amend, Cancel, Place, Replace
 from matcher.engine.reject_reason import RejectReason
 
 if TYPE_CHECKING:
@@ -201,12 +202,61 @@ class Client(PublicCalls):
         results = await self._request(commands)
         return [_expect(r, OrderAmended, OrderCanceled, CommandRejected) for r in results]
 
+    async def group(
+        self, items: Sequence[Place | Cancel | Amend | Replace]
+    ) -> list[OrderAccepted | OrderRejected | OrderCanceled | OrderAmended | CommandRejected]:
+        """Do several commands or none of them (SPEC GRP-1); return one result per command.
+
+        When one is not admitted it is refused with its reason, the others with GROUP_REJECTED.
+        Two-sided quotes that stand together or not at all:
+
+            old_bid, old_ask = await client.open_orders(btc.market_id)
+            results = await client.group(
+                [Replace(old_bid.order_id, new_bid), Replace(old_ask.order_id, new_ask)]
+            )
+            stands = all(isinstance(result, OrderAccepted) for result in results)
+
+        Args:
+            items: At most 32, each naming another order.
+        """
+        group = command_pb2.Group(commands=[self._item(item) for item in items])
+        results = await self._request([command_pb2.Command(group=group)])
+        return [
+            _expect(r, OrderAccepted, OrderRejected, OrderCanceled, OrderAmended, CommandRejected)
+            for r in results
+        ]
+
+    def _item(self, item: Place | Cancel | Amend | Replace) -> command_pb2.Command:
+        match item:
+            case Place(order):
+                place = command_pb2.PlaceOrder(order=self._signed(order))
+                return command_pb2.Command(place_order=place)
+            case Cancel(order_id):
+                cancel = command_pb2.CancelOrder(order_id=order_id)
+                return command_pb2.Command(cancel_order=cancel)
+            case Amend(order_id, qty_lots):
+                target = command_pb2.CancelOrder(order_id=order_id)
+                amend = command_pb2.AmendOrder(target=target, qty_lots=qty_lots)
+                return command_pb2.Command(amend_order=amend)
+            case Replace(order_id, order, unfilled_lots):
+                replace = command_pb2.ReplaceOrder(
+                    cancel=command_pb2.CancelOrder(order_id=order_id),
+                    order=self._signed(order),
+                    required_unfilled_lots=unfilled_lots,
+                )
+                return command_pb2.Command(replace_order=replace)
+
     async def cancel_all(
         self, market_id: int = 0, side: Side | None = None, *, only_this_session: bool = False
     ) -> int:
         """Cancel all open orders of a market (0: of all) and side; return how many they were.
 
-        `only_this_session`: only those that this session has placed.
+        await client.cancel_all()  # everything
+        await client.cancel_all(btc.market_id, Side.BUY)  # the bids of a market
+        await client.cancel_all(only_this_session=True)  # what this session has placed
+
+        Raises:
+            RejectedError: The market is unknown.
         """
         command = command_pb2.CancelAll(
             market_id=market_id,
@@ -214,6 +264,8 @@ class Client(PublicCalls):
             only_this_session=only_this_session,
         )
         (result,) = await self._request([command_pb2.Command(cancel_all=command)])
+        if isinstance(result, CommandRejected):
+            raise RejectedError(f"cancel of market {market_id}", result.reason)
         count: int = _expect(result, MassCanceled).order_count
         return count
 

@@ -85,6 +85,8 @@ ACCOUNT_EVENTS: Final[dict[Any, type[events.AccountEvent]]] = {
     order_event_pb2.OrderCanceled: events.OrderCanceled,
     order_event_pb2.OrderAmended: events.OrderAmended,
     order_event_pb2.OrderTriggered: events.OrderTriggered,
+    order_event_pb2.OrderRepriced: events.OrderRepriced,
+    order_event_pb2.OrderReplenished: events.OrderReplenished,
     order_event_pb2.OrderFilled: events.OrderFilled,
     position_event_pb2.PositionUpdated: events.PositionUpdated,
     position_event_pb2.CollateralMoved: events.CollateralMoved,

@@ -1,6 +1,14 @@
 """What happens to an account, as records: one class per kind of event on the trading session."""
 
-from matcher.client._types import LiquidityRole, Position, Record, SettlementState, Side
+from matcher.client._types import (
+    LiquidityRole,
+    Position,
+    Record,
+    SettlementState,
+    Side,
+    TimeInForce,
+    Trigger,
+)
 from matcher.engine.reject_reason import RejectReason
 
 
@@ -43,7 +51,7 @@ class MassCanceled(AccountEvent, frozen=True, kw_only=True):
 
 
 class OrderAccepted(AccountEvent, frozen=True, kw_only=True):
-    """An order is in the engine."""
+    """An order is in the engine. `instructions` is the signed word, empty when it is zero."""
 
     order_id: int
     nonce: int
@@ -52,6 +60,12 @@ class OrderAccepted(AccountEvent, frozen=True, kw_only=True):
     price_ticks: int
     qty_lots: int
     margin_quote: int
+    time_in_force: TimeInForce
+    is_post_only: bool
+    is_reduce_only: bool
+    trigger: Trigger | None
+    expiry_time_s: int
+    instructions: bytes
 
 
 class OrderRejected(AccountEvent, frozen=True, kw_only=True):
@@ -88,11 +102,31 @@ class OrderAmended(AccountEvent, frozen=True, kw_only=True):
 
 
 class OrderTriggered(AccountEvent, frozen=True, kw_only=True):
-    """The trigger of an order has fired."""
+    """The trigger of an order has fired at a mark or last price; it enters the book."""
 
     order_id: int
     nonce: int
     market_id: int
+    price_ticks: int
+
+
+class OrderRepriced(AccountEvent, frozen=True, kw_only=True):
+    """A post-only order has slid: it rests at this price."""
+
+    order_id: int
+    nonce: int
+    market_id: int
+    price_ticks: int
+
+
+class OrderReplenished(AccountEvent, frozen=True, kw_only=True):
+    """The next part of an iceberg is in the book, at the end of its level."""
+
+    order_id: int
+    nonce: int
+    market_id: int
+    shown_lots: int
+    remaining_lots: int
 
 
 class OrderFilled(AccountEvent, frozen=True, kw_only=True):

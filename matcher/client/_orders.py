@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from bulkhead_signing import Order
 from matcher.client._types import PPM, Market, Side, TimeInForce, TriggerKind
-from matcher.engine.instructions import Instructions
+from matcher.engine.instructions import FLAG_ATTACHED, FLAG_ON_LAST, Instructions
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -171,16 +171,53 @@ class OrderBuilder:
         qty_lots: int,
         trigger_price_ticks: int,
         slippage_ppm: int = SLIPPAGE_PPM,
+        on_last: bool = False,
         lifetime_s: int | None = None,
     ) -> Order:
         """Return a reduce-only IOC order that fires when the mark moves against the position.
 
         `side` is the order's: sell closes a long, when the mark falls to the trigger price.
+        `on_last`: the last price instead of the mark, as the matcher alone judges it.
         """
-        kind = TriggerKind.MARK_AT_OR_BELOW if side is Side.SELL else TriggerKind.MARK_AT_OR_ABOVE
+        is_above = side is Side.BUY
         return self._triggered(
-            market, side, kind, qty_lots, trigger_price_ticks, slippage_ppm, lifetime_s
-        )
+            market, side, qty_lots, trigger_price_ticks, slippage_ppm, lifetime_s,
+            is_above=is_above, on_last=on_last,
+        )  # fmt: skip
+
+    def trailing_stop(
+        self,
+        market: Market,
+        side: Side,
+        *,
+        qty_lots: int,
+        reference_price_ticks: int,
+        trail_ticks: int,
+        slippage_ppm: int = SLIPPAGE_PPM,
+        on_last: bool = False,
+        lifetime_s: int | None = None,
+    ) -> Order:
+        """Return a stop whose trigger follows the mark at a distance, and never moves back.
+
+            stop = client.orders.trailing_stop(
+                btc, Side.SELL, qty_lots=10, reference_price_ticks=mark, trail_ticks=500
+            )
+
+        Args:
+            market: Market of the order.
+            side: The order's: sell closes a long.
+            qty_lots: Lots that it closes at most.
+            reference_price_ticks: Mark (or last price) of now, from which the trail starts.
+            trail_ticks: Distance of the trigger from the best mark since, at least 1.
+            slippage_ppm: How much worse than its first trigger it may fill.
+            on_last: It follows the last price instead of the mark.
+            lifetime_s: Seconds from now until it expires.
+        """
+        away = -trail_ticks if side is Side.SELL else trail_ticks
+        return self._triggered(
+            market, side, qty_lots, reference_price_ticks + away, slippage_ppm, lifetime_s,
+            is_above=side is Side.BUY, on_last=on_last, trail_ticks=trail_ticks,
+        )  # fmt: skip
 
     def take_profit(
         self,
@@ -190,20 +227,62 @@ class OrderBuilder:
         qty_lots: int,
         trigger_price_ticks: int,
         slippage_ppm: int = SLIPPAGE_PPM,
+        on_last: bool = False,
         lifetime_s: int | None = None,
     ) -> Order:
         """Return a reduce-only IOC order that fires when the mark moves in the position's favour.
 
         `side` is the order's: sell closes a long, when the mark rises to the trigger price.
+        `on_last`: the last price instead of the mark, as the matcher alone judges it.
         """
-        kind = TriggerKind.MARK_AT_OR_ABOVE if side is Side.SELL else TriggerKind.MARK_AT_OR_BELOW
         return self._triggered(
-            market, side, kind, qty_lots, trigger_price_ticks, slippage_ppm, lifetime_s
-        )
+            market, side, qty_lots, trigger_price_ticks, slippage_ppm, lifetime_s,
+            is_above=side is Side.SELL, on_last=on_last,
+        )  # fmt: skip
+
+    def bracket(
+        self,
+        market: Market,
+        side: Side,
+        *,
+        qty_lots: int,
+        take_profit_ticks: int,
+        stop_ticks: int,
+        slippage_ppm: int = SLIPPAGE_PPM,
+        lifetime_s: int | None = None,
+    ) -> tuple[Order, Order]:
+        """Return a take-profit and a stop: the end of either ends the other (SPEC OCO-1, ATT-1).
+
+        Both end with the position.
+
+            exits = client.orders.bracket(
+                btc, Side.SELL, qty_lots=10, take_profit_ticks=66_000, stop_ticks=57_000
+            )
+            await client.group([Place(entry), *map(Place, exits)])
+
+        `side` is that of both orders: sell closes a long.
+        """
+        exits = (
+            self.take_profit(
+                market, side, qty_lots=qty_lots, trigger_price_ticks=take_profit_ticks,
+                slippage_ppm=slippage_ppm, lifetime_s=lifetime_s,
+            ),
+            self.stop(
+                market, side, qty_lots=qty_lots, trigger_price_ticks=stop_ticks,
+                slippage_ppm=slippage_ppm, lifetime_s=lifetime_s,
+            ),
+        )  # fmt: skip
+        attached = Instructions(flags=FLAG_ATTACHED)
+        profit, stop = (self.instruct(order, attached) for order in exits)
+        return self.siblings(profit, stop)
 
     @staticmethod
     def instruct(order: Order, instructions: Instructions) -> Order:
-        """Return the order, not yet signed, with instructions (SPEC ORD-4)."""
+        """Return the order, not yet signed, with instructions (SPEC ORD-4).
+
+        bid = orders.limit(btc, Side.BUY, price_ticks=p, qty_lots=100, leverage=5)
+        iceberg = orders.instruct(bid, Instructions(display_lots=10))
+        """
         return order._replace(instructions=instructions.pack())
 
     @staticmethod
@@ -224,19 +303,29 @@ class OrderBuilder:
         self,
         market: Market,
         side: Side,
-        kind: TriggerKind,
         qty_lots: int,
         trigger_price_ticks: int,
         slippage_ppm: int,
         lifetime_s: int | None,
+        *,
+        is_above: bool,
+        on_last: bool = False,
+        trail_ticks: int = 0,
     ) -> Order:
+        """Return a reduce-only IOC order; the contract judges triggers on the mark alone."""
+        kind = TriggerKind.MARK_AT_OR_ABOVE if is_above else TriggerKind.MARK_AT_OR_BELOW
         worst = protection_price_ticks(
             market, side, price_ticks=trigger_price_ticks, slippage_ppm=slippage_ppm
         )
         order = self._order(
             market, side, worst, qty_lots, 0, TimeInForce.IOC, lifetime_s, is_reduce_only=True
         )
-        return order._replace(trigger_kind=int(kind), trigger_price_ticks=trigger_price_ticks)
+        order = order._replace(trigger_kind=int(kind), trigger_price_ticks=trigger_price_ticks)
+        if not on_last and not trail_ticks:
+            return order
+        kind = TriggerKind.AT_OR_ABOVE if is_above else TriggerKind.AT_OR_BELOW
+        word = Instructions(flags=FLAG_ON_LAST * on_last, trailing_ticks=trail_ticks)
+        return self.instruct(order._replace(trigger_kind=int(kind)), word)
 
     @staticmethod
     def _margin(

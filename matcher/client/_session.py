@@ -115,7 +115,8 @@ class Session:
         """Send commands, and return the result of each, in the same order.
 
         Args:
-            commands: Commands without request_id; it is filled in here.
+            commands: Commands without request_id; it is filled in here. Of a group each of its
+                commands has a result, the group itself has none.
             timeout_s: Seconds for all of them.
 
         Raises:
@@ -126,10 +127,11 @@ class Session:
         await self._until_ready(timeout_s)
         futures: list[asyncio.Future[AccountEvent]] = []
         loop = asyncio.get_running_loop()
-        for command in commands:
-            command.request_id = self._next_request_id()
+        answered = [one for command in commands for one in _answered(command)]
+        for one in answered:
+            one.request_id = self._next_request_id()
             futures.append(loop.create_future())
-            self._pending[command.request_id] = futures[-1]
+            self._pending[one.request_id] = futures[-1]
         try:
             async with asyncio.timeout(timeout_s):
                 for command in commands:
@@ -138,8 +140,8 @@ class Session:
         except TimeoutError:
             raise DeadlineError(f"no result within {timeout_s:g} s") from None
         finally:
-            for command, future in zip(commands, futures, strict=True):
-                self._pending.pop(command.request_id, None)
+            for one, future in zip(answered, futures, strict=True):
+                self._pending.pop(one.request_id, None)
                 if future.done() and not future.cancelled():
                     future.exception()  # seen: one error was raised for all of them
 
@@ -316,3 +318,8 @@ class Session:
         self._fail_pending(error or ConnectError("the session is closed"))
         self._ready.set()  # wakes those that wait; they see the error
         self._events.put_nowait(_END)
+
+
+def _answered(command: command_pb2.Command) -> Sequence[command_pb2.Command]:
+    """Return the commands that have a result: of a group its own."""
+    return command.group.commands if command.HasField("group") else [command]

@@ -6,10 +6,11 @@ Numbers of enums are those of the wire. A number that this version does not know
 import enum
 from decimal import Decimal
 from fractions import Fraction
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 import msgspec
 
+from bulkhead_signing import Order
 from margin_core.market_spec import MarketSpec
 from matcher.client._errors import PrecisionError
 from matcher.engine.commands import MarketState
@@ -106,6 +107,33 @@ class Position(Record, frozen=True, kw_only=True):
     is_frozen: bool
 
 
+class Place(NamedTuple):
+    """Of a group: place an order."""
+
+    order: Order
+
+
+class Cancel(NamedTuple):
+    """Of a group: cancel an order."""
+
+    order_id: int
+
+
+class Amend(NamedTuple):
+    """Of a group: lower an order to a new total quantity."""
+
+    order_id: int
+    qty_lots: int
+
+
+class Replace(NamedTuple):
+    """Of a group: replace an order of which so many lots (0: any) must be left."""
+
+    order_id: int
+    order: Order
+    unfilled_lots: int = 0
+
+
 class OpenOrder(Record, frozen=True, kw_only=True):
     """An order that is open; see order.proto."""
 
@@ -122,6 +150,7 @@ class OpenOrder(Record, frozen=True, kw_only=True):
     margin_quote: int
     trigger: Trigger | None
     expiry_time_s: int
+    instructions: bytes
 
 
 class Account(Record, frozen=True, kw_only=True):

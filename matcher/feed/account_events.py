@@ -6,7 +6,9 @@ import enum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from matcher.engine.commands import Command
     from matcher.engine.views import Position
+    from matcher.envelope import PlaceExtra
 
 
 class SettlementState(enum.IntEnum):
@@ -43,6 +45,8 @@ class OrderAccepted(NamedTuple):
     price_ticks: int
     qty_lots: int
     margin_quote: int
+    command: Command
+    signed: PlaceExtra
 
 
 class OrderRejected(NamedTuple):
@@ -75,11 +79,31 @@ class OrderAmended(NamedTuple):
 
 
 class OrderTriggered(NamedTuple):
-    """The trigger of an order has fired."""
+    """The trigger of an order has fired at a mark or last price."""
 
     order_id: int
     nonce: int
     market_id: int
+    price_ticks: int
+
+
+class OrderRepriced(NamedTuple):
+    """A post-only order has slid to a price."""
+
+    order_id: int
+    nonce: int
+    market_id: int
+    price_ticks: int
+
+
+class OrderReplenished(NamedTuple):
+    """The next part of an iceberg is in the book."""
+
+    order_id: int
+    nonce: int
+    market_id: int
+    shown_lots: int
+    remaining_lots: int
 
 
 class OrderFilled(NamedTuple):
@@ -225,6 +249,8 @@ AccountEventBody = (
     | OrderCanceled
     | OrderAmended
     | OrderTriggered
+    | OrderRepriced
+    | OrderReplenished
     | OrderFilled
     | PositionUpdated
     | CollateralMoved
@@ -253,6 +279,7 @@ class AccountEvent(NamedTuple):
         is_result: True: the one event that answers its command, for whoever sent it.
         body: What happened.
         request_id: Request of the one session that sees it; 0: found by command_seq, or none.
+        item: Which command of a group it answers, from 0 on.
     """
 
     account_seq: int
@@ -261,3 +288,4 @@ class AccountEvent(NamedTuple):
     is_result: bool
     body: AccountEventBody
     request_id: int = 0
+    item: int = 0

@@ -63,11 +63,12 @@ class AccountFeed:
         command_seq: int,
         time_ns: int,
         is_result: bool = False,
+        item: int = 0,
     ) -> None:
         """Number an event, keep it, and hand it to the sessions of its account."""
         log = self._log(address)
         log.last_seq += 1
-        event = AccountEvent(log.last_seq, command_seq, time_ns, is_result, body)
+        event = AccountEvent(log.last_seq, command_seq, time_ns, is_result, body, item=item)
         log.events.append(event)
         for subscription in log.subscriptions:
             subscription.push(event)

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final
 from matcher.accounts import Accounts, LiveOrder, LiveOrders
 from matcher.engine.commands import SIDE_BUY, Command, CommandKind
 from matcher.engine.events import FLAG_FILL_OF_AUCTION, Event, EventKind
+from matcher.engine.reject_reason import RejectReason
 from matcher.envelope import INSURANCE_ACCOUNT, PlaceExtra
 from matcher.feed import account_events as account
 from matcher.feed import market_data as market
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from matcher.engine.engine import Engine
     from matcher.feed.account_events import AccountEventBody
@@ -54,7 +55,8 @@ class Dispatcher:
         self._command = Command(kind=0)
         self._command_seq = 0
         self._extra = b""
-        self._has_result = False
+        self._items: Sequence[tuple[Command, bytes]] = ()
+        self._result_count = 0
         self._canceled_count = 0
         self._touched: dict[tuple[int, int], None] = {}
         self._top_ups: dict[tuple[int, int], bytes] = {}  # COLL-3: as signed, with its record
@@ -81,11 +83,24 @@ class Dispatcher:
             command_seq: Number of the journalled command.
             has_result: False: no event of these answers whoever sent the command.
         """
+        self._items = [(command, extra)] if has_result else ()
+        self._dispatch(command, extra, events, command_seq)
+
+    def dispatch_group(
+        self, items: Sequence[tuple[Command, bytes]], events: list[Event], command_seq: int
+    ) -> None:
+        """Like `dispatch` for a group: each item has its result, in the order of the items."""
+        self._items = items
+        self._dispatch(items[0][0], items[0][1], events, command_seq)
+
+    def _dispatch(
+        self, command: Command, extra: bytes, events: list[Event], command_seq: int
+    ) -> None:
         self._command, self._extra, self._command_seq = command, extra, command_seq
-        self._has_result, self._canceled_count = not has_result, 0
+        self._result_count, self._canceled_count = 0, 0
         for event in events:
             self._handlers[event.kind](event)
-        if command.kind == CommandKind.CANCEL_ALL and not self._has_result:
+        if command.kind == CommandKind.CANCEL_ALL and self._result_count < len(self._items):
             self._emit(command.account, account.MassCanceled(self._canceled_count), result=True)
         if command.kind == CommandKind.TICK:
             self._add_item(None)
@@ -96,15 +111,26 @@ class Dispatcher:
     def _emit(self, index: int, body: AccountEventBody, *, result: bool = False) -> None:
         if index == INSURANCE_ACCOUNT:
             return
-        is_result = result and not self._has_result and index == self._command.account
-        self._has_result |= is_result
+        is_open = self._result_count < len(self._items)
+        is_result = result and is_open and index == self._command.account
         self._account_feed.add(
             self._accounts.get_address(index),
             body,
             command_seq=self._command_seq,
             time_ns=self._command.time_ns,
             is_result=is_result,
+            item=self._result_count if is_result else 0,
         )
+        self._result_count += is_result
+
+    def _item(self) -> tuple[Command, bytes]:
+        """Return the command that comes next to be answered, or else the last one."""
+        if self._result_count < len(self._items):
+            return self._items[self._result_count]
+        return self._items[-1] if self._items else (self._command, self._extra)
+
+    def _names_order(self) -> bool:
+        return self._item()[0].kind in (CommandKind.CANCEL, CommandKind.AMEND)
 
     def _add_item(
         self,
@@ -138,8 +164,15 @@ class Dispatcher:
         return account.PositionUpdated(market_id, position, self._engine.free_quote(index))
 
     def _on__order_accepted(self, event: Event) -> None:
-        signed = PlaceExtra.unpack(self._extra)
-        order = LiveOrder(self._command, signed, remaining_lots=event.qty_lots)
+        command, extra = self._item()
+        signed = PlaceExtra.unpack(extra)
+        order = LiveOrder(
+            command,
+            signed,
+            qty_lots=event.qty_lots,
+            remaining_lots=event.qty_lots,
+            price_ticks=command.price_ticks,
+        )
         self._orders.add(event.order_id, order)
         self._touch_book(event)
         body = account.OrderAccepted(
@@ -150,11 +183,14 @@ class Dispatcher:
             event.price_ticks,
             event.qty_lots,
             event.amount_quote,
+            command,
+            signed,
         )
         self._emit(event.account, body, result=True)
 
     def _on__order_rejected(self, event: Event) -> None:
-        body = account.OrderRejected(event.reason, event.order_id_2, self._command.market_id)
+        market_id = self._item()[0].market_id
+        body = account.OrderRejected(event.reason, event.order_id_2, market_id)
         self._emit(event.account, body, result=True)
 
     def _on__order_canceled(self, event: Event) -> None:
@@ -169,7 +205,7 @@ class Dispatcher:
             event.reason,
             event.remaining_lots,
         )
-        is_answer = self._command.kind in (CommandKind.CANCEL, CommandKind.AMEND)
+        is_answer = event.reason == RejectReason.USER_CANCELED and self._names_order()
         self._emit(event.account, body, result=is_answer)
 
     def _on__order_triggered(self, event: Event) -> None:
@@ -177,12 +213,15 @@ class Dispatcher:
         order.is_triggered = True
         market_id = order.command.market_id
         self._market_feed.touch(market_id, self._command.time_ns)
-        body = account.OrderTriggered(event.order_id, order.command.nonce, market_id)
+        body = account.OrderTriggered(
+            event.order_id, order.command.nonce, market_id, event.price_ticks
+        )
         self._emit(event.account, body)
 
     def _on__order_amended(self, event: Event) -> None:
         """Lots went that nobody filled; the order stays."""
-        self._orders.get(event.order_id).remaining_lots = event.remaining_lots
+        order = self._orders.get(event.order_id)
+        order.qty_lots, order.remaining_lots = event.qty_lots, event.remaining_lots
         self._touch_book(event)
         body = account.OrderAmended(
             event.order_id,
@@ -192,17 +231,29 @@ class Dispatcher:
             event.qty_lots,
             event.remaining_lots,
         )
-        is_answer = self._command.kind == CommandKind.AMEND and event.reason == 0
-        self._emit(event.account, body, result=is_answer)
+        self._emit(event.account, body, result=event.reason == 0)
 
     def _on__order_replenished(self, event: Event) -> None:
         self._touch_book(event)
+        body = account.OrderReplenished(
+            event.order_id,
+            event.order_id_2,
+            event.market_id,
+            event.qty_lots,
+            event.remaining_lots,
+        )
+        self._emit(event.account, body)
 
     def _on__auction(self, event: Event) -> None:
         self._touch_book(event)
 
     def _on__order_repriced(self, event: Event) -> None:
+        self._orders.get(event.order_id).price_ticks = event.price_ticks
         self._touch_book(event)
+        body = account.OrderRepriced(
+            event.order_id, event.order_id_2, event.market_id, event.price_ticks
+        )
+        self._emit(event.account, body)
 
     def _on__fill(self, event: Event) -> None:
         maker_id, taker_id = event.order_id, event.order_id_2
@@ -342,9 +393,8 @@ class Dispatcher:
         """Nobody but the insurance fund is touched."""
 
     def _on__command_rejected(self, event: Event) -> None:
-        command = self._command
-        names_order = command.kind in (CommandKind.CANCEL, CommandKind.AMEND)
-        names_nonce = not names_order or command.order_id == 0
+        command, _ = self._item()
+        names_nonce = not self._names_order() or command.order_id == 0
         nonce = command.nonce if names_nonce else None
         body = account.CommandRejected(event.reason, command.order_id, nonce)
         self._emit(event.account, body, result=True)

@@ -29,7 +29,7 @@ from bulkhead.types.v1 import (
 from matcher.engine import commands
 from matcher.engine.commands import COMMAND_BYTES, FLAG_POST_ONLY, FLAG_REDUCE_ONLY, Command
 from matcher.engine.events import FLAG_FILL_OF_AUCTION, EventKind
-from matcher.envelope import Listing, PriceExtra, WithdrawExtra
+from matcher.envelope import Listing, PlaceExtra, PriceExtra, WithdrawExtra
 from matcher.feed import account_events as account
 from matcher.feed import market_data as market
 from matcher.feed.settlement import TICK, SettlementItem, SettlementOrder
@@ -53,6 +53,8 @@ _SESSION: Final[dict[type, tuple[str, Any]]] = {
     account.OrderCanceled: ("order_canceled", order_event_pb2.OrderCanceled),
     account.OrderAmended: ("order_amended", order_event_pb2.OrderAmended),
     account.OrderTriggered: ("order_triggered", order_event_pb2.OrderTriggered),
+    account.OrderRepriced: ("order_repriced", order_event_pb2.OrderRepriced),
+    account.OrderReplenished: ("order_replenished", order_event_pb2.OrderReplenished),
     account.OrderFilled: ("order_filled", order_event_pb2.OrderFilled),
     account.PositionUpdated: ("position_updated", position_event_pb2.PositionUpdated),
     account.CollateralMoved: ("collateral_moved", position_event_pb2.CollateralMoved),
@@ -129,7 +131,13 @@ def _session_fields(body: account.AccountEventBody) -> dict[str, Any]:
             fields["side"] = body.side + 1
             fields["role"] = _TAKER if body.is_taker else _MAKER
         case account.OrderAccepted():
+            command = fields.pop("command")
+            form = _order_fields(command)
+            names = ("time_in_force", "is_post_only", "is_reduce_only", "expiry_time_s")
+            fields |= {name: form[name] for name in names}
             fields["side"] = body.side + 1
+            fields["trigger"] = trigger(command)
+            fields["instructions"] = instructions(fields.pop("signed"))
         case _:
             pass
     return fields
@@ -148,8 +156,15 @@ def open_order(order_id: int, order: LiveOrder) -> order_pb2.Order:
         order_id=order_id,
         remaining_lots=order.remaining_lots,
         trigger=None if order.is_triggered else trigger(order.command),
-        **_order_fields(order.command),
+        instructions=instructions(order.signed),
+        **_order_fields(order.command)
+        | {"price_ticks": order.price_ticks, "qty_lots": order.qty_lots},
     )
+
+
+def instructions(signed: PlaceExtra) -> bytes:
+    """Return a signed instruction word; empty when it is zero."""
+    return signed.instructions if any(signed.instructions) else b""
 
 
 def _order_fields(command: Command) -> dict[str, Any]:
@@ -270,7 +285,7 @@ def settlement_order(
             fee_ppm_max=order.signed.fee_ppm_max,
             trigger=trigger(order.command),
             signature=order.signed.signature,
-            instructions=order.signed.instructions if any(order.signed.instructions) else b"",
+            instructions=instructions(order.signed),
             **_order_fields(order.command),
         ),
     )

@@ -13,9 +13,9 @@ from bulkhead.matcher.v1 import command_pb2, session_event_pb2, trading_service_
 from bulkhead.types.v1 import signing_domain_pb2
 from bulkhead.types.v1.error_reason_pb2 import ErrorReason
 from bulkhead_signing import Login, Order
-from matcher.engine.commands import Command
+from matcher.engine.commands import GROUP_ITEMS_MAX, Command, CommandKind
 from matcher.engine.reject_reason import RejectReason
-from matcher.envelope import ADDRESS_BYTES, SIGNATURE_BYTES
+from matcher.envelope import ADDRESS_BYTES, SIGNATURE_BYTES, GroupExtra, ShellKind
 from matcher.feed.account_events import (
     AccountEvent,
     AccountEventBody,
@@ -32,7 +32,7 @@ from matcher.rpc.gateway import Gateway, now_ns
 from matcher.rpc.status import CallError, field_error
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from matcher.venue import Applied
 
@@ -40,17 +40,25 @@ LOGIN_TIMEOUT_S: Final = 10
 WRITE_TIMEOUT_S: Final = 10
 EVENTS_PER_RESPONSE_MAX: Final = 512
 REQUESTS_IN_FLIGHT_MAX: Final = 16
+GROUP_KINDS: Final = frozenset({"place_order", "cancel_order", "amend_order", "replace_order"})
 DEAD_MAN_TIMEOUT_NS_MIN: Final = 1_000_000_000
 DEAD_MAN_TIMEOUT_NS_MAX: Final = 3_600_000_000_000
 
 
 class _Prepared(NamedTuple):
-    """A command of a request: for the sequencer when `refusal` is None, else answered at once."""
+    """A command of a request: for the sequencer when `refusal` is None, else answered at once.
+
+    `item_ids` are the request ids of a group's commands, each of which has a result.
+    """
 
     request_id: int
     command: Command
     extra: bytes
     refusal: AccountEventBody | None
+    item_ids: tuple[int, ...] = ()
+
+
+Signed = tuple[Order, bytes]  # order, signature
 
 
 class TradingSession:
@@ -69,7 +77,8 @@ class TradingSession:
         self._tag = secrets.randbits(32) or 1  # of its orders in the engine
         self._cancels_on_disconnect = False
         self._subscription: Subscription[AccountEvent] = Subscription(1)
-        self._request_ids: dict[int, int] = {}  # command_seq → request_id, until its result
+        # (command_seq, item of a group) → request_id, until its result
+        self._request_ids: dict[tuple[int, int], int] = {}
         self._in_flight: deque[asyncio.Future[list[Applied]]] = deque()
         self._dead_man_timeout_ns = 0
         self._dead_man: asyncio.TimerHandle | None = None
@@ -211,7 +220,7 @@ class TradingSession:
 
     def _request_id(self, event: AccountEvent) -> int:
         if event.is_result:
-            return self._request_ids.pop(event.command_seq, 0)
+            return self._request_ids.pop((event.command_seq, event.item), 0)
         return event.request_id
 
     async def _handle(self, wire_commands: Sequence[command_pb2.Command]) -> None:
@@ -219,7 +228,7 @@ class TradingSession:
 
         A malformed command fails the session before anything of its request is queued.
         """
-        self._gateway.check_count(len(wire_commands))
+        self._gateway.check_count(sum(_command_count(wire) for wire in wire_commands))
         account = self._gateway.venue.accounts.find_index(self._address)
         prepared = await self._prepare(wire_commands, account)
         to_sequence = [one for one in prepared if one.refusal is None]
@@ -238,7 +247,8 @@ class TradingSession:
 
         def on_sequenced(first_seq: int) -> None:
             for command_seq, one in enumerate(to_sequence, first_seq):
-                self._request_ids[command_seq] = one.request_id
+                for item, request_id in enumerate(one.item_ids or (one.request_id,)):
+                    self._request_ids[command_seq, item] = request_id
 
         commands = [(one.command, one.extra) for one in to_sequence]
         future = await self._gateway.sequencer.submit_when_room(commands, on_sequenced)
@@ -247,34 +257,66 @@ class TradingSession:
     async def _prepare(
         self, wire_commands: Sequence[command_pb2.Command], account: int | None
     ) -> list[_Prepared]:
-        orders: dict[int, tuple[Order, bytes]] = {}
+        orders: dict[str, Signed] = {}
         for position, wire in enumerate(wire_commands):
-            convert.in_range(f"commands[{position}].request_id", wire.request_id, 1, 2**64 - 1)
-            kind = wire.WhichOneof("command")
-            if kind == "place_order" or kind == "replace_order":  # noqa: PLR1714
-                order_wire = getattr(wire, kind).order
-                path = f"commands[{position}].{kind}.order"
-                orders[position] = convert.order_of(order_wire, path)
-                self._check_account(orders[position][0].account)
+            for path, one in _flat(wire, f"commands[{position}]"):
+                convert.in_range(f"{path}.request_id", one.request_id, 1, 2**64 - 1)
+                kind = one.WhichOneof("command")
+                if kind == "place_order" or kind == "replace_order":  # noqa: PLR1714
+                    order_wire = getattr(one, kind).order
+                    orders[path] = convert.order_of(order_wire, f"{path}.{kind}.order")
+                    self._check_account(orders[path][0].account)
         signed = [(order, signature, self._address) for order, signature in orders.values()]
         verdicts = dict(zip(orders, await self._gateway.are_signed(signed), strict=True))
+        prepared: list[_Prepared] = []
+        for position, wire in enumerate(wire_commands):
+            path = f"commands[{position}]"
+            if wire.WhichOneof("command") == "group":
+                prepared += self._prepare_group(wire, path, account, orders, verdicts)
+            else:
+                prepared.append(self._prepare_one(wire, path, account, orders, verdicts))
+        return prepared
+
+    def _prepare_group(
+        self,
+        wire: command_pb2.Command,
+        path: str,
+        account: int | None,
+        orders: dict[str, Signed],
+        verdicts: dict[str, bool],
+    ) -> list[_Prepared]:
+        """Return the group as one command, or the refusals of all its commands (GRP-1)."""
+        convert.in_range(f"{path}.group.commands", len(wire.group.commands), 1, GROUP_ITEMS_MAX)
+        items = []
+        for item_path, item in _flat(wire, path):
+            if item.WhichOneof("command") not in GROUP_KINDS:
+                expected = "place, cancel, amend or replace"
+                raise field_error(f"{item_path}.command", expected, "another")
+            items.append(self._prepare_one(item, item_path, account, orders, verdicts))
+        failed = next((at for at, one in enumerate(items) if one.refusal is not None), None)
+        if failed is None:
+            extra = GroupExtra(tuple((one.command, one.extra) for one in items)).pack()
+            command = Command(kind=ShellKind.GROUP, account=account or 0, session=self._tag)
+            ids = tuple(one.request_id for one in items)
+            return [_Prepared(wire.request_id, command, extra, None, ids)]
         return [
-            self._prepare_one(wire, position, account, orders.get(position), verdicts)
-            for position, wire in enumerate(wire_commands)
+            one if at == failed else one._replace(refusal=_refused_with_its_group(one))
+            for at, one in enumerate(items)
         ]
 
     def _prepare_one(
         self,
         wire: command_pb2.Command,
-        position: int,
+        place: str,
         account: int | None,
-        signed: tuple[Order, bytes] | None,
-        verdicts: dict[int, bool],
+        orders: dict[str, Signed],
+        verdicts: dict[str, bool],
     ) -> _Prepared:
-        path = f"commands[{position}].{wire.WhichOneof('command')}"
+        path = f"{place}.{wire.WhichOneof('command')}"
         index = account or 0
-        if signed is not None:
-            return self._prepare_order(wire, path, account, signed, is_signed=verdicts[position])
+        if place in orders:
+            is_signed = verdicts[place]
+            return self._prepare_order(wire, path, account, orders[place], is_signed=is_signed)
         match wire.WhichOneof("command"):
             case "cancel_order":
                 command, extra = convert.cancel_command(wire.cancel_order, index, path)
@@ -295,7 +337,7 @@ class TradingSession:
                 reason = ErrorReason.ERROR_REASON_LOGIN_ORDER
                 raise CallError(reason, "a session has one login, its first command")
             case _:
-                raise field_error(f"commands[{position}].command", "a known command", "none")
+                raise field_error(f"{place}.command", "a known command", "none")
         refusal = None
         if account is None:
             nonce = command.nonce if command.order_id == 0 else None
@@ -307,7 +349,7 @@ class TradingSession:
         wire: command_pb2.Command,
         path: str,
         account: int | None,
-        signed: tuple[Order, bytes],
+        signed: Signed,
         *,
         is_signed: bool,
     ) -> _Prepared:
@@ -370,6 +412,28 @@ class TradingSession:
         if self._dead_man is not None:
             self._dead_man.cancel()
             self._dead_man = None
+
+
+def _flat(wire: command_pb2.Command, path: str) -> Iterator[tuple[str, command_pb2.Command]]:
+    """Yield the commands that have a result, with their paths: of a group its own."""
+    if wire.WhichOneof("command") != "group":
+        yield path, wire
+        return
+    for at, item in enumerate(wire.group.commands):
+        yield f"{path}.group.commands[{at}]", item
+
+
+def _command_count(wire: command_pb2.Command) -> int:
+    return len(wire.group.commands) if wire.WhichOneof("command") == "group" else 1
+
+
+def _refused_with_its_group(one: _Prepared) -> AccountEventBody:
+    """Return the refusal of a command whose group is refused for another one."""
+    command = one.command
+    if command.kind in (CommandKind.PLACE, ShellKind.REPLACE):
+        return OrderRejected(RejectReason.GROUP_REJECTED, command.nonce, command.market_id)
+    nonce = command.nonce if command.order_id == 0 else None
+    return CommandRejected(RejectReason.GROUP_REJECTED, command.order_id, nonce)
 
 
 def _local(request_id: int, answer: AccountEventBody) -> _Prepared:

@@ -334,23 +334,36 @@ class BatchBuilder:
                 assert_never(item)
 
     def _fill_record(self, item: Fill | LiquidationFill | FundFill, draft: Draft) -> Item:
-        fields = {"maker_order": draft.orders[item.maker_order_id], "lots": item.qty_lots}
-        record_type = self._record_type(item)
-        if record_type in RECORD_TYPES_AT.values():
-            fields["price_ticks"] = item.price_ticks
+        maker, lots, price = draft.orders[item.maker_order_id], item.qty_lots, item.price_ticks
+        names_price = self._record_type(item) is not RECORD_TYPES[type(item)]
         match item:
             case Fill():
-                fields["taker_order"] = draft.orders[item.taker_order_id]
-                if record_type is FillAtItem:
-                    fields["auction"] = int(item.is_auction)
+                taker = draft.orders[item.taker_order_id]
+                if not names_price:
+                    return FillItem(taker_order=taker, maker_order=maker, lots=lots)
+                return FillAtItem(
+                    taker_order=taker,
+                    maker_order=maker,
+                    lots=lots,
+                    price_ticks=price,
+                    auction=int(item.is_auction),
+                )
             case LiquidationFill():
-                fields["position"] = draft.position(item.account, item.market_id)
+                position = draft.position(item.account, item.market_id)
+                if not names_price:
+                    return LiquidationFillItem(position=position, maker_order=maker, lots=lots)
+                return LiquidationFillAtItem(
+                    position=position, maker_order=maker, lots=lots, price_ticks=price
+                )
             case FundFill():
-                maker = self._order(item.maker_order_id)
-                fields["fund_position"] = draft.fund_position(maker.market_id)
+                fund = draft.fund_position(self._order(item.maker_order_id).market_id)
+                if not names_price:
+                    return FundFillItem(fund_position=fund, maker_order=maker, lots=lots)
+                return FundFillAtItem(
+                    fund_position=fund, maker_order=maker, lots=lots, price_ticks=price
+                )
             case _:
                 assert_never(item)
-        return record_type(**fields)
 
 
 def _signed_record(item: CollateralMove | Withdrawal | AutoTopUp, draft: Draft) -> Item:

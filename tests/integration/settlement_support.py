@@ -165,11 +165,13 @@ class Chain:
 
 
 @contextmanager
-def running_chain(tmp_path: Path, backend: str, port: int = 0) -> Iterator[Chain]:
+def running_chain(
+    tmp_path: Path, backend: str, port: int = 0, config: Path = CONFIG
+) -> Iterator[Chain]:
     """Run `bulkhead chain`; port 0: any free one."""
     addresses = tmp_path / "addresses.json"
     process = Process(
-        "chain", "--config", str(CONFIG), "--backend", backend, "--port", str(port),
+        "chain", "--config", str(config), "--backend", backend, "--port", str(port),
         "--addresses", str(addresses),
     )  # fmt: skip
     try:

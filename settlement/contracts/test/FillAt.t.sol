@@ -78,7 +78,7 @@ contract FillAtTest is SettlementTest {
         _settleAt(_resting(SELL, 900), _postOnly(BUY, 1010), 998, SLID);
         assertEq(position(ALICE).entryValueQuote, 100 * 998, "the maker's entry");
         _settleAt(_resting(BUY, 1100), _postOnly(SELL, 990), 1001, SLID);
-        assertEqInt(position(ALICE).positionLots, 0, "and out at another");
+        assertEq(position(ALICE).entryValueQuote, 100 * (998 + 1001), "the taker's entry");
     }
 
     /// @dev 0.05 % of 10 lots at 998 from the taker, 0.02 % from the maker, rounded up.

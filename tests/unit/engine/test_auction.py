@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from matcher.engine.commands import MarketState
-from matcher.engine.events import Event, EventKind
+from matcher.engine.events import FLAG_FILL_OF_AUCTION, Event, EventKind
 from matcher.engine.instructions import Instructions, SelfTradePrevention
 from tests.unit.engine.venue import (
     BUY,
@@ -83,9 +83,9 @@ def test_price_then_time_decides_who_trades() -> None:
     """AUC-2, BATCH-6: better prices first, then the older; one price, which both limits admit."""
     v = auction([(BUY, 2, 1_000), (BUY, 2, 1_005), (BUY, 2, 1_000), (SELL, 3, 990)])
     events = v.set_state(MarketState.OPEN)
-    assert [(e.account, e.account_2, e.side, e.qty_lots, e.flags) for e in events if e.kind == 5] == [
-        (4, 2, BUY, 2, 1), (4, 1, BUY, 1, 1),
-    ]  # fmt: skip
+    found = [e for e in events if e.kind == EventKind.FILL]
+    assert [(e.account, e.account_2, e.qty_lots) for e in found] == [(4, 2, 2), (4, 1, 1)]
+    assert {(e.side, e.flags) for e in found} == {(BUY, FLAG_FILL_OF_AUCTION)}
     assert v.book() == ([(1_000, 3)], [])
     assert [v.lots(account) for account in (1, 2, 3, 4)] == [1, 2, 0, -3]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -37,7 +37,9 @@ from settlement.batch.payload import (
     FLAG_REDUCE_ONLY,
     FLAG_SELL,
     ClockItem,
+    FillAtItem,
     FillItem,
+    FundFillAtItem,
     FundFillItem,
     PriceItem,
     TakeoverItem,
@@ -183,6 +185,25 @@ def test_the_insurance_fund_has_its_own_account() -> None:
     )
 
 
+def test_a_fill_names_its_price_only_where_it_is_not_the_makers() -> None:
+    """BATCH-6: the order's own price, a slid one, an auction at the order's own price."""
+    items: list[AnyItem] = [
+        msgspec.structs.replace(fill(1), price_ticks=100),
+        msgspec.structs.replace(fill(2), price_ticks=99),
+        msgspec.structs.replace(fill(3), price_ticks=100, is_auction=True),
+        FundFill(item_seq=4, time_ns=START_NS, maker_order_id=2, qty_lots=5, price_ticks=102),
+        tick(5, ms=1000),
+    ]
+    (batch,) = run(builder(), items)
+    at = {"taker_order": 0, "maker_order": 1, "lots": 1}
+    assert decode_payload(batch.payload).items == (
+        FillItem(**at),
+        FillAtItem(**at, price_ticks=99, auction=0),
+        FillAtItem(**at, price_ticks=100, auction=1),
+        FundFillAtItem(fund_position=2, maker_order=1, lots=5, price_ticks=102),
+    )
+
+
 def test_a_batch_closes_before_it_grows_over_its_bytes() -> None:
     limits = Limits(interval_ms=1_000_000, size_bytes_max=400)
     batches = run(builder(limits=limits), [fill(seq) for seq in range(1, 60)])
@@ -233,7 +254,8 @@ def draw_item(draw: st.DrawFn, seq: int, time_ns: int) -> AnyItem:
     """Return any item with this place and time."""
     account = draw(st.sampled_from(ACCOUNTS))
     market_id = draw(st.integers(1, 2))
-    at = {"item_seq": seq, "time_ns": time_ns}
+    at: Any = {"item_seq": seq, "time_ns": time_ns}
+    price_ticks = draw(st.sampled_from([0, 100, 101]))
     signed = {"nonce": seq, "expiry_time_s": 2**39, "signature": bytes(64)}
     choices: list[AnyItem] = [
         Tick(**at),
@@ -246,11 +268,25 @@ def draw_item(draw: st.DrawFn, seq: int, time_ns: int) -> AnyItem:
             index_time_ms=1,
             signature=bytes(64),
         ),
-        Fill(**at, taker_order_id=1, maker_order_id=2, qty_lots=1),
-        LiquidationFill(**at, market_id=1, account=account, maker_order_id=2, qty_lots=1),
+        Fill(
+            **at,
+            taker_order_id=1,
+            maker_order_id=2,
+            qty_lots=1,
+            price_ticks=price_ticks,
+            is_auction=price_ticks > 0 and draw(st.booleans()),
+        ),
+        LiquidationFill(
+            **at,
+            market_id=1,
+            account=account,
+            maker_order_id=2,
+            qty_lots=1,
+            price_ticks=price_ticks,
+        ),
         Takeover(**at, market_id=market_id, account=account, qty_lots=1),
         Adl(**at, market_id=market_id, account=ALICE, counterparty=BOB, qty_lots=1),
-        FundFill(**at, maker_order_id=2, qty_lots=1),
+        FundFill(**at, maker_order_id=2, qty_lots=1, price_ticks=price_ticks),
         Funding(**at, market_id=market_id, funding_index_e6=-5),
         CollateralMove(**at, **signed, account=account, market_id=market_id, amount_quote=-7),  # type: ignore[arg-type]
         Withdrawal(**at, **signed, account=account, to=CAROL, amount_quote=7),  # type: ignore[arg-type]

@@ -1,14 +1,15 @@
 from bulkhead.types.v1 import side_pb2 as _side_pb2
 from bulkhead.types.v1 import signed_order_pb2 as _signed_order_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Mapping as _Mapping
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Command(_message.Message):
-    __slots__ = ("request_id", "login", "place_order", "cancel_order", "cancel_all", "replace_order", "heartbeat", "set_dead_man_timer", "amend_order")
+    __slots__ = ("request_id", "login", "place_order", "cancel_order", "cancel_all", "replace_order", "heartbeat", "set_dead_man_timer", "amend_order", "group")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     LOGIN_FIELD_NUMBER: _ClassVar[int]
     PLACE_ORDER_FIELD_NUMBER: _ClassVar[int]
@@ -18,6 +19,7 @@ class Command(_message.Message):
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     SET_DEAD_MAN_TIMER_FIELD_NUMBER: _ClassVar[int]
     AMEND_ORDER_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
     request_id: int
     login: Login
     place_order: PlaceOrder
@@ -27,7 +29,8 @@ class Command(_message.Message):
     heartbeat: Heartbeat
     set_dead_man_timer: SetDeadManTimer
     amend_order: AmendOrder
-    def __init__(self, request_id: _Optional[int] = ..., login: _Optional[_Union[Login, _Mapping]] = ..., place_order: _Optional[_Union[PlaceOrder, _Mapping]] = ..., cancel_order: _Optional[_Union[CancelOrder, _Mapping]] = ..., cancel_all: _Optional[_Union[CancelAll, _Mapping]] = ..., replace_order: _Optional[_Union[ReplaceOrder, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., set_dead_man_timer: _Optional[_Union[SetDeadManTimer, _Mapping]] = ..., amend_order: _Optional[_Union[AmendOrder, _Mapping]] = ...) -> None: ...
+    group: Group
+    def __init__(self, request_id: _Optional[int] = ..., login: _Optional[_Union[Login, _Mapping]] = ..., place_order: _Optional[_Union[PlaceOrder, _Mapping]] = ..., cancel_order: _Optional[_Union[CancelOrder, _Mapping]] = ..., cancel_all: _Optional[_Union[CancelAll, _Mapping]] = ..., replace_order: _Optional[_Union[ReplaceOrder, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., set_dead_man_timer: _Optional[_Union[SetDeadManTimer, _Mapping]] = ..., amend_order: _Optional[_Union[AmendOrder, _Mapping]] = ..., group: _Optional[_Union[Group, _Mapping]] = ...) -> None: ...
 
 class Login(_message.Message):
     __slots__ = ("account", "time_ms", "signature", "resume_after_account_seq", "cancels_on_disconnect")
@@ -84,6 +87,12 @@ class AmendOrder(_message.Message):
     target: CancelOrder
     qty_lots: int
     def __init__(self, target: _Optional[_Union[CancelOrder, _Mapping]] = ..., qty_lots: _Optional[int] = ...) -> None: ...
+
+class Group(_message.Message):
+    __slots__ = ("commands",)
+    COMMANDS_FIELD_NUMBER: _ClassVar[int]
+    commands: _containers.RepeatedCompositeFieldContainer[Command]
+    def __init__(self, commands: _Optional[_Iterable[_Union[Command, _Mapping]]] = ...) -> None: ...
 
 class Heartbeat(_message.Message):
     __slots__ = ("account_seq",)

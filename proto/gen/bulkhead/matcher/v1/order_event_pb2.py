@@ -24,27 +24,33 @@ _sym_db = _symbol_database.Default()
 
 from bulkhead.types.v1 import reject_reason_pb2 as bulkhead_dot_types_dot_v1_dot_reject__reason__pb2
 from bulkhead.types.v1 import side_pb2 as bulkhead_dot_types_dot_v1_dot_side__pb2
+from bulkhead.types.v1 import time_in_force_pb2 as bulkhead_dot_types_dot_v1_dot_time__in__force__pb2
+from bulkhead.types.v1 import trigger_pb2 as bulkhead_dot_types_dot_v1_dot_trigger__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%bulkhead/matcher/v1/order_event.proto\x12\x13\x62ulkhead.matcher.v1\x1a%bulkhead/types/v1/reject_reason.proto\x1a\x1c\x62ulkhead/types/v1/side.proto\"\xa7\x01\n\rOrderAccepted\x12\x10\n\x08order_id\x18\x01 \x01(\x04\x12\r\n\x05nonce\x18\x02 \x01(\x04\x12\x11\n\tmarket_id\x18\x03 \x01(\r\x12%\n\x04side\x18\x04 \x01(\x0e\x32\x17.bulkhead.types.v1.Side\x12\x13\n\x0bprice_ticks\x18\x05 \x01(\x03\x12\x10\n\x08qty_lots\x18\x06 \x01(\x03\x12\x14\n\x0cmargin_quote\x18\x07 \x01(\x03\"b\n\rOrderRejected\x12/\n\x06reason\x18\x01 \x01(\x0e\x32\x1f.bulkhead.types.v1.RejectReason\x12\r\n\x05nonce\x18\x02 \x01(\x04\x12\x11\n\tmarket_id\x18\x03 \x01(\r\"\x8c\x01\n\rOrderCanceled\x12\x10\n\x08order_id\x18\x01 \x01(\x04\x12\r\n\x05nonce\x18\x02 \x01(\x04\x12\x11\n\tmarket_id\x18\x03 \x01(\r\x12/\n\x06reason\x18\x04 \x01(\x0e\x32\x1f.bulkhead.types.v1.RejectReason\x12\x16\n\x0eremaining_lots\x18\x05 \x01(\x03\"\x9d\x01\n\x0cOrderAmended\x12\x10\n\x08order_id\x18\x01 \x01(\x04\x12\r\n\x05nonce\x18\x02 \x01(\x04\x12\x11\n\tmarket_id\x18\x03 \x01(\r\x12/\n\x06reason\x18\x04 \x01(\x0e\x32\x1f.bulkhead.types.v1.RejectReason\x12\x10\n\x08qty_lots\x18\x05 \x01(\x03\x12\x16\n\x0eremaining_lots\x18\x06 \x01(\x03\"D\n\x0eOrderTriggered\x12\x10\n\x08order_id\x18\x01 \x01(\x04\x12\r\n\x05nonce\x18\x02 \x01(\x04\x12\x11\n\tmarket_id\x18\x03 \x01(\r\"\xa5\x02\n\x0bOrderFilled\x12\x10\n\x08order_id\x18\x01 \x01(\x04\x12\x12\n\x05nonce\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x11\n\tmarket_id\x18\x03 \x01(\r\x12%\n\x04side\x18\x04 \x01(\x0e\x32\x17.bulkhead.types.v1.Side\x12\x13\n\x0bprice_ticks\x18\x05 \x01(\x03\x12\x10\n\x08qty_lots\x18\x06 \x01(\x03\x12\x16\n\x0eremaining_lots\x18\x07 \x01(\x03\x12\x30\n\x04role\x18\x08 \x01(\x0e\x32\".bulkhead.matcher.v1.LiquidityRole\x12\x11\n\tfee_quote\x18\t \x01(\x03\x12\x16\n\x0eis_liquidation\x18\n \x01(\x08\x12\x10\n\x08item_seq\x18\x0b \x01(\x03\x42\x08\n\x06_nonce*c\n\rLiquidityRole\x12\x1e\n\x1aLIQUIDITY_ROLE_UNSPECIFIED\x10\x00\x12\x18\n\x14LIQUIDITY_ROLE_MAKER\x10\x01\x12\x18\n\x14LIQUIDITY_ROLE_TAKER\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%bulkhead/matcher/v1/order_event.proto\x12\x13\x62ulkhead.matcher.v1\x1a%bulkhead/types/v1/reject_reason.proto\x1a\x1c\x62ulkhead/types/v1/side.proto\x1a%bulkhead/types/v1/time_in_force.proto\x1a\x1f\x62ulkhead/types/v1/trigger.proto\"\xe6\x02\n\rOrderAccepted\x12\x10\n\x08order_id\x18\x01 \x01(\x04\x12\r\n\x05nonce\x18\x02 \x01(\x04\x12\x11\n\tmarket_id\x18\x03 \x01(\r\x12%\n\x04side\x18\x04 \x01(\x0e\x32\x17.bulkhead.types.v1.Side\x12\x13\n\x0bprice_ticks\x18\x05 \x01(\x03\x12\x10\n\x08qty_lots\x18\x06 \x01(\x03\x12\x14\n\x0cmargin_quote\x18\x07 \x01(\x03\x12\x35\n\rtime_in_force\x18\x08 \x01(\x0e\x32\x1e.bulkhead.types.v1.TimeInForce\x12\x14\n\x0cis_post_only\x18\t \x01(\x08\x12\x16\n\x0eis_reduce_only\x18\n \x01(\x08\x12+\n\x07trigger\x18\x0b \x01(\x0b\x32\x1a.bulkhead.types.v1.Trigger\x12\x15\n\rexpiry_time_s\x18\x0c \x01(\x03\x12\x14\n\x0cinstructions\x18\r \x01(\x0c\"b\n\rOrderRejected\x12/\n\x06reason\x18\x01 \x01(\x0e\x32\x1f.bulkhead.types.v1.RejectReason\x12\r\n\x05nonce\x18\x02 \x01(\x04\x12\x11\n\tmarket_id\x18\x03 \x01(\r\"\x8c\x01\n\rOrderCanceled\x12\x10\n\x08order_id\x18\x01 \x01(\x04\x12\r\n\x05nonce\x18\x02 \x01(\x04\x12\x11\n\tmarket_id\x18\x03 \x01(\r\x12/\n\x06reason\x18\x04 \x01(\x0e\x32\x1f.bulkhead.types.v1.RejectReason\x12\x16\n\x0eremaining_lots\x18\x05 \x01(\x03\"\x9d\x01\n\x0cOrderAmended\x12\x10\n\x08order_id\x18\x01 \x01(\x04\x12\r\n\x05nonce\x18\x02 \x01(\x04\x12\x11\n\tmarket_id\x18\x03 \x01(\r\x12/\n\x06reason\x18\x04 \x01(\x0e\x32\x1f.bulkhead.types.v1.RejectReason\x12\x10\n\x08qty_lots\x18\x05 \x01(\x03\x12\x16\n\x0eremaining_lots\x18\x06 \x01(\x03\"Y\n\x0eOrderTriggered\x12\x10\n\x08order_id\x18\x01 \x01(\x04\x12\r\n\x05nonce\x18\x02 \x01(\x04\x12\x11\n\tmarket_id\x18\x03 \x01(\r\x12\x13\n\x0bprice_ticks\x18\x04 \x01(\x03\"X\n\rOrderRepriced\x12\x10\n\x08order_id\x18\x01 \x01(\x04\x12\r\n\x05nonce\x18\x02 \x01(\x04\x12\x11\n\tmarket_id\x18\x03 \x01(\r\x12\x13\n\x0bprice_ticks\x18\x04 \x01(\x03\"r\n\x10OrderReplenished\x12\x10\n\x08order_id\x18\x01 \x01(\x04\x12\r\n\x05nonce\x18\x02 \x01(\x04\x12\x11\n\tmarket_id\x18\x03 \x01(\r\x12\x12\n\nshown_lots\x18\x04 \x01(\x03\x12\x16\n\x0eremaining_lots\x18\x05 \x01(\x03\"\xa5\x02\n\x0bOrderFilled\x12\x10\n\x08order_id\x18\x01 \x01(\x04\x12\x12\n\x05nonce\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x11\n\tmarket_id\x18\x03 \x01(\r\x12%\n\x04side\x18\x04 \x01(\x0e\x32\x17.bulkhead.types.v1.Side\x12\x13\n\x0bprice_ticks\x18\x05 \x01(\x03\x12\x10\n\x08qty_lots\x18\x06 \x01(\x03\x12\x16\n\x0eremaining_lots\x18\x07 \x01(\x03\x12\x30\n\x04role\x18\x08 \x01(\x0e\x32\".bulkhead.matcher.v1.LiquidityRole\x12\x11\n\tfee_quote\x18\t \x01(\x03\x12\x16\n\x0eis_liquidation\x18\n \x01(\x08\x12\x10\n\x08item_seq\x18\x0b \x01(\x03\x42\x08\n\x06_nonce*c\n\rLiquidityRole\x12\x1e\n\x1aLIQUIDITY_ROLE_UNSPECIFIED\x10\x00\x12\x18\n\x14LIQUIDITY_ROLE_MAKER\x10\x01\x12\x18\n\x14LIQUIDITY_ROLE_TAKER\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'bulkhead.matcher.v1.order_event_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LIQUIDITYROLE']._serialized_start=1070
-  _globals['_LIQUIDITYROLE']._serialized_end=1169
-  _globals['_ORDERACCEPTED']._serialized_start=132
-  _globals['_ORDERACCEPTED']._serialized_end=299
-  _globals['_ORDERREJECTED']._serialized_start=301
-  _globals['_ORDERREJECTED']._serialized_end=399
-  _globals['_ORDERCANCELED']._serialized_start=402
-  _globals['_ORDERCANCELED']._serialized_end=542
-  _globals['_ORDERAMENDED']._serialized_start=545
-  _globals['_ORDERAMENDED']._serialized_end=702
-  _globals['_ORDERTRIGGERED']._serialized_start=704
-  _globals['_ORDERTRIGGERED']._serialized_end=772
-  _globals['_ORDERFILLED']._serialized_start=775
-  _globals['_ORDERFILLED']._serialized_end=1068
+  _globals['_LIQUIDITYROLE']._serialized_start=1560
+  _globals['_LIQUIDITYROLE']._serialized_end=1659
+  _globals['_ORDERACCEPTED']._serialized_start=204
+  _globals['_ORDERACCEPTED']._serialized_end=562
+  _globals['_ORDERREJECTED']._serialized_start=564
+  _globals['_ORDERREJECTED']._serialized_end=662
+  _globals['_ORDERCANCELED']._serialized_start=665
+  _globals['_ORDERCANCELED']._serialized_end=805
+  _globals['_ORDERAMENDED']._serialized_start=808
+  _globals['_ORDERAMENDED']._serialized_end=965
+  _globals['_ORDERTRIGGERED']._serialized_start=967
+  _globals['_ORDERTRIGGERED']._serialized_end=1056
+  _globals['_ORDERREPRICED']._serialized_start=1058
+  _globals['_ORDERREPRICED']._serialized_end=1146
+  _globals['_ORDERREPLENISHED']._serialized_start=1148
+  _globals['_ORDERREPLENISHED']._serialized_end=1262
+  _globals['_ORDERFILLED']._serialized_start=1265
+  _globals['_ORDERFILLED']._serialized_end=1558
 # @@protoc_insertion_point(module_scope)

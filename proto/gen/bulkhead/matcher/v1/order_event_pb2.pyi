@@ -1,8 +1,11 @@
 from bulkhead.types.v1 import reject_reason_pb2 as _reject_reason_pb2
 from bulkhead.types.v1 import side_pb2 as _side_pb2
+from bulkhead.types.v1 import time_in_force_pb2 as _time_in_force_pb2
+from bulkhead.types.v1 import trigger_pb2 as _trigger_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from collections.abc import Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -17,7 +20,7 @@ LIQUIDITY_ROLE_MAKER: LiquidityRole
 LIQUIDITY_ROLE_TAKER: LiquidityRole
 
 class OrderAccepted(_message.Message):
-    __slots__ = ("order_id", "nonce", "market_id", "side", "price_ticks", "qty_lots", "margin_quote")
+    __slots__ = ("order_id", "nonce", "market_id", "side", "price_ticks", "qty_lots", "margin_quote", "time_in_force", "is_post_only", "is_reduce_only", "trigger", "expiry_time_s", "instructions")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     NONCE_FIELD_NUMBER: _ClassVar[int]
     MARKET_ID_FIELD_NUMBER: _ClassVar[int]
@@ -25,6 +28,12 @@ class OrderAccepted(_message.Message):
     PRICE_TICKS_FIELD_NUMBER: _ClassVar[int]
     QTY_LOTS_FIELD_NUMBER: _ClassVar[int]
     MARGIN_QUOTE_FIELD_NUMBER: _ClassVar[int]
+    TIME_IN_FORCE_FIELD_NUMBER: _ClassVar[int]
+    IS_POST_ONLY_FIELD_NUMBER: _ClassVar[int]
+    IS_REDUCE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    TRIGGER_FIELD_NUMBER: _ClassVar[int]
+    EXPIRY_TIME_S_FIELD_NUMBER: _ClassVar[int]
+    INSTRUCTIONS_FIELD_NUMBER: _ClassVar[int]
     order_id: int
     nonce: int
     market_id: int
@@ -32,7 +41,13 @@ class OrderAccepted(_message.Message):
     price_ticks: int
     qty_lots: int
     margin_quote: int
-    def __init__(self, order_id: _Optional[int] = ..., nonce: _Optional[int] = ..., market_id: _Optional[int] = ..., side: _Optional[_Union[_side_pb2.Side, str]] = ..., price_ticks: _Optional[int] = ..., qty_lots: _Optional[int] = ..., margin_quote: _Optional[int] = ...) -> None: ...
+    time_in_force: _time_in_force_pb2.TimeInForce
+    is_post_only: bool
+    is_reduce_only: bool
+    trigger: _trigger_pb2.Trigger
+    expiry_time_s: int
+    instructions: bytes
+    def __init__(self, order_id: _Optional[int] = ..., nonce: _Optional[int] = ..., market_id: _Optional[int] = ..., side: _Optional[_Union[_side_pb2.Side, str]] = ..., price_ticks: _Optional[int] = ..., qty_lots: _Optional[int] = ..., margin_quote: _Optional[int] = ..., time_in_force: _Optional[_Union[_time_in_force_pb2.TimeInForce, str]] = ..., is_post_only: _Optional[bool] = ..., is_reduce_only: _Optional[bool] = ..., trigger: _Optional[_Union[_trigger_pb2.Trigger, _Mapping]] = ..., expiry_time_s: _Optional[int] = ..., instructions: _Optional[bytes] = ...) -> None: ...
 
 class OrderRejected(_message.Message):
     __slots__ = ("reason", "nonce", "market_id")
@@ -75,14 +90,42 @@ class OrderAmended(_message.Message):
     def __init__(self, order_id: _Optional[int] = ..., nonce: _Optional[int] = ..., market_id: _Optional[int] = ..., reason: _Optional[_Union[_reject_reason_pb2.RejectReason, str]] = ..., qty_lots: _Optional[int] = ..., remaining_lots: _Optional[int] = ...) -> None: ...
 
 class OrderTriggered(_message.Message):
-    __slots__ = ("order_id", "nonce", "market_id")
+    __slots__ = ("order_id", "nonce", "market_id", "price_ticks")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     NONCE_FIELD_NUMBER: _ClassVar[int]
     MARKET_ID_FIELD_NUMBER: _ClassVar[int]
+    PRICE_TICKS_FIELD_NUMBER: _ClassVar[int]
     order_id: int
     nonce: int
     market_id: int
-    def __init__(self, order_id: _Optional[int] = ..., nonce: _Optional[int] = ..., market_id: _Optional[int] = ...) -> None: ...
+    price_ticks: int
+    def __init__(self, order_id: _Optional[int] = ..., nonce: _Optional[int] = ..., market_id: _Optional[int] = ..., price_ticks: _Optional[int] = ...) -> None: ...
+
+class OrderRepriced(_message.Message):
+    __slots__ = ("order_id", "nonce", "market_id", "price_ticks")
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    MARKET_ID_FIELD_NUMBER: _ClassVar[int]
+    PRICE_TICKS_FIELD_NUMBER: _ClassVar[int]
+    order_id: int
+    nonce: int
+    market_id: int
+    price_ticks: int
+    def __init__(self, order_id: _Optional[int] = ..., nonce: _Optional[int] = ..., market_id: _Optional[int] = ..., price_ticks: _Optional[int] = ...) -> None: ...
+
+class OrderReplenished(_message.Message):
+    __slots__ = ("order_id", "nonce", "market_id", "shown_lots", "remaining_lots")
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    MARKET_ID_FIELD_NUMBER: _ClassVar[int]
+    SHOWN_LOTS_FIELD_NUMBER: _ClassVar[int]
+    REMAINING_LOTS_FIELD_NUMBER: _ClassVar[int]
+    order_id: int
+    nonce: int
+    market_id: int
+    shown_lots: int
+    remaining_lots: int
+    def __init__(self, order_id: _Optional[int] = ..., nonce: _Optional[int] = ..., market_id: _Optional[int] = ..., shown_lots: _Optional[int] = ..., remaining_lots: _Optional[int] = ...) -> None: ...
 
 class OrderFilled(_message.Message):
     __slots__ = ("order_id", "nonce", "market_id", "side", "price_ticks", "qty_lots", "remaining_lots", "role", "fee_quote", "is_liquidation", "item_seq")

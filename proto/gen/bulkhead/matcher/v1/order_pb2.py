@@ -27,7 +27,7 @@ from bulkhead.types.v1 import time_in_force_pb2 as bulkhead_dot_types_dot_v1_dot
 from bulkhead.types.v1 import trigger_pb2 as bulkhead_dot_types_dot_v1_dot_trigger__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x62ulkhead/matcher/v1/order.proto\x12\x13\x62ulkhead.matcher.v1\x1a\x1c\x62ulkhead/types/v1/side.proto\x1a%bulkhead/types/v1/time_in_force.proto\x1a\x1f\x62ulkhead/types/v1/trigger.proto\"\xe0\x02\n\x05Order\x12\x10\n\x08order_id\x18\x01 \x01(\x04\x12\r\n\x05nonce\x18\x02 \x01(\x04\x12\x11\n\tmarket_id\x18\x03 \x01(\r\x12%\n\x04side\x18\x04 \x01(\x0e\x32\x17.bulkhead.types.v1.Side\x12\x35\n\rtime_in_force\x18\x05 \x01(\x0e\x32\x1e.bulkhead.types.v1.TimeInForce\x12\x14\n\x0cis_post_only\x18\x06 \x01(\x08\x12\x16\n\x0eis_reduce_only\x18\x07 \x01(\x08\x12\x13\n\x0bprice_ticks\x18\x08 \x01(\x03\x12\x10\n\x08qty_lots\x18\t \x01(\x03\x12\x16\n\x0eremaining_lots\x18\n \x01(\x03\x12\x14\n\x0cmargin_quote\x18\x0b \x01(\x03\x12+\n\x07trigger\x18\x0c \x01(\x0b\x32\x1a.bulkhead.types.v1.Trigger\x12\x15\n\rexpiry_time_s\x18\r \x01(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x62ulkhead/matcher/v1/order.proto\x12\x13\x62ulkhead.matcher.v1\x1a\x1c\x62ulkhead/types/v1/side.proto\x1a%bulkhead/types/v1/time_in_force.proto\x1a\x1f\x62ulkhead/types/v1/trigger.proto\"\xf6\x02\n\x05Order\x12\x10\n\x08order_id\x18\x01 \x01(\x04\x12\r\n\x05nonce\x18\x02 \x01(\x04\x12\x11\n\tmarket_id\x18\x03 \x01(\r\x12%\n\x04side\x18\x04 \x01(\x0e\x32\x17.bulkhead.types.v1.Side\x12\x35\n\rtime_in_force\x18\x05 \x01(\x0e\x32\x1e.bulkhead.types.v1.TimeInForce\x12\x14\n\x0cis_post_only\x18\x06 \x01(\x08\x12\x16\n\x0eis_reduce_only\x18\x07 \x01(\x08\x12\x13\n\x0bprice_ticks\x18\x08 \x01(\x03\x12\x10\n\x08qty_lots\x18\t \x01(\x03\x12\x16\n\x0eremaining_lots\x18\n \x01(\x03\x12\x14\n\x0cmargin_quote\x18\x0b \x01(\x03\x12+\n\x07trigger\x18\x0c \x01(\x0b\x32\x1a.bulkhead.types.v1.Trigger\x12\x15\n\rexpiry_time_s\x18\r \x01(\x03\x12\x14\n\x0cinstructions\x18\x0e \x01(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,5 +35,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'bulkhead.matcher.v1.order_p
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ORDER']._serialized_start=159
-  _globals['_ORDER']._serialized_end=511
+  _globals['_ORDER']._serialized_end=533
 # @@protoc_insertion_point(module_scope)

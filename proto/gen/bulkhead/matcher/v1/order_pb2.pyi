@@ -9,7 +9,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Order(_message.Message):
-    __slots__ = ("order_id", "nonce", "market_id", "side", "time_in_force", "is_post_only", "is_reduce_only", "price_ticks", "qty_lots", "remaining_lots", "margin_quote", "trigger", "expiry_time_s")
+    __slots__ = ("order_id", "nonce", "market_id", "side", "time_in_force", "is_post_only", "is_reduce_only", "price_ticks", "qty_lots", "remaining_lots", "margin_quote", "trigger", "expiry_time_s", "instructions")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     NONCE_FIELD_NUMBER: _ClassVar[int]
     MARKET_ID_FIELD_NUMBER: _ClassVar[int]
@@ -23,6 +23,7 @@ class Order(_message.Message):
     MARGIN_QUOTE_FIELD_NUMBER: _ClassVar[int]
     TRIGGER_FIELD_NUMBER: _ClassVar[int]
     EXPIRY_TIME_S_FIELD_NUMBER: _ClassVar[int]
+    INSTRUCTIONS_FIELD_NUMBER: _ClassVar[int]
     order_id: int
     nonce: int
     market_id: int
@@ -36,4 +37,5 @@ class Order(_message.Message):
     margin_quote: int
     trigger: _trigger_pb2.Trigger
     expiry_time_s: int
-    def __init__(self, order_id: _Optional[int] = ..., nonce: _Optional[int] = ..., market_id: _Optional[int] = ..., side: _Optional[_Union[_side_pb2.Side, str]] = ..., time_in_force: _Optional[_Union[_time_in_force_pb2.TimeInForce, str]] = ..., is_post_only: _Optional[bool] = ..., is_reduce_only: _Optional[bool] = ..., price_ticks: _Optional[int] = ..., qty_lots: _Optional[int] = ..., remaining_lots: _Optional[int] = ..., margin_quote: _Optional[int] = ..., trigger: _Optional[_Union[_trigger_pb2.Trigger, _Mapping]] = ..., expiry_time_s: _Optional[int] = ...) -> None: ...
+    instructions: bytes
+    def __init__(self, order_id: _Optional[int] = ..., nonce: _Optional[int] = ..., market_id: _Optional[int] = ..., side: _Optional[_Union[_side_pb2.Side, str]] = ..., time_in_force: _Optional[_Union[_time_in_force_pb2.TimeInForce, str]] = ..., is_post_only: _Optional[bool] = ..., is_reduce_only: _Optional[bool] = ..., price_ticks: _Optional[int] = ..., qty_lots: _Optional[int] = ..., remaining_lots: _Optional[int] = ..., margin_quote: _Optional[int] = ..., trigger: _Optional[_Union[_trigger_pb2.Trigger, _Mapping]] = ..., expiry_time_s: _Optional[int] = ..., instructions: _Optional[bytes] = ...) -> None: ...

@@ -1,0 +1,123 @@
+"""A whole venue of processes on an embedded chain, and whether its two sides are equal."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from bulkhead_signing import IndexPrice
+from matcher.client import AdminClient, Client, PublicClient
+from settlement.reconciler import MarketRecord, PositionRecord, VenueState
+from tests.integration.settlement_support import CONFIG, ORACLE, Chain, Process, run
+
+FUND_ACCOUNT = "0x" + "00" * 19 + "01"
+WAIT_S = 30
+
+
+class Venue:
+    """The processes of a whole venue, and where they listen."""
+
+    def __init__(self, chain: Chain, folder: Path, config: Path = CONFIG) -> None:
+        self.chain = chain
+        self.folder = folder
+        self._running: list[Process] = []
+        common = ["--config", str(config)]
+        self.settlement = settlement = [
+            *common, "--rpc-url", chain.rpc_url, "--addresses", str(folder / "addresses.json")
+        ]  # fmt: skip
+        self.matcher = self._start(
+            "serve", *common, "--listen", "127.0.0.1:0", "--journal-dir", str(folder / "journal"),
+            "--contract", chain.addresses.settlement, module="matcher",
+        ).split()[-1]  # fmt: skip
+        attestor = self._start(
+            "attest", *settlement, "--matcher", self.matcher, "--listen", "127.0.0.1:0",
+            "--outbox", f"sqlite:///{folder / 'outbox.sqlite3'}",
+        ).split()[2]  # fmt: skip
+        self._start("relay", *settlement, "--attestor", attestor)
+
+    def _start(self, *arguments: str, module: str = "settlement.cli") -> str:
+        process = Process(*arguments, module=module)
+        self._running.append(process)
+        return process.ready()
+
+    def reconcile(self) -> tuple[int, str]:
+        """Replay the journal into a state file; return status and output of the comparison."""
+        journal, state = str(self.folder / "journal"), str(self.folder / "state.json")
+        replayed = run("replay", journal, "--state", state, module="matcher")
+        assert replayed.returncode == 0, replayed.stderr
+        compared = run("reconcile", state, *self.settlement)
+        return compared.returncode, compared.stdout + compared.stderr
+
+    def stop(self) -> None:
+        """End everything, the last started first."""
+        assert [process.stop() for process in reversed(self._running)] == [0] * len(self._running)
+
+
+async def quote_index(public: PublicClient, chain: Chain, ticks: int) -> None:
+    """Hand in an index price until it is taken: two prices of one millisecond are stale."""
+    price = IndexPrice(market_id=1, price_ticks=ticks, time_ms=time.time_ns() // 10**6)
+    assert await public.submit_index_prices(chain.domain, ORACLE, [price]) == [0]
+
+
+async def until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
+    """Wait for an awaitable condition; fail after a time."""
+    deadline = time.monotonic() + WAIT_S
+    while not await condition():
+        assert time.monotonic() < deadline, f"never happened: {what}"
+        await asyncio.sleep(0.1)
+
+
+async def engine_state(
+    clients: dict[str, Client], admin: AdminClient, fund: PositionRecord
+) -> VenueState:
+    """Return what the engine says of every account; the fund's position is the caller's sum."""
+    free, positions = {}, [fund]
+    for account, client in clients.items():
+        free[account] = (await client.balances()).free_quote
+        found = await client.position(1)
+        positions.append(
+            PositionRecord(
+                account=account,
+                market_id=1,
+                position_lots=found.position_lots,
+                entry_value_quote=found.entry_value_quote,
+                collateral_quote=found.collateral_quote,
+                funding_index_e6=found.funding_index_e6,
+            )
+        )
+    status = await admin.status()
+    markets = [
+        MarketRecord(market_id=market.market_id, funding_index_e6=0, funding_pool_quote=0)
+        for market in await admin.markets()
+    ]
+    return VenueState(
+        free_quote=free,
+        positions=positions,
+        markets=markets,
+        fees_quote=status.fees_quote,
+        custody_quote=status.deposits_quote - status.withdrawals_quote,
+    )
+
+
+async def fund_position(chain: Chain, clients: dict[str, Client]) -> PositionRecord:
+    """Return the fund's position: the engine's lots are what the others lack (CONS-2)."""
+    lots = [(await client.position(1)).position_lots for client in clients.values()]
+    on_chain = chain.settlement.functions.position(1, FUND_ACCOUNT).call()
+    return PositionRecord(
+        account=FUND_ACCOUNT,
+        market_id=1,
+        position_lots=-sum(lots),
+        entry_value_quote=on_chain[1],
+        collateral_quote=on_chain[2],
+        funding_index_e6=on_chain[3],
+    )
+
+
+async def until_equal(differences: Callable[[], Awaitable[list[str]]]) -> None:
+    """Wait until nothing differs; fail with what still does."""
+    deadline = time.monotonic() + WAIT_S
+    while lines := await differences():
+        assert time.monotonic() < deadline, lines
+        await asyncio.sleep(0.2)
