@@ -212,7 +212,7 @@ def test_an_auction_clears_up_to_the_cap() -> None:
     v.place(1, BUY, 8, 1_000)
     v.place(2, SELL, 8, 1_000)
     events = v.set_state(MarketState.OPEN)
-    assert fills(events) == [(1, 5, 1_000)]
+    assert fills(events) == [(2, 5, 1_000)]
     assert story(events)[-1] == "ORDER_CANCELED OPEN_INTEREST_LIMIT"
     assert v.book() == ([(1_000, 3)], [])
 
