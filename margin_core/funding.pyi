@@ -16,6 +16,8 @@ def impact_price_ticks_x256(
 ) -> int | None:
     """Return the mean price at which `impact_notional_quote` fills on a side (FUND-3).
 
+    Of an inverse market the notional is in coins.
+
     Args:
         spec: The market.
         levels: `(price_ticks, lots)`, best first; 256 at most are looked at.
@@ -67,9 +69,10 @@ def funding_rate_ppm(
 def funding_index_after_e6(
     spec: MarketSpec, *, funding_index_e6: int, rate_ppm: int, index_price_ticks: int
 ) -> int:
-    """Return the funding index after a settlement, quote per lot times 10^6, exact (FUND-1).
+    """Return the funding index after a settlement, quote per lot times 10^6 (FUND-1).
 
-    A step beyond 2^62 is left out.
+    Exact; of an inverse market, whose lot is worth `u / index` coins, rounded down. Options and
+    dated futures have none: their `funding_cap_ppm` is 0. A step beyond 2^62 is left out.
 
     Raises:
         ValueError: The rate is above `funding_cap_ppm`, or another argument out of its range.

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t
 
-from margin_core.rules cimport load_spec
+from margin_core.rules cimport checked, load_spec
 from margin_core.types cimport SpecC
 
 from margin_core.limits import FUNDING_INDEX_E6_MAX, PRICE_TICKS_MAX, QUOTE_MAX
@@ -10,13 +10,6 @@ from margin_core.limits import FUNDING_INDEX_E6_MAX, PRICE_TICKS_MAX, QUOTE_MAX
 SAMPLES_MAX = 1 << 40
 PREMIUM_PPM_MAX = 1_000_000
 SECONDS_MAX = 1 << 34
-
-
-cdef int64_t checked(str name, object value, object low, object high) except? -1:
-    """Return `value` as a C integer, or raise with name, value and bounds."""
-    if not isinstance(value, int) or not low <= value <= high:
-        raise ValueError(f"{name} = {value!r}: expected an integer from {low} to {high}")
-    return value
 
 
 def impact_price_ticks_x256(spec, levels, *, side):
@@ -37,7 +30,7 @@ def impact_price_ticks_x256(spec, levels, *, side):
         lots = checked(f"levels[{number}] lots", size, 1, QUOTE_MAX)
         if number + 1 == IMPACT_LEVELS_MAX:
             lots = QUOTE_MAX
-        if take_level(&walk, price, lots, s.quote_per_tick_lot):
+        if take_level_for(s.kind, &walk, price, lots, s.quote_per_tick_lot):
             return impact_price_x256(&walk, is_ask)
     return None
 
@@ -70,8 +63,8 @@ def funding_index_after_e6(spec, *, funding_index_e6, rate_ppm, index_price_tick
     load_spec(&s, spec)
     before = checked("funding_index_e6", funding_index_e6, -FUNDING_INDEX_E6_MAX,
                      FUNDING_INDEX_E6_MAX)
-    after = before + index_step_e6(
-        &s, checked("rate_ppm", rate_ppm, -s.funding_cap, s.funding_cap),
+    after = before + index_step_for(
+        s.kind, &s, checked("rate_ppm", rate_ppm, -s.funding_cap, s.funding_cap),
         checked("index_price_ticks", index_price_ticks, 1, s.price_ticks_max))
     return before if abs(after) > FUNDING_INDEX_E6_MAX else after
 

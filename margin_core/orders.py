@@ -49,7 +49,9 @@ def checked_leverage(leverage: int | Fraction) -> Fraction:
 
 def _checked(name: str, value: int, low: int, high: int) -> int:
     if type(value) is not int or not low <= value <= high:
-        raise ValueError(f"{name} = {value!r}: expected an integer from {low} to {high}")
+        unit = "(0 buy, 1 sell)" if name == "side" else name.rpartition("_")[2]
+        expected = f"expected an integer from {low} to {high} {unit}"
+        raise ValueError(f"NUM-4: {name} = {value!r}: {expected}")
     return value
 
 

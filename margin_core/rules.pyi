@@ -346,7 +346,7 @@ def apply_fill(
 
     Raises:
         ValueError: A value is outside its bounds.
-        OverflowError: More than 2^60 quote of funding would be owed.
+        OverflowError: More than 2^60 quote of funding would be owed, or the outcome leaves 2^60.
 
     Source: FILL-1 to FILL-6.
     """
@@ -368,7 +368,7 @@ def apply_top_up(
 
     Raises:
         ValueError: A value is outside its bounds.
-        OverflowError: More than 2^60 quote of funding would be owed.
+        OverflowError: More than 2^60 quote of funding would be owed, or the outcome leaves 2^60.
 
     Source: COLL-1.
     """
@@ -430,7 +430,7 @@ def apply_take_out(
 
     Raises:
         ValueError: A value is outside its bounds.
-        OverflowError: More than 2^60 quote of funding would be owed.
+        OverflowError: More than 2^60 quote of funding would be owed, or the outcome leaves 2^60.
 
     Source: COLL-1.
     """
@@ -499,7 +499,7 @@ def apply_liquidation_fill(
 
     Raises:
         ValueError: A value is outside its bounds.
-        OverflowError: More than 2^60 quote of funding would be owed.
+        OverflowError: More than 2^60 quote of funding would be owed, or the outcome leaves 2^60.
 
     Source: LIQ-2, LIQ-6.
     """
@@ -529,7 +529,7 @@ def apply_takeover(
 
     Raises:
         ValueError: A value is outside its bounds.
-        OverflowError: More than 2^60 quote of funding would be owed.
+        OverflowError: More than 2^60 quote of funding would be owed, or the outcome leaves 2^60.
 
     Source: LIQ-3.
     """
@@ -562,7 +562,7 @@ def apply_fund_fill(
 
     Raises:
         ValueError: A value is outside its bounds.
-        OverflowError: More than 2^60 quote of funding would be owed.
+        OverflowError: More than 2^60 quote of funding would be owed, or the outcome leaves 2^60.
 
     Source: LIQ-5.
     """
@@ -596,7 +596,7 @@ def apply_adl(
 
     Raises:
         ValueError: A value is outside its bounds.
-        OverflowError: More than 2^60 quote of funding would be owed.
+        OverflowError: More than 2^60 quote of funding would be owed, or the outcome leaves 2^60.
 
     Source: LIQ-4.
     """
@@ -641,7 +641,7 @@ def apply_settlement(
 
     Raises:
         ValueError: A value is outside its bounds.
-        OverflowError: More than 2^60 quote of funding would be owed.
+        OverflowError: More than 2^60 quote of funding would be owed, or the outcome leaves 2^60.
 
     Source: EXP-1.
     """

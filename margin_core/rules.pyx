@@ -12,7 +12,8 @@ from margin_core.requirement cimport (
 from margin_core.transitions cimport (
     adl_for, adl_rank_for, auto_top_up_for, fill_for, fund_fill_for, liquidation_fill_for,
     lots_to_restore_for, settle_for, settle_funding, start_fill, take_out_for, takeover_for, top_up)
-from margin_core.types cimport FillC, INVERSE_PERPETUAL, OPTION_CALL, PositionC, SpecC
+from margin_core.types cimport (
+    FillC, INVERSE_PERPETUAL, OPTION_CALL, PositionC, SpecC, VERDICT_OK)
 
 from margin_core.limits import FEE_PPM_MAX, FUNDING_INDEX_E6_MAX, ORDER_LOTS_MAX, QUOTE_MAX
 from margin_core.market_spec import tier_amounts_quote
@@ -55,10 +56,19 @@ class FillOutcome(NamedTuple):
     released_quote: int
 
 
+_UNITS = {
+    "e6": "quote per lot * 10^6", "lots": "lots", "ppm": "ppm", "quote": "quote",
+    "ticks": "ticks", "x256": "ticks / 256", "s": "s", "side": "(0 buy, 1 sell)",
+    "max": "lots", "count": "samples", "sum": "ppm",
+}
+
+
 cdef int64_t checked(str name, object value, object low, object high) except? -1:
-    """Return `value` as a C integer, or raise with name, value and bounds."""
+    """Return `value` as a C integer, or raise with rule, name, value, bounds and unit (NUM-4)."""
     if not isinstance(value, int) or not low <= value <= high:
-        raise ValueError(f"{name} = {value!r}: expected an integer from {low} to {high}")
+        unit = _UNITS[name.rpartition("_")[2].rpartition(" ")[2]]
+        raise ValueError(
+            f"NUM-4: {name} = {value!r}: expected an integer from {low} to {high} {unit}")
     return value
 
 
@@ -126,11 +136,20 @@ cdef int64_t checked_index(SpecC* s, PositionC* p, object value) except? -1:
     index = checked("funding_index_e6", value, -FUNDING_INDEX_E6_MAX, FUNDING_INDEX_E6_MAX)
     if abs((index - p.funding_index) * p.lots) > QUOTE_MAX * 1_000_000:
         raise OverflowError(
-            f"funding owed: {p.lots} lots * {index - p.funding_index} e6 exceeds {QUOTE_MAX} quote")
+            f"NUM-4: funding owed: {p.lots} lots * {index - p.funding_index} e6 exceeds "
+            f"{QUOTE_MAX} quote")
     return index
 
 
 cdef object outcome(int verdict, FillC* f):
+    cdef int64_t most = QUOTE_MAX
+    if verdict == VERDICT_OK:
+        for name, found in (("entry_value_quote", f.position.entry_value),
+                            ("collateral_quote", f.position.collateral),
+                            ("free_delta_quote", f.free_delta)):
+            if abs(found) > most:
+                raise OverflowError(
+                    f"NUM-4: {name} after the change = {found}: exceeds {most} quote")
     return FillOutcome(
         Verdict(verdict),
         MarginState(f.position.lots, f.position.entry_value, f.position.collateral,

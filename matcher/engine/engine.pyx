@@ -143,7 +143,8 @@ cdef class Engine:
             raise ValueError(f"market_id = {spec.market_id}: {MARKETS_MAX} markets are the limit")
         if spec.kind not in (LINEAR_PERPETUAL, LINEAR_FUTURE):
             raise ValueError(
-                f"MKT-3: kind = {spec.kind.name}: expected LINEAR_PERPETUAL or LINEAR_FUTURE")
+                f"MKT-3: kind = {spec.kind.name}: expected LINEAR_PERPETUAL or LINEAR_FUTURE: list "
+                "one of these; positions of other kinds are computed with margin_core alone")
         m = open_market(spec.price_ticks_max, self.c.bucket_capacity)
         if m == NULL:
             raise MemoryError(f"market_id = {spec.market_id}: no memory for its price ladders")

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from hypothesis import reject
 
 from margin_core import ContractKind, MarketSpec, Tier
-from margin_core.limits import FUNDING_INDEX_E6_MAX, ORDER_LOTS_MAX, POSITION_LOTS_MAX, QUOTE_MAX
+from margin_core.limits import (
+    FUNDING_INDEX_E6_MAX,
+    ORDER_LOTS_MAX,
+    POSITION_LOTS_MAX,
+    QUOTE_MAX,
+    TIERS_MAX,
+    TIME_S_MAX,
+)
 from tests.model.margin import Bucket, Market
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from random import Random
 
 PPM = 1_000_000
+Outcome = TypeVar("Outcome")
 
 
 def any_spec(rng: Random) -> MarketSpec:
@@ -165,3 +176,72 @@ def order_of(rng: Random, market: Market, p: Bucket) -> dict[str, int]:
         "filled": rng.randint(0, order_lots - lots),
         "free": rng.choice((0, margin, margin // 2, QUOTE_MAX)),
     }
+
+
+def within(change: Callable[..., Outcome], *state: Any, **more: Any) -> Outcome:
+    """Return a change's outcome; an example whose outcome leaves the bounds is left out."""
+    try:
+        return change(*state, **more)
+    except OverflowError:
+        return reject()
+
+
+def corner_contract(rng: Random, kind: ContractKind) -> MarketSpec:
+    """Return a market of a kind whose every parameter is at one of its bounds."""
+    price_max = rng.choice((1, 2, 2**27 - 1))
+    unit = rng.choice((1, 2**32))
+    worth = unit if kind == ContractKind.INVERSE_PERPETUAL else unit * price_max
+    fee_taker = rng.choice((0, 100_000))
+    top = PPM - 1 - fee_taker
+    single = rng.choice(((1, 2), (top - 1, top), (1, top)))
+    lots_max = min(POSITION_LOTS_MAX, QUOTE_MAX // worth)
+    tiers = any_tiers(rng, top, lots_max * worth, TIERS_MAX)
+    if rng.random() < 0.5:
+        tiers = (replace(tiers[0], margin_initial_ppm=single[1], margin_maintenance_ppm=single[0]),)
+    changes: dict[str, object] = {"funding_cap_ppm": min(100_000, 2**50 // worth)}
+    if kind.expires:
+        changes = {"expiry_time_s": TIME_S_MAX, "funding_cap_ppm": 0}
+    if kind.is_option:
+        share = rng.choice((1, PPM))
+        changes |= {
+            "strike_ticks": rng.choice((1, price_max)),
+            "option_maintenance_ppm": share,
+            "option_initial_least_ppm": rng.choice((share, PPM)),
+            "option_initial_ppm": PPM,
+        }
+        tiers = ()
+    if kind == ContractKind.OPTION_PUT:
+        changes["option_maintenance_of_mark_ppm"] = rng.choice((0, PPM))
+        changes["option_put_initial_ppm"] = rng.choice((PPM, 2 * PPM))
+    return MarketSpec(
+        kind=kind,
+        market_id=65_535,
+        quote_per_tick_lot=unit,
+        price_ticks_max=price_max,
+        position_lots_max=lots_max,
+        fee_maker_ppm=rng.choice((0, 100_000)),
+        fee_taker_ppm=fee_taker,
+        fee_liquidation_ppm=rng.choice((0, 100_000)),
+        liquidation_buffer_ppm=rng.choice((0, 100_000)),
+        mark_band_ppm=rng.choice((1, 500_000)),
+        tiers=tiers,
+        **changes,  # type: ignore[arg-type]
+    )
+
+
+def corner_market(rng: Random, spec: MarketSpec) -> Market:
+    """Return the market at prices and a funding index that are bounds."""
+    ends = (1, spec.price_ticks_max)
+    index = rng.choice((0, FUNDING_INDEX_E6_MAX, -FUNDING_INDEX_E6_MAX))
+    return Market(spec, index, rng.choice(ends), rng.choice(ends))
+
+
+def corner_bucket(rng: Random, market: Market) -> Bucket:
+    """Return a position whose lots, value, collateral and funding owed are bounds."""
+    lots = rng.choice((-1, 1)) * rng.choice((1, market.spec.position_lots_max))
+    far = QUOTE_MAX * PPM // abs(lots)
+    index = market.index - rng.choice((0, far, -far))
+    index = max(-FUNDING_INDEX_E6_MAX, min(FUNDING_INDEX_E6_MAX, index))
+    return Bucket(
+        lots, rng.choice((0, 1, QUOTE_MAX)), rng.choice((-QUOTE_MAX, 0, QUOTE_MAX)), index
+    )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import margin_core as mc
 from margin_core.limits import ORDER_LOTS_MAX, QUOTE_MAX
 from margin_core.transitions_table import Change, Health, health, is_allowed, table
-from tests.model.cases import any_bucket, any_contract, any_market, around, order_of
+from tests.model.cases import any_bucket, any_contract, any_market, around, order_of, within
 from tests.model.margin import Bucket, Market
 
 OK = mc.Verdict.OK
@@ -49,7 +49,8 @@ class Case:
         return health(self.spec, state, **self.judged)
 
     def fill(self, state: mc.MarginState, order: dict[str, int]) -> mc.FillOutcome:
-        return mc.apply_fill(
+        return within(
+            mc.apply_fill,
             self.spec,
             state,
             **self.judged,
@@ -129,8 +130,7 @@ def test_the_liquidation_price_moves_by_the_user_and_funding_alone(
     assert told == [price] * 3
     more = min(rng.choice((1, 10**6, 10**12)), QUOTE_MAX - state.collateral_quote)
     assume(more > 0)
-    after = mc.apply_top_up(case.spec, state, **case.at, amount_quote=more, free_quote=more)
-    assume(abs(after.state.collateral_quote) <= QUOTE_MAX)
+    after = within(mc.apply_top_up, case.spec, state, **case.at, amount_quote=more, free_quote=more)
     later = mc.liquidation_price_ticks(case.spec, after.state, **case.at, **case.spot)
     if later is not None:
         assert price is not None
@@ -145,14 +145,14 @@ def test_a_loss_ends_at_what_was_put_in(kind: mc.ContractKind, rng: Random) -> N
     start, put_in = free, 0
     for _ in range(6):
         after = case.fill(state, order_of(rng, case.m, Bucket(*state)) | {"free": free})
-        if after.verdict != OK or abs(after.state.collateral_quote) > QUOTE_MAX:
+        if after.verdict != OK:
             continue
         put_in += after.released_quote - after.free_delta_quote
         state, free = after.state, free + after.free_delta_quote
         assert after.released_quote >= 0
         case.m.mark = around(rng, case.m.mark, case.spec.price_ticks_max)
     end = around(rng, case.m.mark, case.spec.price_ticks_max)
-    last = mc.apply_settlement(case.spec, state, **case.at, index_price_ticks=end)
+    last = within(mc.apply_settlement, case.spec, state, **case.at, index_price_ticks=end)
     assert last.free_delta_quote >= 0
     assert free >= start - put_in
 
@@ -182,7 +182,6 @@ def test_splitting_a_fill_changes_only_dust(kind: mc.ContractKind, rng: Random) 
     part = rng.randint(1, order["lots"] - 1)
     whole, first = case.fill(state, order), case.fill(state, order | {"lots": part})
     assume(whole.verdict == first.verdict == OK)
-    assume(abs(first.state.collateral_quote) <= QUOTE_MAX)
     rest = {"lots": order["lots"] - part, "filled": order["filled"] + part}
     second = case.fill(first.state, order | rest)
     assume(second.verdict == OK)
@@ -208,14 +207,13 @@ def test_a_liquidation_restores_with_the_fewest_lots(kind: mc.ContractKind, rng:
     assert fewest == case.m.lots_to_restore(Bucket(*state), few, price)
     lots = mc.liquidation_lots_max(case.spec, state, **at, lots_max=most)
     assert lots == fewest if fewest < few else lots >= few
-    after = mc.apply_liquidation_fill(case.spec, state, **at, qty_lots=lots)
+    after = within(mc.apply_liquidation_fill, case.spec, state, **at, qty_lots=lots)
     assume(after.verdict == OK)
-    assume(abs(after.state.collateral_quote) <= QUOTE_MAX)  # beyond, the item is refused (BATCH-5)
     if lots < most:
         left = Bucket(*after.state)
         buffer = case.m.share(left.lots, case.m.mark, case.spec.liquidation_buffer_ppm)
         assert case.m.equity(left) >= case.m.maintenance(left) + buffer
-        more = mc.apply_liquidation_fill(case.spec, state, **at, qty_lots=lots + 1)
+        more = within(mc.apply_liquidation_fill, case.spec, state, **at, qty_lots=lots + 1)
         assert more.verdict == mc.Verdict.LIQUIDATION_TOO_LARGE
     assert is_allowed(Change.LIQUIDATION, case.health(state), case.health(after.state))
 
@@ -231,8 +229,11 @@ def test_adl_and_takeover_keep_lots_and_money(kind: mc.ContractKind, rng: Random
     lots = min(abs(state.position_lots), abs(other.position_lots))
     fund = mc.MarginState(0, 0, 2**58, case.m.index)
     pairs = [
-        ((state, other), mc.apply_adl(case.spec, state, other, **case.judged, qty_lots=lots)),
-        ((state, fund), mc.apply_takeover(case.spec, state, fund, **case.judged)),
+        (
+            (state, other),
+            within(mc.apply_adl, case.spec, state, other, **case.judged, qty_lots=lots),
+        ),
+        ((state, fund), within(mc.apply_takeover, case.spec, state, fund, **case.judged)),
     ]
     for before, after in pairs:
         if after[0].verdict != OK:
@@ -275,17 +276,24 @@ def test_a_walk_takes_only_allowed_transitions(kind: mc.ContractKind, rng: Rando
                 after = case.fill(state, order_of(rng, case.m, Bucket(*state)))
                 change = kind_of_fill(state, after.state)
             case 1:
-                after = mc.apply_top_up(
-                    case.spec, state, **case.at, amount_quote=amount, free_quote=amount
+                after = within(
+                    mc.apply_top_up,
+                    case.spec,
+                    state,
+                    **case.at,
+                    amount_quote=amount,
+                    free_quote=amount,
                 )
                 change = Change.TOP_UP
             case 2:
-                after = mc.apply_take_out(case.spec, state, **case.judged, amount_quote=amount)
+                after = within(
+                    mc.apply_take_out, case.spec, state, **case.judged, amount_quote=amount
+                )
                 change = Change.TAKE_OUT
             case _:
                 case.m.mark = around(rng, case.m.mark, case.spec.price_ticks_max)
                 continue
-        if after.verdict == OK and abs(after.state.collateral_quote) <= QUOTE_MAX:
+        if after.verdict == OK:
             found = case.health(after.state)
             assert is_allowed(change, before, found), (change, before, found)
             state = after.state

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from margin_core import ContractKind
 from matcher.engine.commands import COMMAND_BYTES, Command, CommandKind, unpack
 from matcher.engine.engine import Engine
 from matcher.engine.events import EVENT_BYTES
+from tests.model.cases import any_contract
 from tests.unit.engine.venue import BUY, IOC, SELL, Venue, outcome, spec_of, story
 
 
@@ -300,5 +302,8 @@ def test_the_sums_of_the_venue() -> None:
 def test_markets_of_another_kind_are_not_listed() -> None:
     """MKT-3: the engine computes linear perpetuals and futures."""
     Venue(spec=spec_of(kind=2, expiry_time_s=2_000_000_000, funding_cap_ppm=0))
-    with pytest.raises(ValueError, match="MKT-3: kind = INVERSE_PERPETUAL: expected LINEAR_PERP"):
-        Venue(spec=spec_of(kind=1))
+    for kind in (ContractKind.INVERSE_PERPETUAL, ContractKind.OPTION_CALL, ContractKind.OPTION_PUT):
+        spec = any_contract(Random(kind.name), kind)
+        message = f"MKT-3: kind = {kind.name}: expected LINEAR_PERPETUAL or LINEAR_FUTURE: list one"
+        with pytest.raises(ValueError, match=message):
+            Venue(spec=spec)

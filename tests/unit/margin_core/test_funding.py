@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
+from fractions import Fraction
 from itertools import pairwise
+from math import ceil, floor
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import margin_core as mc
 from margin_core import MarketSpec, Tier, funding
+from tests.model.cases import any_contract
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 HOUR_S = 3_600
+TIER = Tier(notional_floor_quote=0, margin_initial_ppm=100_000, margin_maintenance_ppm=50_000)
 NOTIONAL = 100_000
 
 
@@ -28,10 +34,7 @@ def spec_of(**changes: int) -> MarketSpec:
         "funding_cap_ppm": 20_000,
         "impact_notional_quote": NOTIONAL,
     }
-    tiers = (
-        Tier(notional_floor_quote=0, margin_initial_ppm=100_000, margin_maintenance_ppm=50_000),
-    )
-    return MarketSpec(tiers=tiers, **(fields | changes))
+    return MarketSpec(tiers=(TIER,), **(fields | changes))
 
 
 def test_an_impact_price_is_the_mean_of_what_fills() -> None:
@@ -213,3 +216,70 @@ def test_a_step_beyond_the_bound_is_left_out() -> None:
     assert funding.funding_index_after_e6(spec_of(), funding_index_e6=-5, **step) == (
         -5 + 20_000 * 100_000 * 10
     )
+
+
+def test_an_inverse_market_funds_in_coins() -> None:
+    """FUND-1, FUND-2, FUND-3, NUM-3: u / index coins a lot, rounded down."""
+    spec = mc.MarketSpec(
+        market_id=1, kind=mc.ContractKind.INVERSE_PERPETUAL, quote_per_tick_lot=10**9,
+        price_ticks_max=10**6, position_lots_max=10**6, fee_maker_ppm=0, fee_taker_ppm=0,
+        impact_notional_quote=25_000, tiers=(TIER,),
+    )  # fmt: skip
+    rng = Random("inverse funding")
+    for _ in range(300):
+        price, rate = rng.randint(1, 10**6), rng.randint(-7_500, 7_500)
+        after = funding.funding_index_after_e6(
+            spec, funding_index_e6=0, rate_ppm=rate, index_price_ticks=price
+        )
+        exact = Fraction(rate * 10**9, price)
+        assert after == floor(exact)
+        assert abs(after) <= 7_500 * 10**9 <= 2**50
+        lots = rng.choice((-1, 1)) * rng.randint(1, 10**6)
+        owed = mc.funding_owed_quote(spec, mc.MarginState(lots, 0, 0), funding_index_e6=after)
+        assert abs(owed - lots * exact / 10**6) <= 1 + Fraction(abs(lots), 10**6)
+    asks = [(800_000, 8), (1_000_000, 20)]  # 8 · 1 250 coins, then 15 of the 20 lots at 1 000
+    found = funding.impact_price_ticks_x256(spec, asks, side=1)
+    assert found == ceil(Fraction(8 * 800_000 + 15 * 1_000_000, 23) * 256)
+    assert funding.impact_price_ticks_x256(spec, asks[:1], side=1) is None
+
+
+def test_options_and_dated_futures_pay_no_funding() -> None:
+    """MKT-3, FUND-1: no rate is admitted but 0."""
+    for kind in mc.ContractKind:
+        if not kind.expires:
+            continue
+        spec = any_contract(Random(kind.name), kind)
+        at = {"funding_index_e6": 5, "index_price_ticks": 1}
+        assert funding.funding_index_after_e6(spec, rate_ppm=0, **at) == 5
+        with pytest.raises(
+            ValueError, match="NUM-4: rate_ppm = 1: expected an integer from 0 to 0"
+        ):
+            funding.funding_index_after_e6(spec, rate_ppm=1, **at)
+
+
+def test_an_interval_that_switches_in_a_collapse() -> None:
+    """FUND-4: four hours become one after a settlement, and in the middle of an interval."""
+    spec = mc.MarketSpec(
+        market_id=1, quote_per_tick_lot=1, price_ticks_max=10**6, position_lots_max=10**6,
+        fee_maker_ppm=0, fee_taker_ppm=0, funding_period_s=8 * HOUR_S, funding_cap_ppm=20_000,
+        tiers=(TIER,),
+    )  # fmt: skip
+    for switch_s, times in ((4, [4, 5, 6, 7, 8]), (6, [4, 6, 7, 8]), (7, [4, 7, 8])):
+        last_s, settled, index = 0, [], 0
+        for now_s in range(8 * HOUR_S + 1):
+            interval_s = HOUR_S if now_s >= switch_s * HOUR_S else 4 * HOUR_S
+            due_s = funding.next_settlement_time_s(
+                last_time_s=last_s, interval_s=interval_s, now_s=now_s
+            )
+            if due_s > now_s or now_s == last_s:
+                continue
+            rate = funding.funding_rate_ppm(
+                spec, premium_ppm_sum=-16_000, sample_count=1, elapsed_s=now_s - last_s
+            )
+            index = funding.funding_index_after_e6(
+                spec, funding_index_e6=index, rate_ppm=rate, index_price_ticks=100
+            )
+            last_s = now_s
+            settled.append(now_s // HOUR_S)
+        assert settled == times
+        assert index == -16_000 * 100  # whatever the intervals, eight hours pay one period
