@@ -172,7 +172,7 @@ def what_if_order(
     at: At,
     free_quote: int,
 ) -> WhatIf:
-    """Return the position after one order. As `what_if_orders`.
+    """Return the position after one order. Refusals and errors: those of `what_if_orders`.
 
     Source: WHAT-1.
     """
