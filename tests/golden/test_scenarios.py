@@ -217,9 +217,9 @@ def held(p: Position | None) -> str:
     return f"{p.position_lots} for {p.entry_value_quote} with {p.collateral_quote}"
 
 
-def retold(lines: list[str]) -> list[str]:
+def retold(lines: list[str], story: Story | None = None) -> list[str]:
     """Return the lines of a story with what the engine says."""
-    story, told = Story(), []
+    story, told = story or Story(), []
     for line in lines:
         if not line or line.startswith("#"):
             told.append(line)
