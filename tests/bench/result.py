@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 ROUNDS: Final = 5
-BOUND: Final = {"value": "max", "ratio_to_limit": "min"}
 
 
 class Result(NamedTuple):
@@ -28,7 +27,7 @@ class Result(NamedTuple):
     unit: str
     limit: float | None
     conditions: dict[str, object]
-    bar: tuple[str, float] | None = None  # ("value", at most) or ("ratio_to_limit", at least)
+    bar: dict[str, float] | None = None  # what must be reached: value_max, ratio_to_limit_min
 
     @property
     def ratio_to_limit(self) -> float | None:
@@ -40,18 +39,17 @@ class Result(NamedTuple):
 
     @property
     def is_met(self) -> bool | None:
-        """Return whether the value or the ratio reaches the bar; None where there is none."""
-        if self.bar is None or (self.bar[0] == "ratio_to_limit" and self.ratio_to_limit is None):
+        """Return whether value and ratio reach the bar; None where that cannot be told."""
+        if self.bar is None or ("ratio_to_limit_min" in self.bar and self.ratio_to_limit is None):
             return None
-        if self.bar[0] == "value":
-            return self.value <= self.bar[1]
-        return (self.ratio_to_limit or 0) >= self.bar[1]
+        return self.value <= self.bar.get("value_max", self.value) and (
+            self.ratio_to_limit or 0
+        ) >= self.bar.get("ratio_to_limit_min", 0)
 
     def to_json(self) -> str:
         """Return the line; the conditions say which commit and machine it was."""
         fields = self._asdict() | {"ratio_to_limit": self.ratio_to_limit}
         fields["conditions"] = self.conditions | surroundings()
-        fields["bar"] = self.bar and {f"{self.bar[0]}_{BOUND[self.bar[0]]}": self.bar[1]}
         fields["is_met"] = self.is_met
         order = ("name", "value", "unit", "limit", "ratio_to_limit", "bar", "is_met", "conditions")
         return json.dumps({key: fields[key] for key in order})

@@ -103,10 +103,10 @@ def measure() -> Iterator[Result]:
                 "bytes": size,
                 "value": "median CPU time, the file included, in the kernel's memory",
                 "limit": "read, digest and write the same bytes, in turn",
-                "bar_ns": BAR_NS,
                 "rounds": ROUNDS,
                 "wall_ns": statistics.median(run[1] for run in times[name]),
             },
+            {"value_max": BAR_NS},
         )
 
 
