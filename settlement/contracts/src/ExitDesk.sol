@@ -52,6 +52,11 @@ contract ExitDesk is Deposits, ForcedQueue, Markets, Payments, IExitDesk {
     }
 
     /// @inheritdoc IExitDesk
+    function requestCancel(uint64 nonce) external inPhase(VenuePhase.OPEN) returns (uint64) {
+        return _request(msg.sender, RequestKind.CANCEL, 0, nonce, address(0));
+    }
+
+    /// @inheritdoc IExitDesk
     function requestReduce(uint32 marketId, uint64 lots)
         external
         inPhase(VenuePhase.OPEN)

@@ -60,6 +60,8 @@ contract ForcedModule is Markets, Payments {
         RejectReason outcome;
         if (r.kind == RequestKind.CANCEL_ALL) {
             if (r.amount > done.nonceFloor) done.nonceFloor = r.amount;
+        } else if (r.kind == RequestKind.CANCEL) {
+            _setFilled(r.account, r.amount, NONCE_DEAD);
         } else if (r.kind == RequestKind.WITHDRAW) {
             outcome = _withdraw(r, done);
         } else if (r.kind == RequestKind.TOP_UP) {

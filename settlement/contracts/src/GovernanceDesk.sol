@@ -18,6 +18,7 @@ contract GovernanceDesk is Desk, IGovernanceDesk {
     uint256 private constant PPM = 1_000_000;
     uint256 private constant PROPOSAL_LIFE_S = 14 days;
     uint256 private constant OUTFLOW_WINDOW_MAX_S = 366 days;
+    uint256 private constant RISK_PAUSE_NOTICE_MAX_S = 1 hours;
 
     constructor(address next) Desk(next) { }
 
@@ -65,14 +66,16 @@ contract GovernanceDesk is Desk, IGovernanceDesk {
     /// @inheritdoc IGovernanceDesk
     function pauseRisk() external {
         if (msg.sender != _guardian) revert CallerNotGuardian(msg.sender);
-        _status.isRiskPaused = true;
-        emit RiskPaused(msg.sender);
+        if (_status.riskPausedFromS != 0) return;
+        uint40 fromS = uint40(block.timestamp + _limits.riskPauseNoticeS);
+        _status.riskPausedFromS = fromS;
+        emit RiskPaused(msg.sender, fromS);
     }
 
     /// @inheritdoc IGovernanceDesk
     function resumeRisk() external {
         if (msg.sender != _guardian && msg.sender != _owner) revert CallerNotGuardian(msg.sender);
-        _status.isRiskPaused = false;
+        _status.riskPausedFromS = 0;
         emit RiskResumed(msg.sender);
     }
 
@@ -228,7 +231,8 @@ contract GovernanceDesk is Desk, IGovernanceDesk {
     /// @inheritdoc IGovernanceDesk
     function setLimits(Limits calldata limits_) external onlyGovernance {
         bool isValid = limits_.outflowLimitPpm <= PPM && limits_.outflowWindowS != 0
-            && limits_.outflowWindowS <= OUTFLOW_WINDOW_MAX_S;
+            && limits_.outflowWindowS <= OUTFLOW_WINDOW_MAX_S
+            && limits_.riskPauseNoticeS <= RISK_PAUSE_NOTICE_MAX_S;
         if (!isValid) revert LimitsInvalid();
         _limits = limits_;
         emit LimitsSet(limits_);
@@ -316,8 +320,8 @@ contract GovernanceDesk is Desk, IGovernanceDesk {
     }
 
     /// @inheritdoc IGovernanceDesk
-    function isRiskPaused() external view returns (bool) {
-        return _status.isRiskPaused;
+    function riskPausedFromS() external view returns (uint40) {
+        return _status.riskPausedFromS;
     }
 
     /// @inheritdoc IGovernanceDesk

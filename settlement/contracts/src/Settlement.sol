@@ -53,6 +53,7 @@ contract Settlement is TradeItems, ReentrancyGuardTransient, Proxy {
             && config.delays.parametersS >= leavingS && config.delays.migrationS >= leavingS;
         if (!isLongEnough || config.limits.outflowWindowS == 0) revert DelaysInvalid();
         if (config.limits.outflowLimitPpm > 1_000_000) revert DelaysInvalid();
+        if (config.limits.riskPauseNoticeS > 1 hours) revert DelaysInvalid();
         CLOCK_LAG_MAX_S = config.clockLagMaxS;
         DESK = modules.desk;
         ANNEX = modules.annex;
@@ -82,8 +83,10 @@ contract Settlement is TradeItems, ReentrancyGuardTransient, Proxy {
         returns (bytes memory)
     {
         if (_status.phase == VenuePhase.EXIT) revert PhaseMismatch(VenuePhase.EXIT);
+        uint256 pausedFromS = _status.riskPausedFromS;
         BatchImage.open();
         Batch memory b = _load(payload);
+        b.isRiskPaused = pausedFromS != 0 && b.clockTimeS >= pausedFromS;
         bytes32 digest = _checkBatch(b, payload);
         if (asksQuorum) _checkQuorum(b.header.epoch, digest, signatures);
 

@@ -122,36 +122,34 @@ contract DeskTest is SettlementTest {
         (bool sent,) = address(settlement).call{ value: 1 }("");
         assertTrue(!sent, "plain ether");
         (sent,) =
-            address(settlement).call{ value: 1 }(abi.encodeCall(settlement.raiseNonceFloor, (5)));
+            address(settlement).call{ value: 1 }(abi.encodeCall(settlement.requestCancelAll, (5)));
         assertTrue(!sent, "ether with a call");
     }
 
     /* CANCELLATION */
 
     function test_raiseNonceFloor_keepsTheBalance() public {
-        vm.prank(vm.addr(ALICE));
-        settlement.raiseNonceFloor(77);
+        raiseNonceFloor(ALICE, 77);
         (uint256 free_, uint64 floor) = settlement.account(vm.addr(ALICE));
         assertEq(floor, 77, "floor");
         assertEq(free_, 1_000_000_000, "balance");
     }
 
     function test_RevertWhen_nonceFloorIsNotRaised() public {
-        settlement.raiseNonceFloor(5);
+        raiseNonceFloor(ALICE, 5);
+        vm.prank(vm.addr(ALICE));
         vm.expectRevert(
             abi.encodeWithSelector(ISettlementErrors.NonceFloorNotRaised.selector, 5, 5)
         );
-        settlement.raiseNonceFloor(5);
+        settlement.requestCancelAll(5);
     }
 
     /// @dev SIG-1: eight nonces a slot, and no lane touches another.
-    function testFuzz_cancelNonces_killsOnlyThose(uint64 nonce, uint64 other) public {
+    function testFuzz_requestCancel_killsOnlyThat(uint64 nonce, uint64 other) public {
         if (nonce == other) return;
-        uint64[] memory nonces = new uint64[](1);
-        nonces[0] = nonce;
-        settlement.cancelNonces(nonces);
-        assertEq(settlement.filledLots(address(this), nonce), type(uint32).max, "dead");
-        assertEq(settlement.filledLots(address(this), other), 0, "alive");
+        killNonce(ALICE, nonce);
+        assertEq(settlement.filledLots(vm.addr(ALICE), nonce), type(uint32).max, "dead");
+        assertEq(settlement.filledLots(vm.addr(ALICE), other), 0, "alive");
     }
 
     /* HELPERS */

@@ -173,21 +173,50 @@ contract FillTest is SettlementTest {
 
     function test_refused_nonceCancelled() public {
         Order memory o = order(ALICE, BUY, 1000, 10, 100_000);
-        uint64[] memory nonces = new uint64[](1);
-        nonces[0] = o.nonce;
-        vm.prank(o.account);
-        settlement.cancelNonces(nonces);
+        killNonce(ALICE, o.nonce);
         assertEq(settlement.filledLots(o.account, o.nonce), type(uint32).max, "dead");
         _refusedTaker(o, RejectReason.NONCE_USED);
     }
 
     function test_refused_nonceBelowTheFloor() public {
         Order memory o = order(ALICE, BUY, 1000, 10, 100_000);
-        vm.prank(o.account);
-        settlement.raiseNonceFloor(o.nonce + 1);
+        raiseNonceFloor(ALICE, o.nonce + 1);
         _refusedTaker(o, RejectReason.NONCE_USED);
         o.nonce += 1;
         _acceptedTaker(o);
+    }
+
+    /// @dev GOV-4: a pause binds batches that begin `riskPauseNoticeS` after it: what opens is
+    /// refused, on either side; what only reduces is not.
+    function test_refused_riskPaused() public {
+        _acceptedTaker(order(ALICE, BUY, 1000, 10, 100_000));
+        vm.prank(GUARDIAN);
+        settlement.pauseRisk();
+        vm.warp(block.timestamp + 29);
+        _acceptedTaker(order(ALICE, BUY, 1000, 10, 100_000));
+        vm.warp(block.timestamp + 1);
+        _refusedTaker(order(ALICE, BUY, 1000, 10, 100_000), RejectReason.RISK_PAUSED);
+
+        Plan memory p = plan();
+        addPrice(p, 1000, 1000);
+        uint16 taker = addOrder(p, ALICE, order(ALICE, SELL, 1000, 2, 0));
+        uint16 maker = addOrder(p, BOB, order(BOB, BUY, 1000, 2, 0));
+        addFill(p, taker, maker, 2);
+        settleAccepted(p);
+        p = plan();
+        taker = addOrder(p, ALICE, order(ALICE, SELL, 1000, 50, 100_000));
+        addFill(p, taker, addOrder(p, BOB, order(BOB, BUY, 1000, 50, 100_000)), 50);
+        settleRejected(p, RejectReason.RISK_PAUSED);
+        p = plan();
+        addCollateral(p, ALICE, 5, nextNonce++);
+        settleAccepted(p);
+        p = plan();
+        addCollateral(p, ALICE, -5, nextNonce++);
+        settleRejected(p, RejectReason.RISK_PAUSED);
+
+        vm.prank(GUARDIAN);
+        settlement.resumeRisk();
+        _acceptedTaker(order(ALICE, BUY, 1000, 10, 100_000));
     }
 
     function test_refused_quantity() public {

@@ -79,6 +79,27 @@ contract ForcedTest is SettlementTest {
         assertEq(floor, 5000, "floor");
     }
 
+    /// @dev A match is a fill: asking for a cancellation undoes nothing that was matched before
+    /// the request is served; from then on the order is dead.
+    function test_cancelAfterAMatch_undoesNothing() public {
+        uint64 nonce = nextNonce;
+        Plan memory p = plan();
+        uint16 maker = addOrder(p, ALICE, order(ALICE, SELL, 1000, 20, 0));
+        addFill(p, addOrder(p, BOB, order(BOB, BUY, 1000, 10, 0)), maker, 10);
+        addForced(p, 1, _alice);
+        addForced(p, 2, _alice);
+        _as(_alice);
+        settlement.requestCancel(nonce);
+        _as(_alice);
+        settlement.requestCancelAll(nonce + 1000);
+        settleAccepted(p);
+        assertEqInt(position(ALICE).positionLots, 90, "the fill stands");
+        assertEq(settlement.filledLots(_alice, nonce), type(uint32).max, "dead now");
+        p = plan();
+        addFill(p, addOrder(p, BOB, order(BOB, BUY, 1000, 10, 0)), addOrder(p, ALICE, order(ALICE, SELL, 1000, 20, 0)), 10);
+        settleRejected(p, RejectReason.NONCE_USED);
+    }
+
     /// @dev MONEY-2: money comes out without a signature that the operator could withhold; more
     /// than there is means all.
     function test_forced_withdrawal() public {

@@ -156,9 +156,12 @@ contract GovernanceTest is SettlementTest {
         settlement.pauseRisk();
         vm.startPrank(GUARDIAN);
         settlement.pauseRisk();
-        assertTrue(settlement.isRiskPaused(), "paused");
+        assertEq(settlement.riskPausedFromS(), block.timestamp + 30, "paused");
+        vm.warp(block.timestamp + 10);
+        settlement.pauseRisk();
+        assertEq(settlement.riskPausedFromS(), block.timestamp + 20, "asking again puts nothing off");
         settlement.resumeRisk();
-        assertTrue(!settlement.isRiskPaused(), "resumed");
+        assertEq(settlement.riskPausedFromS(), 0, "resumed");
         settlement.pauseRisk();
         vm.stopPrank();
         vm.prank(address(0xbad));
@@ -167,7 +170,7 @@ contract GovernanceTest is SettlementTest {
         );
         settlement.resumeRisk();
         settlement.resumeRisk();
-        assertTrue(!settlement.isRiskPaused(), "the owner resumes");
+        assertEq(settlement.riskPausedFromS(), 0, "the owner resumes");
     }
 
     function test_RevertWhen_attestorsAreInvalid() public {

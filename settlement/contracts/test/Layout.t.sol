@@ -58,8 +58,7 @@ contract LayoutTest is SettlementTest {
         addFill(p, taker, maker, 77);
         settleAccepted(p);
         address bob = vm.addr(BOB);
-        vm.prank(bob);
-        settlement.raiseNonceFloor(5);
+        raiseNonceFloor(BOB, 5);
 
         uint256 word = _word(uint256(_slot(bob, ACCOUNTS_SLOT)));
         assertEq(uint96(word), free(BOB), "free balance");
@@ -91,7 +90,7 @@ contract LayoutTest is SettlementTest {
     function test_layout_governanceWords() public {
         uint256 word = _word(12);
         assertEq(uint8(word), 1, "phase: open");
-        assertEq(word >> 56, uint160(address(settlement.VAULT())), "vault");
+        assertEq(word >> 88, uint160(address(settlement.VAULT())), "vault");
         word = _word(13);
         assertEq(uint32(word), 3 days, "first delay");
         assertEq(uint32(word >> 224), 7 days, "last delay");

@@ -354,10 +354,7 @@ contract SignersTest is SettlementTest {
         addAutoTopUp(p, ALICE, ALICE, 60, 100, 77);
         addAutoTopUp(p, ALICE, ALICE, 41, 100, 77);
         settleRejected(p, RejectReason.AMOUNT_OUT_OF_RANGE);
-        uint64[] memory nonces = new uint64[](1);
-        nonces[0] = 77;
-        vm.prank(vm.addr(ALICE));
-        settlement.cancelNonces(nonces);
+        killNonce(ALICE, 77);
         p = plan();
         addAutoTopUp(p, ALICE, ALICE, 1, 100, 77);
         settleRejected(p, RejectReason.NONCE_USED);

@@ -91,6 +91,7 @@ struct OrderEntry {
 struct Batch {
     Header header;
     uint256 clockTimeS;
+    bool isRiskPaused;
     uint256 itemsOffset;
     bytes32 domain;
     MarketEntry[] markets;

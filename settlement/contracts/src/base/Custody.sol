@@ -72,25 +72,6 @@ abstract contract Custody is Deposits, ISettlementDesk {
         emit WithdrawalStretched(id, w.dueTimeS);
     }
 
-    /* CANCELLATION */
-
-    /// @inheritdoc ISettlementDesk
-    function cancelNonces(uint64[] calldata nonces) external nonReentrant {
-        for (uint256 i = 0; i < nonces.length; ++i) {
-            _setFilled(msg.sender, nonces[i], NONCE_DEAD);
-        }
-        emit NoncesCancelled(msg.sender, nonces);
-    }
-
-    /// @inheritdoc ISettlementDesk
-    function raiseNonceFloor(uint64 nonceFloor) external nonReentrant {
-        uint256 word = _accounts[msg.sender];
-        uint64 current = uint64(SlotLib.nonceFloor(word));
-        if (nonceFloor <= current) revert NonceFloorNotRaised(current, nonceFloor);
-        _accounts[msg.sender] = SlotLib.packAccount(SlotLib.freeQuote(word), nonceFloor);
-        emit NonceFloorRaised(msg.sender, nonceFloor);
-    }
-
     /* RELAYERS */
 
     /// @inheritdoc ISettlementDesk

@@ -30,6 +30,7 @@ abstract contract OrderItems is Signatures {
         Fill memory f = b.fill;
         PositionEntry memory p = e.holder;
         MarketEntry memory m = p.listing;
+        if (b.isRiskPaused && !_reduces(p, head, lots)) return RejectReason.RISK_PAUSED;
         f.isBuy = head.side() == 0;
         f.lots = int256(lots);
         f.priceTicks = int256(priceTicks);

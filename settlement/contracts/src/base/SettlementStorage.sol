@@ -41,10 +41,11 @@ abstract contract SettlementStorage is ISettlementEvents, ISettlementErrors {
         uint80 feesQuote;
     }
 
-    /// @dev One slot.
+    /// @dev One slot. `riskPausedFromS`: batches that begin then or later open no risk (GOV-4); 0:
+    /// all do.
     struct Status {
         VenuePhase phase;
-        bool isRiskPaused;
+        uint40 riskPausedFromS;
         uint40 exitTimeS;
         address vault;
     }

@@ -278,6 +278,7 @@ abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
         if (!m.isListed) return RejectReason.MARKET_UNKNOWN;
         reason = _moveReason(b, a, nonce, expiryTimeS);
         if (reason != RejectReason.NONE) return reason;
+        if (b.isRiskPaused && amountQuote < 0) return RejectReason.RISK_PAUSED;
 
         Draft memory d = b.draftA;
         _begin(d, e);

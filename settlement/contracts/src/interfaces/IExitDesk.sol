@@ -42,6 +42,9 @@ interface IExitDesk {
 
     /* FORCED REQUESTS */
 
+    /// @notice Asks that an order of the caller ends, or a move that is not settled yet.
+    function requestCancel(uint64 nonce) external returns (uint64 id);
+
     /// @notice Asks that every order of the caller with a nonce below `nonceFloor` ends.
     function requestCancelAll(uint64 nonceFloor) external returns (uint64 id);
 

@@ -18,7 +18,7 @@ interface IGovernanceDesk {
     event MarketParamsAnnounced(
         uint32 indexed marketId, MarketParams params, Tier[] tiers, uint40 effectiveTimeS
     );
-    event RiskPaused(address indexed by);
+    event RiskPaused(address indexed by, uint40 fromS);
     event RiskResumed(address indexed by);
     event OracleRuleSet(uint8 quorum, uint24 deviationPpm, uint32 spreadMaxMs);
     event IndexAdapterSet(uint32 indexed marketId, address adapter);
@@ -147,7 +147,7 @@ interface IGovernanceDesk {
         external
         view
         returns (uint8 quorum, uint24 deviationPpm, uint32 spreadMaxMs);
-    function isRiskPaused() external view returns (bool);
+    function riskPausedFromS() external view returns (uint40);
     function delays() external view returns (Delays memory);
     function limits() external view returns (Limits memory);
 

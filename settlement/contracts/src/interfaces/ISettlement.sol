@@ -75,8 +75,6 @@ interface ISettlementEvents {
     /// @notice A relayer's fees were paid.
     event RelayerPaid(address indexed relayer, address indexed to, uint256 amountQuote);
 
-    event NoncesCancelled(address indexed account, uint64[] nonces);
-    event NonceFloorRaised(address indexed account, uint64 nonceFloor);
     event MarketListed(uint32 indexed marketId, MarketParams params, Tier[] tiers);
     event AttestorsSet(uint32 indexed epoch, address[] attestors, uint8 threshold);
     event OracleSignerSet(address indexed signer, bool allowed);
@@ -181,14 +179,6 @@ interface ISettlementDesk is ISettlementEvents, ISettlementErrors {
 
     /// @notice Puts a withdrawal off by `withdrawalStretchS`, once. Guardian only.
     function stretchWithdrawal(uint256 id) external;
-
-    /* CANCELLATION */
-
-    /// @notice Kills nonces of the caller: orders and moves that carry them settle no more.
-    function cancelNonces(uint64[] calldata nonces) external;
-
-    /// @notice Kills all nonces of the caller below `nonceFloor`.
-    function raiseNonceFloor(uint64 nonceFloor) external;
 
     /* RELAYERS */
 

@@ -15,12 +15,13 @@ enum RequestKind {
     REDUCE,
     WITHDRAW,
     TOP_UP,
-    UNBACK
+    UNBACK,
+    CANCEL
 }
 
 /// @notice A request of the forced queue. Two storage slots.
 /// @param timeS when it was made
-/// @param amount nonce floor, lots or quote units, by its kind
+/// @param amount nonce floor, nonce, lots or quote units, by its kind
 /// @param to receiver of a withdrawal
 struct ForcedRequest {
     address account;
@@ -82,11 +83,13 @@ struct Delays {
 /// @param outflowLimitPpm largest part of the custody that leaves within any window at once
 /// @param outflowWindowS length of that window, at least 1
 /// @param topUpGraceS time after which an unserved top-up forbids liquidating its position
+/// @param riskPauseNoticeS between the guardian's pause and the batches that it binds, at most 1 h
 struct Limits {
     uint64 largeWithdrawalQuote;
     uint24 outflowLimitPpm;
     uint32 outflowWindowS;
     uint32 topUpGraceS;
+    uint32 riskPauseNoticeS;
 }
 
 /// @notice Code that runs on the settlement contract's storage, named at deployment for ever.

@@ -164,10 +164,7 @@ contract Operator is SettlementTest {
     function cancel(uint256 trader, uint256 seed) external {
         trader %= TRADERS;
         if (_orders[trader].length == 0) return;
-        uint64[] memory nonces = new uint64[](1);
-        nonces[0] = _orders[trader][seed % _orders[trader].length].nonce;
-        vm.prank(vm.addr(TRADER + trader));
-        settlement.cancelNonces(nonces);
+        killNonce(TRADER + trader, _orders[trader][seed % _orders[trader].length].nonce);
     }
 
     /* WHAT MUST HOLD */

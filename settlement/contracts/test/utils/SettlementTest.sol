@@ -112,7 +112,8 @@ abstract contract SettlementTest is Test {
             largeWithdrawalQuote: 500_000_000,
             outflowLimitPpm: 1_000_000,
             outflowWindowS: 1 days,
-            topUpGraceS: 900
+            topUpGraceS: 900,
+            riskPauseNoticeS: 30
         });
     }
 
@@ -423,6 +424,23 @@ abstract contract SettlementTest is Test {
     function addForced(Plan memory p, uint64 requestId, address owner) internal pure {
         uint16 index = addPosition(p, owner);
         addItem(p, abi.encodePacked(uint8(15), requestId, addAccount(p, owner), index));
+    }
+
+    /// @dev Ends a nonce by the queue, which is the only way on chain (FORCE-2).
+    function killNonce(uint256 key, uint64 nonce) internal {
+        vm.prank(vm.addr(key));
+        serveNow(settlement.requestCancel(nonce), vm.addr(key));
+    }
+
+    function raiseNonceFloor(uint256 key, uint64 nonceFloor) internal {
+        vm.prank(vm.addr(key));
+        serveNow(settlement.requestCancelAll(nonceFloor), vm.addr(key));
+    }
+
+    function serveNow(uint64 requestId, address owner) internal {
+        Plan memory p = plan();
+        addForced(p, requestId, owner);
+        settleAccepted(p);
     }
 
     /* SUBMISSION */
