@@ -9,11 +9,11 @@ from margin_core.types cimport FillC, VERDICT_OK
 from matcher.engine.after cimport reducible
 from matcher.engine.ladder cimport next_up
 from matcher.engine.matching cimport (
-    emit_fill, lots_to_trade, meet_own, settle_maker, trim_all)
+    emit_fill, lots_to_trade, meet_own, only_reduces, settle_maker, trim_all, unable)
 from matcher.engine.special cimport filled_of, shown_of
 from matcher.engine.store cimport (
     AUCTION, EXPIRED, FILL, MARKET_STATE, OPEN_INTEREST_LIMIT, PRICE_BAND, REASON_FROZEN,
-    REASON_REDUCE_ONLY, SELF_TRADE, drop_order, emit, now_s, usable)
+    SELF_TRADE, drop_order, emit, now_s, usable)
 from matcher.engine.types cimport BucketC, CoreC, EventC, LadderC, MarketC, OrderC, REDUCE_ONLY
 
 cdef enum:
@@ -99,10 +99,10 @@ cdef inline int64_t offered(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
     if b.is_frozen:
         drop_order(c, m, slot, REASON_FROZEN)
         return 0
-    if order.flags & REDUCE_ONLY:
+    if only_reduces(c, order):
         lots = min(lots, reducible(b, order.side))
         if lots == 0:
-            drop_order(c, m, slot, REASON_REDUCE_ONLY)
+            drop_order(c, m, slot, unable(order))
     return lots
 
 

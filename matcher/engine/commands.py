@@ -31,7 +31,10 @@ class CommandKind(enum.IntEnum):
     AMEND = 15  # account, order_id, or order_id = 0 and nonce; qty = the new total, at most the old
     REPLACE = 16  # a PLACE; order_id, or old_nonce, is the order that ends; unfilled_lots, 0: any
     GROUP = 17  # qty = records that follow; their commands are all admitted or all refused
+    # Of the forced queue: account, market_id, flags = RequestKind, aux = amount, nonce = request id
+    FORCED_REQUEST = 18
     AUTO_TOP_UP = 19  # account, market_id, amount_quote = cap, 0 ends it; nonce, expiry
+    PAUSE_RISK = 21  # aux = 1 the guardian's pause holds, 0 it is over
 
 
 SIDE_BUY: Final = 0
@@ -53,6 +56,17 @@ TRIGGER_AT_OR_BELOW: Final = 4
 
 NEVER_S: Final = 2**32 - 1  # expiry_time_s of a good-till-cancelled order
 GROUP_ITEMS_MAX: Final = 32
+
+
+class RequestKind(enum.IntEnum):
+    """What a forced request asks for, numbered as on chain; what its amount means."""
+
+    CANCEL_ALL = 1  # orders with a nonce below it
+    REDUCE = 2  # lots
+    WITHDRAW = 3  # quote
+    TOP_UP = 4  # quote
+    UNBACK = 5  # quote
+    CANCEL = 6  # nonce
 
 
 class MarketState(enum.IntEnum):
@@ -155,6 +169,8 @@ _AUX_KINDS: Final = frozenset(
         CommandKind.SET_MARKET_STATE,
         CommandKind.SETTLEMENT_REJECTED,
         CommandKind.ANNOUNCE_PARAMETERS,
+        CommandKind.FORCED_REQUEST,
+        CommandKind.PAUSE_RISK,
     }
 )
 

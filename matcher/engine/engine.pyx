@@ -15,6 +15,7 @@ from margin_core.rules cimport load_spec
 from margin_core.types cimport LINEAR_FUTURE, LINEAR_PERPETUAL, PositionC
 from matcher.engine.after cimport left_of
 from matcher.engine.announce cimport forget_pending
+from matcher.engine.forced cimport is_chains
 from matcher.engine.handlers cimport (
     KIND_AMEND, KIND_CANCEL, KIND_DEPOSIT, KIND_EXTENSION, KIND_GROUP, KIND_PLACE,
     KIND_SETTLEMENT_REJECTED, act, advance, dispatch, look_far, look_near, order_of_nonce,
@@ -395,6 +396,10 @@ cdef class Engine:
     def order_count(self):
         return self.c.order_count
 
+    @property
+    def is_risk_paused(self):
+        return bool(self.c.is_risk_paused)
+
     def fees_quote(self):
         return self.c.fees
 
@@ -416,7 +421,7 @@ cdef class Engine:
             f"{self.c.seq},{self.c.time_ns},{self.c.order_seq},{self.c.order_free},"
             f"{self.c.order_top},{self.c.bucket_top},{self.c.account_count},{self.c.fees},"
             f"{self.c.deposits},{self.c.withdrawals},{self.c.deposit_seq},{self.c.timed_count},"
-            f"{self.c.nonce_count}".encode())
+            f"{self.c.nonce_count},{self.c.is_risk_paused}".encode())
         digest.update(
             <uint8_t[:self.c.account_count * sizeof(AccountC)]> <uint8_t*> self.c.accounts)
         digest.update(<uint8_t[:self.c.bucket_top * sizeof(BucketC)]> <uint8_t*> self.c.buckets)
@@ -530,8 +535,8 @@ cdef bint may_follow(object spec, object held):
 
 
 cdef bint is_request(uint8_t kind) noexcept nogil:
-    """A kind that may take more than one record."""
-    return kind == KIND_EXTENSION or KIND_AMEND <= kind <= KIND_GROUP
+    """A kind that may take more than one record, or is too rare for the hot path."""
+    return kind == KIND_EXTENSION or KIND_AMEND <= kind <= KIND_GROUP or is_chains(kind)
 
 
 cdef int check_records(const CommandC* command, Py_ssize_t count) except -1:

@@ -45,6 +45,9 @@ class EventKind(enum.IntEnum):
     * PARAMETERS_CHANGED: amount = version; 1 as listed
     * AUTO_TOP_UP_SET: account, amount = cap, order_id_2 = nonce
     * AUTO_TOPPED_UP: account, amount = drawn, amount_2 = cap left, order_id_2 = nonce
+    * RISK_PAUSE: amount = 1 it holds, 0 it is over
+    * FORCED_SERVED: account, order_id_2 = request, flags = its kind, reason = why there was nothing
+      to do; of a reduction side = position's, price = index, qty, amount_2 = fee; else amount
     * ORDER_REPRICED: as ORDER_AMENDED; price = where it rests, qty as signed
     """
 
@@ -76,6 +79,8 @@ class EventKind(enum.IntEnum):
     PARAMETERS_CHANGED = 26
     AUTO_TOP_UP_SET = 27
     AUTO_TOPPED_UP = 28
+    RISK_PAUSE = 40
+    FORCED_SERVED = 41
 
 
 FLAG_FILL_OF_AUCTION: Final = 1  # of a FILL

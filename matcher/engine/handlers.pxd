@@ -22,10 +22,10 @@ from matcher.engine.store cimport (
     EXPIRED, FROZEN_CHANGED, FUND_DEPOSITED, INSUFFICIENT_FREE, INSUFFICIENT_MARGIN, MARKET_STATE,
     MARKET_STATE_CHANGED, MARKET_UNKNOWN, NONCE_USED, NO_POSITION, NO_PRICE, ORDER_ACCEPTED,
     ORDER_REJECTED, ORDER_UNKNOWN, POST_ONLY_WOULD_TAKE, PRICE_BAND, PRICE_OUT_OF_RANGE,
-    PRICE_STALE, QTY_OUT_OF_RANGE, REASON_FROZEN, REASON_REDUCE_ONLY, SIDE_MISMATCH, TIME_IN_FORCE,
-    USER_CANCELED, WITHDRAWN, bucket_at, commit, count_lots, drop_order, emit, ensure_bucket,
-    free_order, market_with, new_order, nonce_used, now_s, reservation_with, touch_bucket,
-    use_nonce)
+    PRICE_STALE, QTY_OUT_OF_RANGE, REASON_FROZEN, REASON_REDUCE_ONLY, RISK_PAUSED, SIDE_MISMATCH,
+    TIME_IN_FORCE, USER_CANCELED, WITHDRAWN, bucket_at, commit, count_lots, drop_order, emit,
+    ensure_bucket, free_order, market_with, new_order, nonce_used, now_s, reservation_with,
+    touch_bucket, use_nonce)
 from matcher.engine.types cimport (
     BucketC, CommandC, CoreC, EventC, MarketC, ORDER_PENDING, OrderC, POST_ONLY,
     REDUCE_ONLY, SLOT_BITS, STATE_DELISTING, STATE_HALTED, STATE_OPEN, TAGGED,
@@ -47,6 +47,8 @@ cdef enum:
     KIND_AMEND = 15
     KIND_REPLACE = 16
     KIND_GROUP = 17
+    KIND_FORCED_REQUEST = 18
+    KIND_PAUSE_RISK = 21
     EXPIRIES_PER_COMMAND_MAX = 256
     BUCKET_ORDERS_MAX = 4096
     INDEX_AHEAD_MAX_MS = 10000
@@ -149,6 +151,8 @@ cdef inline int check_standing(
         return INSUFFICIENT_MARGIN
     if b.is_frozen:
         return REASON_FROZEN
+    if c.is_risk_paused and not p.flags & REDUCE_ONLY and <int64_t> p.qty > closing:
+        return RISK_PAUSED
     return 0
 
 
@@ -371,6 +375,8 @@ cdef inline void move_collateral(CoreC* c, const CommandC* p) noexcept nogil:
             reason = AMOUNT_OUT_OF_RANGE
         elif b.is_frozen:
             reason = REASON_FROZEN
+        elif c.is_risk_paused and p.amount < 0:
+            reason = RISK_PAUSED
         elif p.amount > 0:
             reason = top_up(&f, &b.position, m.funding_index, p.amount,
                             c.accounts[p.account].free - c.accounts[p.account].reserved)

@@ -12,6 +12,7 @@ from matcher.engine.special cimport filled_of, mark_after, shown_of
 from matcher.engine.store cimport (
     EXPIRED, FILL, FOK_NOT_FILLABLE, IMMEDIATE_REMAINDER, MIN_QTY_NOT_MET, OPEN_INTEREST_LIMIT,
     ORDER_REPLENISHED, ORDER_REPRICED, POST_ONLY_WOULD_TAKE, REASON_FROZEN, REASON_REDUCE_ONLY,
+    RISK_PAUSED,
     SELF_TRADE, commit, count_lots, drop_order, emit, free_order, now_s, owner_of, refresh_best,
     rest_order, update_reservation, usable)
 from matcher.engine.types cimport (
@@ -37,6 +38,16 @@ cdef inline bint takes(int side, uint32_t limit, uint32_t price) noexcept nogil:
     return ((price - (1 - side)) ^ flip) <= ((limit - (1 - side)) ^ flip)
 
 
+cdef inline bint only_reduces(const CoreC* c, const OrderC* order) noexcept nogil:
+    """Whether it may open nothing now: by itself, or because of the guardian's pause (GOV-4)."""
+    return order.flags & REDUCE_ONLY != 0 or c.is_risk_paused != 0
+
+
+cdef inline uint8_t unable(const OrderC* order) noexcept nogil:
+    """Why an order ends that may only reduce and finds nothing to reduce."""
+    return REASON_REDUCE_ONLY if order.flags & REDUCE_ONLY else RISK_PAUSED
+
+
 cdef inline int64_t maker_lots(
     CoreC* c, MarketC* m, uint32_t slot, uint32_t taker_account
 ) noexcept nogil:
@@ -51,12 +62,12 @@ cdef inline int64_t maker_lots(
         return 0
     if unlikely(owner_of(c, maker) == taker_account):
         return -1
-    if WITH_MARGIN and unlikely(maker.flags & (REDUCE_ONLY | SPECIAL)):
+    if WITH_MARGIN and unlikely(maker.flags & (REDUCE_ONLY | SPECIAL) or c.is_risk_paused):
         lots = shown_of(c, slot)
-        if maker.flags & REDUCE_ONLY:
+        if only_reduces(c, maker):
             lots = min(lots, reducible(&c.buckets[maker.bucket], maker.side))
             if lots == 0:
-                drop_order(c, m, slot, REASON_REDUCE_ONLY)
+                drop_order(c, m, slot, unable(maker))
         return lots
     return maker.remaining
 
@@ -263,10 +274,10 @@ cdef inline uint8_t sweep(CoreC* c, MarketC* m, uint32_t slot, int side) noexcep
             continue
         lots = min(lots, <int64_t> taker.remaining)
         if WITH_MARGIN:
-            if unlikely(taker.flags & REDUCE_ONLY):
+            if unlikely(only_reduces(c, taker)):
                 lots = min(lots, reducible(&c.buckets[taker.bucket], side))
                 if lots == 0:
-                    return REASON_REDUCE_ONLY
+                    return unable(taker)
             if unlikely(m.open_interest + lots > m.spec.open_interest_max):
                 lots = lots_to_trade(c, m, slot, maker_slot, lots)
                 if lots == 0:
@@ -351,11 +362,11 @@ cdef inline int64_t try_maker(
     cdef int64_t before
     if trial == NULL:
         return -1
-    if maker.flags & REDUCE_ONLY:
+    if only_reduces(c, maker):
         lots = min(lots, reducible_lots(&trial.position, maker.side))
     if lots == 0:
         return 0
-    if taker.flags & REDUCE_ONLY:
+    if only_reduces(c, taker):
         lots = min(lots, reducible_lots(&own.position, taker.side))
         if lots == 0:
             return -1

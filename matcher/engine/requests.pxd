@@ -3,9 +3,11 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 from matcher.engine.after cimport cut_order, left_of
+from matcher.engine.forced cimport pause_risk, serve_request
 from matcher.engine.handlers cimport (
-    KIND_AMEND, KIND_CANCEL, KIND_EXTENSION, KIND_GROUP, KIND_PLACE, KIND_REPLACE, advance,
-    check_form, market_of, order_of_nonce, refuse, settle_command)
+    KIND_AMEND, KIND_CANCEL, KIND_EXTENSION, KIND_FORCED_REQUEST, KIND_GROUP, KIND_PAUSE_RISK,
+    KIND_PLACE, KIND_REPLACE, advance, check_form, market_of, order_of_nonce, refuse,
+    settle_command)
 from matcher.engine.instructions cimport (
     INSTRUCTION_BYTES, InstructionsC, PEER_ENDS, PEER_FITS, PEER_STRANGE, admit, begin,
     check_order, decode, place_special, slot_of)
@@ -351,6 +353,10 @@ cdef inline int64_t dispatch_request(CoreC* c, const CommandC* p) noexcept nogil
             amend(c, r.p)
         elif r.p.kind == KIND_REPLACE:
             replace(c, &r)
+        elif r.p.kind == KIND_FORCED_REQUEST:
+            serve_request(c, r.p)
+        elif r.p.kind == KIND_PAUSE_RISK:
+            pause_risk(c, r.p)
         else:
             place_special(c, r.p, &r.w)
     settle_command(c)

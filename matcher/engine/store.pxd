@@ -18,6 +18,12 @@ from matcher.engine.types cimport (
     NEAR_MARKETS, NonceC, ORDER_FREE, ORDER_PENDING, ORDER_RESTING, ORDER_TAKING, OrderC,
     REDUCE_ONLY, SLOT_BITS, SPECIAL, TIMED, WITH_MARGIN)
 
+cdef extern from *:
+    """
+    #define BH_FLOOR_WORD 0xFFFFFFFFFFFFFFFFull
+    """
+    uint64_t FLOOR_WORD "BH_FLOOR_WORD"
+
 cdef enum EventKindC:
     ORDER_ACCEPTED = 1
     ORDER_REJECTED = 2
@@ -47,6 +53,8 @@ cdef enum EventKindC:
     PARAMETERS_CHANGED = 26
     AUTO_TOP_UP_SET = 27
     AUTO_TOPPED_UP = 28
+    RISK_PAUSE_CHANGED = 40
+    FORCED_SERVED = 41
 
 cdef enum ReasonC:
     MARKET_UNKNOWN = 1
@@ -78,6 +86,7 @@ cdef enum ReasonC:
     UNFILLED_MISMATCH = 40
     GROUP_REJECTED = 41
     INSTRUCTIONS_INVALID = 42
+    RISK_PAUSED = 46
     USER_CANCELED = 64
     IMMEDIATE_REMAINDER = 65
     LIQUIDATION = 66
@@ -150,7 +159,9 @@ cdef inline bint nonce_used(CoreC* c, uint32_t account, uint64_t nonce) noexcept
         return (a.nonce_bits >> (nonce & 63)) & 1
     if nonce >> 6 > a.nonce_word:
         return False
-    return (find_nonces(c, account, nonce >> 6).used >> (nonce & 63)) & 1
+    if (find_nonces(c, account, nonce >> 6).used >> (nonce & 63)) & 1:
+        return True
+    return nonce < find_nonces(c, account, FLOOR_WORD).used
 
 
 cdef inline bint grow_nonces(CoreC* c) noexcept nogil:
@@ -212,6 +223,26 @@ cdef inline bint use_nonce(CoreC* c, uint32_t account, uint64_t nonce) noexcept 
     else:
         a.nonce_bits |= <uint64_t> 1 << (nonce & 63)
     return done
+
+
+cdef inline void raise_nonce_floor(CoreC* c, uint32_t account, uint64_t floor) noexcept nogil:
+    """SIG-1: every nonce below is used. The floor is the `used` of a word that no nonce has."""
+    cdef AccountC* a = &c.accounts[account]
+    cdef uint64_t word = floor >> 6
+    if floor <= find_nonces(c, account, FLOOR_WORD).used:
+        return
+    if not store_nonces(c, account, FLOOR_WORD, 0):
+        c.is_out_of_memory = 1
+        return
+    find_nonces(c, account, FLOOR_WORD).used = floor
+    # The words from the newest on are not looked up, so that one has to know of it.
+    if word > a.nonce_word:
+        if a.nonce_bits and not store_nonces(c, account, a.nonce_word, a.nonce_bits):
+            c.is_out_of_memory = 1
+        a.nonce_word = word
+        a.nonce_bits = 0
+    if word == a.nonce_word:
+        a.nonce_bits |= (<uint64_t> 1 << (floor & 63)) - 1
 
 
 cdef inline uint32_t bucket_at(const CoreC* c, uint32_t account, MarketC* m) noexcept nogil:

@@ -323,5 +323,6 @@ cdef struct CoreC:
     int64_t deposits             # quote
     int64_t withdrawals          # quote
     int32_t is_out_of_memory
+    uint8_t is_risk_paused       # GOV-4
     uint8_t has_traded           # a market's `has_traded` is set
     uint8_t has_changed_specs    # in this call

@@ -8,20 +8,20 @@ from matcher.engine.commands import (
     CommandKind,
     MarketState,
 )
-from tests.model.auction import Auctions
 from tests.model.floor import FUND, Key, Seen, Venue, require
+from tests.model.forced import Forced
 from tests.model.margin import Bucket, Market, RefusedError
 from tests.model.orders import QUOTE_MAX
 
 EXPIRIES_MAX = 256  # of a command
 
 
-class Exchange(Auctions):
+class Exchange(Forced):
     """Commands in, events out."""
 
     def __init__(self, order_max: int) -> None:
         super().__init__(order_max)
-        self.deposits = self.withdrawals = self.deposit_seq = 0
+        self.deposits = self.deposit_seq = 0
 
     def apply(self, c: Command) -> list[Seen]:
         self.begin_command(c.time_ns)
@@ -98,6 +98,7 @@ class Exchange(Auctions):
         require(p.lots != 0, "NO_POSITION")
         require(0 < abs(c.amount_quote) <= QUOTE_MAX, "AMOUNT_OUT_OF_RANGE")
         require(key not in self.frozen, "FROZEN")
+        require(not self.is_risk_paused or c.amount_quote > 0, "RISK_PAUSED")
         if c.amount_quote > 0:
             p = venue.rules.top_up(p, c.amount_quote, self.unreserved(c.account))
         else:

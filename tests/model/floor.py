@@ -149,6 +149,7 @@ class Floor:
         self.top_ups: dict[Key, Command] = {}  # COLL-3: with the cap that is left
         self.orders: list[Order] = []  # oldest first
         self.fees = self.time_ns = self.turns = 0
+        self.is_risk_paused = False  # GOV-4
         self.events: list[Seen] = []
         self.after: dict[Key, set[str]] = {}  # what positions wait for until the fills are done
 

@@ -36,11 +36,16 @@ class Matching(Limits):
     def offer(self, o: Order) -> int:
         """Lots that the order can fill now; a resting iceberg what it shows."""
         lots = o.left if o.turn is None else o.visible
-        return min(lots, self.holds(o.key, o.c.side)) if o.reduces else lots
+        only_reduces = o.reduces or self.is_risk_paused
+        return min(lots, self.holds(o.key, o.c.side)) if only_reduces else lots
+
+    def unable(self, o: Order) -> str:
+        """Why an order ends that may only reduce and finds nothing to reduce."""
+        return "REDUCE_ONLY" if o.reduces else "RISK_PAUSED"
 
     def discarded(self, maker: Order) -> bool:
         """MATCH-2: cancel a resting order that is not fit to fill."""
-        reason = self.dead(maker) or (None if self.offer(maker) else "REDUCE_ONLY")
+        reason = self.dead(maker) or (None if self.offer(maker) else self.unable(maker))
         if reason:
             self.drop(maker, reason)
         return reason is not None
@@ -125,7 +130,7 @@ class Matching(Limits):
             if self.discarded(maker):
                 continue
             lots = min(self.offer(maker), self.offer(o))
-            require(lots > 0, "REDUCE_ONLY")
+            require(lots > 0, self.unable(o))
             lots = self.within_open_interest(o, maker, lots)
             require(lots > 0, "OPEN_INTEREST_LIMIT")
             if (made := self.judged(maker, lots)) is None:

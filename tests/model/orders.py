@@ -35,6 +35,7 @@ class Orders(Waterfall):
     def __init__(self, order_max: int) -> None:
         super().__init__(order_max)
         self.nonces: set[Key] = set()
+        self.floors: dict[int, int] = {}  # nonces below are used
         self.names: dict[int, Key] = {}  # order id of the engine: account and nonce
 
     def refuse(self, c: Command, reason: str) -> None:
@@ -52,7 +53,10 @@ class Orders(Waterfall):
 
     def check_signed(self, c: Command) -> None:
         require(c.expiry_time_s > self.now_s, "EXPIRED")
-        require((c.account, c.nonce) not in self.nonces, "NONCE_USED")
+        require(not self.is_used(c.account, c.nonce), "NONCE_USED")
+
+    def is_used(self, account: int, nonce: int) -> bool:
+        return (account, nonce) in self.nonces or nonce < self.floors.get(account, 0)
 
     # Placing
 
@@ -118,7 +122,7 @@ class Orders(Waterfall):
             names_it = found[0].c.instructions.oco_nonce == o.c.nonce and found[0].key == o.key
             require(names_it, "INSTRUCTIONS_INVALID")
         else:
-            require((account, nonce) not in self.nonces, "ORDER_UNKNOWN")
+            require(not self.is_used(account, nonce), "ORDER_UNKNOWN")
 
     def check_standing(self, o: Order, venue: Venue) -> None:
         c, key, reduces = o.c, o.key, o.reduces
@@ -141,6 +145,8 @@ class Orders(Waterfall):
             least = self.least_margin(venue, o, c.qty_lots - closing)
             require(c.amount_quote >= least, "INSUFFICIENT_MARGIN")
         require(key not in self.frozen, "FROZEN")
+        opens = not reduces and c.qty_lots > closing
+        require(not self.is_risk_paused or not opens, "RISK_PAUSED")
 
     def least_margin(self, venue: Venue, o: Order, lots: int) -> int:
         """ORD-2."""

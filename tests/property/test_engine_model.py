@@ -11,7 +11,14 @@ from typing import Any
 import pytest
 
 from margin_core import MarketSpec, Tier
-from matcher.engine.commands import NEVER_S, SIDE_ANY, Command, CommandKind, MarketState
+from matcher.engine.commands import (
+    NEVER_S,
+    SIDE_ANY,
+    Command,
+    CommandKind,
+    MarketState,
+    RequestKind,
+)
 from matcher.engine.events import EventKind
 from matcher.engine.instructions import Instructions
 from tests.model.features import ORDER_FEATURES
@@ -98,7 +105,7 @@ class Stream:
         self.accounts = rng.choice((4, 8))
         self.pair = Pair(self.specs, self.accounts, rng.choice((8, 60, 60)))  # CAPACITY is met
         self.time_ns = START_NS
-        self.nonce = self.deposits = 0
+        self.nonce = self.deposits = self.requests = 0
         self.index = {spec.market_id: 1_000 for spec in self.specs}
         for account in range(1, self.accounts + 1):
             cash = rng.randrange(10**3, 10**5) * self.specs[0].quote_per_tick_lot
@@ -136,9 +143,9 @@ class Stream:
         spec = self.rng.choice(self.specs)
         names = (
             "place", "cancel", "price", "cancel_all", "move", "withdraw", "tick", "odd", "amend",
-            "replace", "group", "auto_top_up", "announce",
+            "replace", "group", "auto_top_up", "announce", "request",
         )  # fmt: skip
-        name = self.rng.choices(names, (60, 6, 20, 1, 7, 2, 2, 2, 5, 5, 4, 5, 1))[0]
+        name = self.rng.choices(names, (60, 6, 20, 1, 7, 2, 2, 3, 5, 5, 4, 5, 1, 3))[0]
         if name == "price":
             self.price(spec.market_id)
         else:
@@ -326,13 +333,32 @@ class Stream:
             expiry_time_s=self.time_ns // NS + 1,
         )  # fmt: skip
 
+    def request(self, spec: MarketSpec) -> None:
+        """Serve a forced request, most of them of an account that has something to do."""
+        rng = self.rng
+        kind = rng.choice((*RequestKind, RequestKind.REDUCE, RequestKind.REDUCE, 9))
+        account = self.any_account()
+        held = [key[0] for key, p in self.pair.model.positions.items() if p.lots and key[0]]
+        if held and rng.random() < 0.8:
+            account = rng.choice(held)
+        amount = {
+            RequestKind.CANCEL_ALL: self.nonce - rng.choice((0, 1, 5, 40, 90)),
+            RequestKind.CANCEL: self.nonce - rng.randrange(30),
+            RequestKind.REDUCE: rng.choice((1, 2, 5, 2**40)),
+        }.get(kind, rng.choice((1, 300, 10**4, 2**63)) * spec.quote_per_tick_lot)
+        self.requests += 1
+        self.send(
+            CommandKind.FORCED_REQUEST, account=account, flags=int(kind), nonce=self.requests,
+            market_id=rng.choice((spec.market_id,) * 9 + (99,)), aux=min(max(0, amount), 2**64 - 1),
+        )  # fmt: skip
+
     def tick(self, _: MarketSpec) -> None:
         self.send(CommandKind.TICK)
 
     def odd(self, spec: MarketSpec) -> None:
         """Send what is rare: states, freezes, deposits, unknown markets and accounts."""
         rng, market = self.rng, spec.market_id
-        what = rng.randrange(6)
+        what = rng.randrange(8)
         if what == 0:
             self.send(CommandKind.SET_MARKET_STATE, market_id=market, aux=rng.choice(STATES))
             for _ in range(rng.choice((0, 3, 6, 20))):
@@ -360,6 +386,15 @@ class Stream:
             self.send(CommandKind.PLACE, account=99, market_id=market)
         elif what == 4:
             self.send(CommandKind.CANCEL_ALL, account=1, market_id=99)
+        elif what == 5:
+            self.send(CommandKind.PAUSE_RISK, aux=1)
+            for _ in range(rng.randrange(12)):
+                rng.choice((self.place, self.place, self.move, self.replace, self.group))(spec)
+                if rng.random() < 0.3:
+                    self.price(market)
+            self.send(CommandKind.PAUSE_RISK, aux=0)
+        elif what == 6:
+            self.request(spec)
         else:
             self.send(CommandKind.PRICE, market_id=market, price_ticks=1_000, aux=1)
 
@@ -369,7 +404,8 @@ def test_the_engine_is_the_model(seed: int) -> None:
     """ORD-1, ORD-2, ORD-3, MATCH-1 to MATCH-4, TRIG-1, TICK-1, MARK-1, FUND-1, LIQ-1 to LIQ-7.
 
     ORD-4, TIF-1, POST-1, RED-1, MIN-1, ICE-1, STP-1, OCO-1, ATT-1, AMD-1, REP-1, GRP-1, CXL-1,
-    TRIG-2, TRIG-3, STATE-1, AUC-1, AUC-2, BAND-1, CAP-1, PAR-1, PAR-2, COLL-3.
+    TRIG-2, TRIG-3, STATE-1, AUC-1, AUC-2, BAND-1, CAP-1, PAR-1, PAR-2, COLL-3, FORCE-2, FORCE-3,
+    FORCE-4, BACK-4, GOV-4.
     """
     stream = Stream(seed)
     for _ in range(COMMANDS):

@@ -1,0 +1,225 @@
+"""What comes from the chain by itself: the forced queue and the guardian's pause (FORCE, GOV-4)."""
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from margin_core.requirement cimport abs64, equity, initial, notional_of
+from margin_core.transitions cimport (
+    close_lots_for, close_part, settle_funding, start_fill, top_up)
+from margin_core.types cimport FillC, LINEAR_PERPETUAL, VERDICT_FUND_CANNOT_CARRY
+from matcher.engine.handlers cimport (
+    KIND_FORCED_REQUEST, KIND_PAUSE_RISK, QUOTE_MAX, market_of, order_of_nonce, refuse)
+from matcher.engine.special cimport mark_after
+from matcher.engine.store cimport (
+    ACCOUNT_UNKNOWN, AMOUNT_OUT_OF_RANGE, COMMAND_REJECTED, FORCED_SERVED, INSUFFICIENT_FREE,
+    MARKET_UNKNOWN, NO_POSITION, NO_PRICE, PRICE_STALE, RISK_PAUSE_CHANGED, USER_CANCELED,
+    bucket_at, commit, drop_order, emit, ensure_bucket, now_s, raise_nonce_floor,
+    update_reservation, use_nonce)
+from matcher.engine.types cimport (
+    AFTER_TRIM, BucketC, CommandC, CoreC, EventC, MarketC, PositionC, SLOT_BITS)
+
+cdef enum RequestKindC:          # as RequestKind of the contract
+    REQUEST_CANCEL_ALL = 1       # orders with a nonce below the amount
+    REQUEST_REDUCE = 2           # lots
+    REQUEST_WITHDRAW = 3         # quote
+    REQUEST_TOP_UP = 4           # quote
+    REQUEST_UNBACK = 5           # quote
+    REQUEST_CANCEL = 6           # the order whose nonce is the amount
+
+
+cdef inline bint is_chains(int kind) noexcept nogil:
+    """A command of this file."""
+    return kind == KIND_FORCED_REQUEST or kind == KIND_PAUSE_RISK
+
+
+cdef inline void pause_risk(CoreC* c, const CommandC* p) noexcept nogil:
+    """GOV-4: nothing grows while the guardian's pause holds."""
+    cdef EventC* event
+    c.is_risk_paused = p.order_id != 0
+    event = emit(c, RISK_PAUSE_CHANGED, NULL)
+    event.amount = c.is_risk_paused
+
+
+cdef inline int64_t at_most(uint64_t amount, int64_t most) noexcept nogil:
+    """The amount asked for, or what there is."""
+    return most if most <= 0 or amount > <uint64_t> most else <int64_t> amount
+
+
+cdef inline void trim_account(CoreC* c, uint32_t account) noexcept nogil:
+    """Its opening orders end until its free balance covers them, after the command (ORD-3)."""
+    cdef uint32_t k, bucket
+    if c.accounts[account].reserved <= c.accounts[account].free:
+        return
+    for k in range(c.market_count):
+        bucket = bucket_at(c, account, c.markets[k])
+        if bucket:
+            mark_after(c, bucket, AFTER_TRIM)
+
+
+cdef inline void cancel_below(CoreC* c, uint32_t account, uint64_t floor) noexcept nogil:
+    """Orders of the account with a nonce below the floor end, newest first in each market."""
+    cdef uint32_t k, bucket, slot, older
+    for k in range(c.market_count):
+        bucket = bucket_at(c, account, c.markets[k])
+        slot = c.buckets[bucket].orders if bucket else 0
+        while slot:
+            older = c.orders[slot].bucket_next
+            if c.orders[slot].nonce < floor:
+                drop_order(c, c.markets[k], slot, USER_CANCELED)
+            slot = older
+    raise_nonce_floor(c, account, floor)
+
+
+cdef inline void cancel_nonce(CoreC* c, uint32_t account, uint64_t nonce) noexcept nogil:
+    """The order with the nonce ends, and no other will have it."""
+    cdef uint64_t order_id = order_of_nonce(c, account, nonce)
+    cdef uint32_t slot = <uint32_t> (order_id & ((<uint64_t> 1 << SLOT_BITS) - 1))
+    if order_id:
+        drop_order(c, c.markets[c.buckets[c.orders[slot].bucket].market], slot, USER_CANCELED)
+    if not use_nonce(c, account, nonce):
+        c.is_out_of_memory = 1
+
+
+cdef inline bint fits(const PositionC* p) noexcept nogil:
+    """SPEC §1: what a word on chain holds."""
+    return p.entry_value <= QUOTE_MAX and -QUOTE_MAX <= p.collateral <= QUOTE_MAX
+
+
+cdef inline int reduce_at_index(
+    CoreC* c, MarketC* m, uint32_t bucket, uint64_t amount, EventC* told
+) noexcept nogil:
+    """FORCE-3: the fund takes the lots at the index, and the fee."""
+    cdef BucketC* b = &c.buckets[bucket]
+    cdef BucketC* fund = &c.buckets[m.fund]
+    cdef int64_t lots = at_most(amount, abs64(b.position.lots))
+    cdef int64_t unit = m.spec.quote_per_tick_lot
+    cdef int64_t closing = 0
+    cdef bint is_long = b.position.lots > 0
+    cdef FillC f, taken
+    cdef int reason
+    if lots == 0:
+        return NO_POSITION
+    start_fill(&f, &b.position, m.funding_index)
+    reason = close_part(LINEAR_PERPETUAL, &m.spec, &f, lots, m.index_price, m.mark_price, 0,
+                        m.spec.fee_liquidation)
+    if reason:
+        return reason
+    start_fill(&taken, &fund.position, m.funding_index)
+    if fund.position.lots != 0 and (fund.position.lots > 0) != is_long:
+        closing = min(lots, abs64(fund.position.lots))
+        close_lots_for(LINEAR_PERPETUAL, &taken.position, closing, m.index_price, unit)
+    taken.position.lots += lots - closing if is_long else closing - lots
+    taken.position.entry_value += notional_of(&m.spec, lots - closing, m.index_price)
+    taken.position.collateral += f.fee
+    if not fits(&f.position) or not fits(&taken.position):
+        return AMOUNT_OUT_OF_RANGE
+    commit(c, m, bucket, &f)
+    commit(c, m, m.fund, &taken)
+    update_reservation(c, b)
+    told.side = 0 if is_long else 1
+    told.price = <uint32_t> m.index_price
+    told.qty = lots
+    told.amount_2 = f.fee
+    return 0
+
+
+cdef inline int pay_in(
+    CoreC* c, MarketC* m, uint32_t bucket, uint64_t amount, EventC* told
+) noexcept nogil:
+    """FORCE-4: what was deposited goes into the position, as far as it is free."""
+    cdef BucketC* b = &c.buckets[bucket]
+    cdef int64_t most = c.accounts[told.account].free
+    cdef FillC f
+    if b.position.lots == 0:
+        return NO_POSITION
+    told.amount = at_most(amount, most)
+    if told.amount == 0:
+        return INSUFFICIENT_FREE
+    top_up(&f, &b.position, m.funding_index, told.amount, most)
+    if not fits(&f.position):
+        told.amount = 0
+        return AMOUNT_OUT_OF_RANGE
+    commit(c, m, bucket, &f)
+    return 0
+
+
+cdef inline int pay_backer(
+    CoreC* c, MarketC* m, uint64_t amount, EventC* told
+) noexcept nogil:
+    """BACK-4: out of the fund, as far as it keeps its requirement at the mark."""
+    cdef BucketC* fund = &c.buckets[m.fund]
+    cdef FillC f
+    cdef int64_t spare
+    start_fill(&f, &fund.position, m.funding_index)
+    spare = equity(&f.position, m.funding_index, m.mark_price, m.spec.quote_per_tick_lot) - (
+        initial(&m.spec, notional_of(&m.spec, abs64(f.position.lots), m.mark_price)))
+    told.amount = at_most(amount, max(0, min(spare, f.position.collateral)))
+    if told.amount == 0:
+        return VERDICT_FUND_CANNOT_CARRY
+    f.position.collateral -= told.amount
+    commit(c, m, m.fund, &f)
+    c.accounts[told.account].free += told.amount
+    return 0
+
+
+cdef inline int take_free(CoreC* c, uint64_t amount, EventC* told) noexcept nogil:
+    """FORCE-2: a withdrawal of at most the free balance, reserved or not."""
+    told.amount = at_most(amount, c.accounts[told.account].free)
+    if told.amount == 0:
+        return INSUFFICIENT_FREE
+    c.accounts[told.account].free -= told.amount
+    c.withdrawals += told.amount
+    return 0
+
+
+cdef inline int waits_for(CoreC* c, MarketC* m, const CommandC* p) noexcept nogil:
+    """Why the request has to stay at the head of the queue (FORCE-2); 0: it is served."""
+    if p.account == 0 or p.account >= c.account_count:
+        return ACCOUNT_UNKNOWN
+    if p.flags < REQUEST_CANCEL_ALL or p.flags > REQUEST_CANCEL:
+        return AMOUNT_OUT_OF_RANGE
+    if REQUEST_REDUCE != p.flags != REQUEST_TOP_UP and p.flags != REQUEST_UNBACK:
+        return 0
+    if m == NULL:
+        return MARKET_UNKNOWN
+    if p.flags == REQUEST_REDUCE:
+        if m.index_price == 0:
+            return NO_PRICE
+        if now_s(c) * 1000 - m.index_time_ms > m.spec.index_age_max_ms:
+            return PRICE_STALE
+    return 0
+
+
+cdef inline void serve_request(CoreC* c, const CommandC* p) noexcept nogil:
+    """FORCE-2: do it, or say why the account's own state leaves nothing to do."""
+    cdef MarketC* m = market_of(c, p)
+    cdef int reason = waits_for(c, m, p)
+    cdef uint64_t amount = p.order_id
+    cdef uint32_t bucket
+    cdef EventC told
+    cdef EventC* event
+    if reason:
+        refuse(c, m, COMMAND_REJECTED, p, reason)
+        return
+    event = emit(c, FORCED_SERVED, NULL)
+    event.market_id = p.market_id
+    event.account = p.account
+    event.flags = p.flags
+    event.order_id_2 = p.nonce
+    told = event[0]
+    # Bucket 0 stays empty: an account without a bucket is judged on it.
+    bucket = bucket_at(c, p.account, m) if m != NULL else 0
+    if p.flags == REQUEST_REDUCE:
+        reason = reduce_at_index(c, m, bucket, amount, &told)
+    elif p.flags == REQUEST_TOP_UP:
+        reason = pay_in(c, m, bucket, amount, &told)
+    elif p.flags == REQUEST_UNBACK:
+        reason = pay_backer(c, m, amount, &told)
+    elif p.flags == REQUEST_WITHDRAW:
+        reason = take_free(c, amount, &told)
+    told.reason = <unsigned char> reason
+    event[0] = told
+    if p.flags == REQUEST_CANCEL_ALL:
+        cancel_below(c, p.account, amount)
+    elif p.flags == REQUEST_CANCEL:
+        cancel_nonce(c, p.account, amount)
+    trim_account(c, p.account)

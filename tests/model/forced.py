@@ -1,0 +1,112 @@
+"""What comes from the chain by itself, in the slow model: FORCE-2 to FORCE-4, BACK-4, GOV-4."""
+
+from __future__ import annotations
+
+from matcher.engine.commands import Command, RequestKind
+from tests.model.auction import Auctions
+from tests.model.floor import FUND, Key, require
+from tests.model.margin import Bucket, RefusedError
+
+EMPTY = Bucket(0, 0, 0)
+
+
+class Forced(Auctions):
+    """The forced queue's requests and the guardian's pause."""
+
+    def __init__(self, order_max: int) -> None:
+        super().__init__(order_max)
+        self.withdrawals = 0
+
+    def pause_risk(self, c: Command) -> None:
+        """GOV-4."""
+        self.is_risk_paused = c.aux != 0
+        self.say("RISK_PAUSE", amount=int(self.is_risk_paused))
+
+    def forced_request(self, c: Command) -> None:
+        """FORCE-2: what stays in the queue raises; what is served says how it ended."""
+        self.check_account(c)
+        require(c.flags in set(RequestKind), "AMOUNT_OUT_OF_RANGE")
+        kind = RequestKind(c.flags)
+        if kind in (RequestKind.REDUCE, RequestKind.TOP_UP, RequestKind.UNBACK):
+            venue = self.venue(c)
+            if kind == RequestKind.REDUCE:
+                require(venue.index_price > 0, "NO_PRICE")
+                age = self.now_s * 1000 - venue.index_ms
+                require(age <= venue.spec.index_age_max_ms, "PRICE_STALE")
+        told = len(self.events)
+        facts: dict[str, int | str] = {}
+        try:
+            facts = getattr(self, f"serve_{kind.name.lower()}")(c)
+        except RefusedError as refused:
+            facts = {"reason": str(refused)}
+        later, self.events = self.events[told:], self.events[:told]
+        self.say("FORCED_SERVED", c.market_id, account=c.account, nonce=c.nonce, **facts)
+        self.events += later
+        for market in self.venues:
+            if (c.account, market) in self.positions and self.unreserved(c.account) < 0:
+                self.mark((c.account, market), "TRIM")
+
+    def serve_cancel_all(self, c: Command) -> dict[str, int]:
+        for market in self.venues:
+            for o in reversed(self.orders.copy()):
+                if o.key == (c.account, market) and o.c.nonce < c.aux:
+                    self.drop(o, "USER_CANCELED")
+        self.floors[c.account] = max(c.aux, self.floors.get(c.account, 0))
+        return {}
+
+    def serve_cancel(self, c: Command) -> dict[str, int]:
+        for o in self.orders.copy():
+            if (o.key[0], o.c.nonce) == (c.account, c.aux):
+                self.drop(o, "USER_CANCELED")
+        self.nonces.add((c.account, c.aux))
+        return {}
+
+    def serve_withdraw(self, c: Command) -> dict[str, int]:
+        amount = min(c.aux, self.free[c.account])
+        require(amount > 0, "INSUFFICIENT_FREE_COLLATERAL")
+        self.free[c.account] -= amount
+        self.withdrawals += amount
+        return {"amount": amount}
+
+    def serve_top_up(self, c: Command) -> dict[str, int]:
+        """FORCE-4."""
+        key: Key = (c.account, c.market_id)
+        p = self.positions.get(key, EMPTY)
+        require(p.lots != 0, "NO_POSITION")
+        amount = min(c.aux, self.free[c.account])
+        require(amount > 0, "INSUFFICIENT_FREE_COLLATERAL")
+        self.commit(key, self.venues[c.market_id].rules.top_up(p, amount, amount))
+        return {"amount": amount}
+
+    def serve_unback(self, c: Command) -> dict[str, int]:
+        """BACK-4."""
+        rules, key = self.venues[c.market_id].rules, (FUND, c.market_id)
+        fund = rules.settled(self.positions[key])
+        spare = min(rules.equity(fund) - rules.initial(fund), fund.margin)
+        amount = min(c.aux, spare)
+        require(amount > 0, "FUND_CANNOT_CARRY")
+        fund.margin -= amount
+        self.commit(key, fund)
+        self.free[c.account] += amount
+        return {"amount": amount}
+
+    def serve_reduce(self, c: Command) -> dict[str, int]:
+        """FORCE-3."""
+        venue, key = self.venues[c.market_id], (c.account, c.market_id)
+        rules, held = venue.rules, self.positions.get(key, EMPTY).lots
+        lots = min(c.aux, abs(held))
+        require(lots > 0, "NO_POSITION")
+        p = rules.settled(self.positions[key])
+        rate = venue.spec.fee_liquidation_ppm
+        rules.close_and_release(p, lots, venue.index_price, rate)
+        fund = rules.settled(self.positions[FUND, c.market_id])
+        closing = min(lots, abs(fund.lots)) if fund.lots * held < 0 else 0
+        if closing:
+            rules.close(fund, closing, venue.index_price)
+        sign = 1 if held > 0 else -1
+        rules.open(fund, sign * (lots - closing), venue.index_price)
+        fund.margin += p.fee
+        self.commit(key, p)
+        self.commit((FUND, c.market_id), fund)
+        told = {"side": int(held < 0), "price": venue.index_price, "qty": lots, "amount_2": p.fee}
+        return told
