@@ -22,7 +22,12 @@ _BOTH_ACCOUNTS: Final = frozenset(
     {EventKind.FILL, EventKind.LIQUIDATION_FILL, EventKind.ADL, EventKind.FUND_FILL}
 )
 _FIRST_ACCOUNT: Final = frozenset(
-    {EventKind.COLLATERAL_MOVED, EventKind.WITHDRAWN, EventKind.AUTO_TOPPED_UP}
+    {
+        EventKind.COLLATERAL_MOVED,
+        EventKind.WITHDRAWN,
+        EventKind.AUTO_TOPPED_UP,
+        EventKind.FORCED_SERVED,
+    }
 )
 
 

@@ -6,6 +6,7 @@ the same state.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -64,6 +65,8 @@ class Cursor:
     time_ns: int = 0
     deposit_seq: int = 0
     announcement_seq: int = 0
+    request_seq: int = 0
+    notice_place: int = 0
 
 
 class Venue:
@@ -84,6 +87,7 @@ class Venue:
         self.listings: dict[int, Listing] = {}
         self.first_listings: dict[int, Listing] = {}  # before any change of parameters
         self.cursor = Cursor()
+        self.requests: deque[Command] = deque()  # forced requests that wait for a price
         self.settlement = SettlementLog(derived_dir)
         self.account_feed = AccountFeed(
             event_count_max=limits.account_events_kept_max,
@@ -139,6 +143,12 @@ class Venue:
                 return self._apply__deposit(command, extra)
             case CommandKind.ANNOUNCE_PARAMETERS:
                 return self._apply__announce_parameters(command, extra)
+            case CommandKind.FORCED_REQUEST:
+                return self._apply__forced_request(command, extra)
+            case CommandKind.PAUSE_RISK:
+                return self._apply__notice(command, extra)
+            case CommandKind.PRICE:
+                return self._apply_to_engine(command, extra) + self._serve_requests()
             case ShellKind.LIST_MARKET:
                 return self._apply__list_market(command, extra)
             case ShellKind.GROUP:
@@ -185,18 +195,55 @@ class Venue:
         self.cursor.deposit_seq += 1
         if command.kind == CommandKind.FUND_DEPOSIT:
             return self._apply_to_engine(command, extra)
-        index = self.accounts.find_index(extra)
+        return self._apply_to_engine(command._replace(account=self._index_of(extra)), extra)
+
+    def _index_of(self, address: bytes) -> int:
+        """Return the index of an address, registered when it is new."""
+        index = self.accounts.find_index(address)
         if index is None:
             index = self.engine.register_account()
-            self.accounts.register(extra, index)
-        return self._apply_to_engine(command._replace(account=index), extra)
+            self.accounts.register(address, index)
+        return index
 
-    def has_room_for(self, deposit: Command, address: bytes) -> bool:
-        """Tell whether the beneficiary of a deposit is there, or can be registered."""
-        if deposit.kind == CommandKind.FUND_DEPOSIT:
-            return deposit.market_id in self.listings
+    def has_room_for(self, command: Command, address: bytes) -> bool:
+        """Tell whether a deposit's or request's market is listed, and its account has a place."""
+        if command.market_id and command.market_id not in self.listings:
+            return False
+        if command.kind == CommandKind.FUND_DEPOSIT:
+            return True
         is_full = self.accounts.account_count >= self.capacities.account_count_max
         return not is_full or self.accounts.find_index(address) is not None
+
+    def _apply__forced_request(self, command: Command, extra: bytes) -> list[Event]:
+        """FORCE-1: requests are served in order; a head that needs a price waits for it."""
+        is_next = command.nonce == self.cursor.request_seq + 1
+        if not is_next or not self.has_room_for(command, extra):
+            return []
+        self.cursor.request_seq += 1
+        self.requests.append(command._replace(account=self._index_of(extra)))
+        return self._serve_requests()
+
+    def _serve_requests(self) -> list[Event]:
+        """Serve the queue as far as prices admit (FORCE-2)."""
+        made: list[Event] = []
+        while self.requests:
+            head = self.requests[0]._replace(time_ns=self.cursor.time_ns)
+            found = list(events.unpack(self.engine.apply_one(head)))
+            waits = any(event.kind == EventKind.COMMAND_REJECTED for event in found)
+            found = [event for event in found if event.kind != EventKind.COMMAND_REJECTED]
+            self._dispatcher.dispatch(head, b"", found, self.cursor.command_seq, has_result=False)
+            made += found
+            if waits:
+                break
+            self.requests.popleft()
+        return made
+
+    def _apply__notice(self, command: Command, extra: bytes) -> list[Event]:
+        """What is not newer than the last notice does nothing."""
+        if command.nonce <= self.cursor.notice_place:
+            return []
+        self.cursor.notice_place = command.nonce
+        return self._apply_to_engine(command, extra)
 
     def _apply__list_market(self, command: Command, extra: bytes) -> list[Event]:
         """A market that is listed already, or one too many, changes nothing."""

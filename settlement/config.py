@@ -156,6 +156,7 @@ class VenueLimitsTable(_Table, frozen=True, kw_only=True):
     outflow_limit_ppm: Annotated[int, Meta(ge=0, le=1_000_000)] = 1_000_000
     outflow_window_s: Annotated[int, Meta(ge=1, le=86_400 * 366)] = 86_400
     top_up_grace_s: Seconds = 900
+    risk_pause_notice_s: Annotated[int, Meta(ge=0, le=3_600)] = 30
 
 
 class ChainTable(_Table, frozen=True, kw_only=True):

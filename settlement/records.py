@@ -89,6 +89,24 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
     effective_time_s: int
 
 
+class ForcedRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A request of the contract's forced queue; `kind` and the meaning of `amount` are its."""
+
+    request_id: int
+    account: bytes
+    kind: int
+    market_id: int
+    amount: int
+
+
+class ChainNotice(msgspec.Struct, frozen=True, kw_only=True):
+    """An act on chain that the matcher obeys: the guardian's pause began or is over."""
+
+    block_number: int
+    log_index: int
+    is_risk_paused: bool
+
+
 class RejectedItem(msgspec.Struct, frozen=True, kw_only=True):
     """A feed item that the contract refused, with its `RejectReason`."""
 
@@ -121,6 +139,8 @@ class ChainReport(msgspec.Struct, frozen=True, kw_only=True):
     """What the matcher is told in one call."""
 
     deposits: tuple[Deposit, ...] = ()
+    requests: tuple[ForcedRequest, ...] = ()
+    notices: tuple[ChainNotice, ...] = ()
     progress: tuple[BatchProgress, ...] = ()
     receipts: tuple[BatchReceipt, ...] = ()
     announcements: tuple[Announcement, ...] = ()
@@ -131,3 +151,4 @@ class MatcherCursor(msgspec.Struct, frozen=True, kw_only=True):
 
     deposit_seq: int
     batch_seq: int
+    request_seq: int = 0

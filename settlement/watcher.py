@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
 from eth_typing import HexStr
@@ -23,14 +23,16 @@ from settlement.records import (
     BatchReceipt,
     BatchState,
     BatchStatus,
+    ChainNotice,
     ChainReport,
     Deposit,
+    ForcedRequest,
     MatcherCursor,
     RejectedItem,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from settlement.config import AttestTable
     from settlement.node import Node
@@ -50,22 +52,23 @@ EVENT_NAMES: Final = (
     "ItemRejected",
     "WithdrawalFailed",
     "MarketParamsAnnounced",
+    "ForcedRequested",
+    "RiskPaused",
+    "RiskResumed",
 )
-# What an operator has to know of; the engine has no command for it yet.
+# What an operator has to know of; the engine has no command for it.
 NOTICE_NAMES: Final = (
     "ExitEntered",
-    "ForcedRequested",
     "MarketParamsChanged",
     "MigrationAnnounced",
-    "NonceFloorRaised",
-    "NoncesCancelled",
     "ProposalExecuted",
     "Proposed",
     "RequestServed",
-    "RiskPaused",
-    "RiskResumed",
     "WithdrawalWaits",
 )
+
+
+Reported = TypeVar("Reported", Deposit, ForcedRequest, ChainNotice, Announcement, BatchReceipt)
 
 
 class _OutboxBehindError(Exception):
@@ -130,17 +133,11 @@ class Watcher:
             block: Any = await self._node.web3.eth.get_block(last)
             logs = await self._logs(first, last)
         try:
-            deposits, receipts = self._read(logs)
-            announcements = [
-                _announcement(event)
-                for event in map(self._event, logs)
-                if event["event"] == "MarketParamsAnnounced"
-            ]
+            report = self._read(logs)
         except _OutboxBehindError:
             return False
-        await self._report(deposits, receipts)
-        await self._announce(announcements)
-        self._settle(receipts)
+        await self._report(report)
+        self._settle(report.receipts)
         self._outbox.add_mark(Mark(block_number=last, block_hash=bytes(block["hash"])))
         return True
 
@@ -187,10 +184,13 @@ class Watcher:
     def _event(self, entry: Any) -> Any:  # noqa: ANN401 - web3's log and event data
         return self._events[HexStr(entry["topics"][0].to_0x_hex())].process_log(entry)
 
-    def _read(self, logs: Sequence[Any]) -> tuple[list[Deposit], list[BatchReceipt]]:
+    def _read(self, logs: Sequence[Any]) -> ChainReport:
         """Return what the matcher does not know yet, in order."""
         deposits: list[Deposit] = []
         receipts: list[BatchReceipt] = []
+        requests: list[ForcedRequest] = []
+        notices: list[ChainNotice] = []
+        announcements: list[Announcement] = []
         refused: dict[int, list[tuple[int, int]]] = {}
         for entry in logs:
             event = self._event(entry)
@@ -206,14 +206,26 @@ class Watcher:
                     receipts.append(self._receipt(event, refused.pop(args["sequence"], [])))
                 case "ForcedRequested":
                     # Unserved within the contract's delay, it lets anybody end the venue.
-                    log.error("chain.request_waits", args=str(dict(args)))
+                    log.warning("chain.request", args=str(dict(args)))
+                    if args["id"] > self._cursor.request_seq:
+                        requests.append(_request(args))
+                case "RiskPaused" | "RiskResumed":
+                    log.warning("chain.notice", name=event["event"], args=str(dict(args)))
+                    notices.append(_pause(event))
                 case "MarketParamsAnnounced":
                     log.info("chain.parameters_announced", args=str(dict(args)))
+                    announcements.append(_announcement(event))
                 case name if name in NOTICE_NAMES:
-                    log.warning("chain.notice", event=name, args=str(dict(args)))
+                    log.warning("chain.notice", name=name, args=str(dict(args)))
                 case name:
-                    log.error("chain.incident", event=name, args=str(dict(args)))
-        return deposits, receipts
+                    log.error("chain.incident", name=name, args=str(dict(args)))
+        return ChainReport(
+            deposits=tuple(deposits),
+            receipts=tuple(receipts),
+            requests=tuple(requests),
+            notices=tuple(notices),
+            announcements=tuple(announcements),
+        )
 
     def _receipt(self, event: Any, refused: list[tuple[int, int]]) -> BatchReceipt:  # noqa: ANN401
         batch_seq = event["args"]["sequence"]
@@ -254,22 +266,22 @@ class Watcher:
                 items.append(RejectedItem(item_seq=item_seq, reason=reason))
         return tuple(items)
 
-    async def _report(self, deposits: list[Deposit], receipts: list[BatchReceipt]) -> None:
-        for start in range(0, len(deposits), EVENTS_PER_REPORT_MAX):
-            part = tuple(deposits[start : start + EVENTS_PER_REPORT_MAX])
-            self._cursor = await self._matcher.report(ChainReport(deposits=part))
-        unknown = [receipt for receipt in receipts if receipt.batch_seq > self._cursor.batch_seq]
-        for start in range(0, len(unknown), EVENTS_PER_REPORT_MAX):
-            part_receipts = tuple(unknown[start : start + EVENTS_PER_REPORT_MAX])
-            self._cursor = await self._matcher.report(ChainReport(receipts=part_receipts))
+    async def _report(self, found: ChainReport) -> None:
+        """Tell the matcher, few events a call, and each kind after what it may need."""
+        batch_seq = self._cursor.batch_seq
+        receipts = tuple(one for one in found.receipts if one.batch_seq > batch_seq)
+        for deposits in _parts(found.deposits):
+            self._cursor = await self._matcher.report(ChainReport(deposits=deposits))
+        for requests in _parts(found.requests):
+            self._cursor = await self._matcher.report(ChainReport(requests=requests))
+        for notices in _parts(found.notices):
+            self._cursor = await self._matcher.report(ChainReport(notices=notices))
+        for announcements in _parts(found.announcements):
+            self._cursor = await self._matcher.report(ChainReport(announcements=announcements))
+        for part in _parts(receipts):
+            self._cursor = await self._matcher.report(ChainReport(receipts=part))
 
-    async def _announce(self, announcements: list[Announcement]) -> None:
-        """Tell of announced parameters; the matcher passes over what it knows."""
-        for start in range(0, len(announcements), EVENTS_PER_REPORT_MAX):
-            part = tuple(announcements[start : start + EVENTS_PER_REPORT_MAX])
-            self._cursor = await self._matcher.report(ChainReport(announcements=part))
-
-    def _settle(self, receipts: list[BatchReceipt]) -> None:
+    def _settle(self, receipts: Sequence[BatchReceipt]) -> None:
         for receipt in receipts:
             status = BatchStatus(
                 state=BatchState.SETTLED,
@@ -329,3 +341,27 @@ def _announcement(event: Any) -> Announcement:  # noqa: ANN401 - web3's event da
 
 def _in_order(struct: Any) -> tuple[int, ...]:  # noqa: ANN401 - web3 gives a mapping or a tuple
     return tuple(struct.values() if isinstance(struct, Mapping) else struct)
+
+
+def _request(args: Any) -> ForcedRequest:  # noqa: ANN401 - web3's event data
+    return ForcedRequest(
+        request_id=args["id"],
+        account=bytes.fromhex(args["account"].removeprefix("0x")),
+        kind=int(args["kind"]),
+        market_id=args["marketId"],
+        amount=args["amount"],
+    )
+
+
+def _pause(event: Any) -> ChainNotice:  # noqa: ANN401 - web3's event data
+    return ChainNotice(
+        block_number=event["blockNumber"],
+        log_index=event["logIndex"],
+        is_risk_paused=event["event"] == "RiskPaused",
+    )
+
+
+def _parts(found: tuple[Reported, ...]) -> Iterator[tuple[Reported, ...]]:
+    """Yield what was found in pieces that fit into one call."""
+    for start in range(0, len(found), EVENTS_PER_REPORT_MAX):
+        yield found[start : start + EVENTS_PER_REPORT_MAX]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from bulkhead.matcher.v1 import chain_event_pb2, settlement_feed_service_pb2, settlement_item_pb2
 from bulkhead.settlement.v1 import batch_pb2, relay_service_pb2
 from bulkhead.types.v1 import settlement_state_pb2, trigger_pb2
@@ -14,6 +16,7 @@ from settlement.batch.items import (
     AutoTopUp,
     CollateralMove,
     Fill,
+    Forced,
     FundFill,
     Funding,
     LiquidationFill,
@@ -32,8 +35,10 @@ from settlement.records import (
     BatchReceipt,
     BatchState,
     BatchStatus,
+    ChainNotice,
     ChainReport,
     Deposit,
+    ForcedRequest,
     MatcherCursor,
     SignedBatch,
 )
@@ -124,6 +129,14 @@ def _item_from_wire(item: settlement_item_pb2.SettlementItem) -> AnyItem:
             return Parameters(item_seq=seq, time_ns=time_ns, market_id=item.parameters.market_id)
         case "collateral_move" | "withdrawal" | "auto_top_up":
             return _signed_from_wire(item)
+        case "forced":
+            return Forced(
+                item_seq=seq,
+                time_ns=time_ns,
+                request_id=item.forced.request_id,
+                account=item.forced.account,
+                market_id=item.forced.market_id,
+            )
         case "tick":
             return Tick(item_seq=seq, time_ns=time_ns)
         case _:
@@ -263,6 +276,8 @@ def report_to_wire(report: ChainReport) -> ReportRequest:
         batch_progress=[_progress_to_wire(progress) for progress in report.progress],
         batch_receipts=[_receipt_to_wire(receipt) for receipt in report.receipts],
         announcements=[_announcement_to_wire(one) for one in report.announcements],
+        requests=[_request_to_wire(request) for request in report.requests],
+        notices=[_notice_to_wire(notice) for notice in report.notices],
     )
 
 
@@ -271,7 +286,11 @@ def cursor_from_wire(
     | settlement_feed_service_pb2.ReportChainEventsResponse,
 ) -> MatcherCursor:
     """Return what the matcher knows of the chain."""
-    return MatcherCursor(deposit_seq=message.deposit_seq, batch_seq=message.batch_seq)
+    return MatcherCursor(
+        deposit_seq=message.deposit_seq,
+        batch_seq=message.batch_seq,
+        request_seq=message.request_seq,
+    )
 
 
 def _deposit_to_wire(deposit: Deposit) -> chain_event_pb2.ChainDeposit:
@@ -302,6 +321,18 @@ def _announcement_to_wire(one: Announcement) -> chain_event_pb2.ParametersAnnoun
             margin_maintenance_ppm=maintenance_ppm,
         )
     return message
+
+
+def _request_to_wire(request: ForcedRequest) -> chain_event_pb2.ChainRequest:
+    return chain_event_pb2.ChainRequest(**msgspec.structs.asdict(request))
+
+
+def _notice_to_wire(notice: ChainNotice) -> chain_event_pb2.ChainNotice:
+    return chain_event_pb2.ChainNotice(
+        block_number=notice.block_number,
+        log_index=notice.log_index,
+        risk_pause=chain_event_pb2.RiskPause(is_paused=notice.is_risk_paused),
+    )
 
 
 def _progress_to_wire(progress: BatchProgress) -> chain_event_pb2.BatchProgress:

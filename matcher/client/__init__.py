@@ -50,6 +50,7 @@ from matcher.client._events import (
     PositionFrozen,
     PositionTakenOver,
     PositionUpdated,
+    RequestServed,
     SettlementStateChanged,
     WithdrawalAccepted,
 )
@@ -185,6 +186,7 @@ __all__ = [
     "RejectReason",
     "RejectedError",
     "Replace",
+    "RequestServed",
     "SelfTradePrevention",
     "Session",
     "SessionOptions",

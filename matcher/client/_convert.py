@@ -34,7 +34,7 @@ from margin_core.market_spec import MarketSpec, Tier
 from matcher.client import _events as events
 from matcher.client import _market_events as market_events
 from matcher.client import _types as types
-from matcher.engine.commands import MarketState
+from matcher.engine.commands import MarketState, RequestKind
 from matcher.engine.reject_reason import RejectReason
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ ENUMS: Final[dict[str, type[enum.IntEnum]]] = {
     "Side": types.Side,
     "TimeInForce": types.TimeInForce,
     "TriggerKind": types.TriggerKind,
+    "ForcedRequestKind": RequestKind,
 }
 
 # Record of each message; those of oneofs take the fields of their envelope besides.
@@ -98,6 +99,7 @@ ACCOUNT_EVENTS: Final[dict[Any, type[events.AccountEvent]]] = {
     position_event_pb2.PositionTakenOver: events.PositionTakenOver,
     position_event_pb2.LiquidationEnded: events.LiquidationEnded,
     position_event_pb2.PositionDeleveraged: events.PositionDeleveraged,
+    position_event_pb2.RequestServed: events.RequestServed,
     position_event_pb2.PositionFrozen: events.PositionFrozen,
     position_event_pb2.SettlementStateChanged: events.SettlementStateChanged,
 }

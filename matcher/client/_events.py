@@ -9,6 +9,7 @@ from matcher.client._types import (
     TimeInForce,
     Trigger,
 )
+from matcher.engine.commands import RequestKind
 from matcher.engine.reject_reason import RejectReason
 
 
@@ -231,6 +232,27 @@ class PositionDeleveraged(AccountEvent, frozen=True, kw_only=True):
     price_ticks: int
     is_bankrupt: bool
     rank: int
+    item_seq: int
+
+
+class RequestServed(AccountEvent, frozen=True, kw_only=True):
+    """A request of the account in the contract's forced queue was served.
+
+    Attributes:
+        reason: Why there was nothing to do; NONE: it was done.
+        qty_lots: Lots that were closed, at `price_ticks`.
+        amount_quote: Money that was moved.
+        fee_quote: Paid to the insurance fund.
+    """
+
+    forced_request_id: int
+    kind: RequestKind
+    market_id: int
+    reason: RejectReason
+    qty_lots: int
+    price_ticks: int
+    amount_quote: int
+    fee_quote: int
     item_seq: int
 
 

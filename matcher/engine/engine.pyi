@@ -181,6 +181,10 @@ class Engine:
     def fund(self, market_id: int) -> Position:
         """Return the position of the market's insurance fund. `KeyError`: not listed."""
 
+    @property
+    def is_risk_paused(self) -> bool:
+        """Whether the guardian's pause holds (GOV-4)."""
+
     def fees_quote(self) -> int:
         """Return the fees that the venue has earned."""
 

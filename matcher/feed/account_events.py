@@ -219,6 +219,20 @@ class PositionFrozen(NamedTuple):
     is_frozen: bool
 
 
+class RequestServed(NamedTuple):
+    """A forced request was served; reason NONE: it was done."""
+
+    forced_request_id: int
+    kind: int
+    market_id: int
+    reason: int
+    qty_lots: int
+    price_ticks: int
+    amount_quote: int
+    fee_quote: int
+    item_seq: int
+
+
 class SettlementStateChanged(NamedTuple):
     """Items of the account have come further on their way to the chain."""
 
@@ -263,6 +277,7 @@ AccountEventBody = (
     | LiquidationEnded
     | PositionDeleveraged
     | PositionFrozen
+    | RequestServed
     | SettlementStateChanged
     | HeartbeatAcknowledged
     | DeadManTimerSet

@@ -11,6 +11,7 @@ from matcher.accounts import Accounts, LiveOrder, LiveOrders
 from matcher.engine.commands import SIDE_BUY, Command, CommandKind
 from matcher.engine.events import FLAG_FILL_OF_AUCTION, Event, EventKind
 from matcher.engine.reject_reason import RejectReason
+from matcher.engine.views import Position
 from matcher.envelope import INSURANCE_ACCOUNT, PlaceExtra
 from matcher.feed import account_events as account
 from matcher.feed import market_data as market
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from matcher.feed.settlement import SettlementLog
 
 _PPM: Final = 1_000_000
+_NO_POSITION: Final = Position(0, 0, 0, 0, 0, 0, 0, 0, None, None, 0, False)
 _INT64_MAX: Final = 2**63 - 1
 _STEP_STARTED: Final = 1
 _STEP_FILLED: Final = 2
@@ -160,7 +162,7 @@ class Dispatcher:
             self._touched[index, market_id] = None
 
     def _position_updated(self, index: int, market_id: int) -> account.PositionUpdated:
-        position = self._engine.position(index, market_id)
+        position = self._engine.position(index, market_id) or _NO_POSITION
         return account.PositionUpdated(market_id, position, self._engine.free_quote(index))
 
     def _on__order_accepted(self, event: Event) -> None:
@@ -405,6 +407,26 @@ class Dispatcher:
     def _on__frozen(self, event: Event) -> None:
         is_frozen = event.amount_quote == 1
         self._emit(event.account, account.PositionFrozen(event.market_id, is_frozen))
+
+    def _on__risk_pause(self, event: Event) -> None:
+        """What it refuses says so."""
+
+    def _on__forced_served(self, event: Event) -> None:
+        item_seq = self._add_item(event)
+        body = account.RequestServed(
+            event.order_id_2,
+            event.flags,
+            event.market_id,
+            event.reason,
+            event.qty_lots,
+            event.price_ticks,
+            event.amount_quote,
+            event.amount_2_quote,
+            item_seq,
+        )
+        self._emit(event.account, body)
+        if event.market_id:
+            self._touch(event.account, event.market_id)
 
     def _on__liquidation_ended(self, event: Event) -> None:
         self._liquidated_sides.pop((event.account, event.market_id), None)

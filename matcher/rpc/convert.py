@@ -28,6 +28,7 @@ from matcher.engine.commands import (
     Command,
     CommandKind,
     MarketState,
+    RequestKind,
 )
 from matcher.engine.instructions import Instructions
 from matcher.envelope import (
@@ -78,6 +79,10 @@ UINT32_MAX: Final = (1 << 32) - 1  # prices, quantities and expiries in the engi
 TIME_MS_MAX: Final = (1 << 48) - 1
 SYMBOL_CHARACTERS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-")
 TX_HASH_BYTES: Final = 32
+LOG_INDEX_BITS: Final = 24
+LOG_INDEX_MAX: Final = (1 << LOG_INDEX_BITS) - 2
+BLOCK_NUMBER_MAX: Final = (1 << 38) - 1
+_MARKET_REQUESTS: Final = frozenset({RequestKind.REDUCE, RequestKind.TOP_UP, RequestKind.UNBACK})
 
 
 def in_range(field: str, value: int, low: int, high: int) -> int:
@@ -345,6 +350,33 @@ def announcement_command(
         aux=in_range(f"{path}.effective_time_s", wire.effective_time_s, 1, UINT32_MAX),
     )
     return command, spec.pack()
+
+
+def request_command(wire: chain_event_pb2.ChainRequest, path: str) -> tuple[Command, bytes]:
+    """Return the FORCED_REQUEST; the account's index is found when it is applied."""
+    kind = RequestKind(in_range(f"{path}.kind", wire.kind, 1, len(RequestKind)))
+    least = int(kind in _MARKET_REQUESTS)
+    command = Command(
+        kind=CommandKind.FORCED_REQUEST,
+        market_id=in_range(f"{path}.market_id", wire.market_id, least, MARKET_ID_MAX * least),
+        flags=kind,
+        nonce=in_range(f"{path}.request_id", wire.request_id, 1, INT64_MAX),
+        aux=wire.amount,
+    )
+    return command, of_length(f"{path}.account", wire.account, ADDRESS_BYTES)
+
+
+def notice_command(wire: chain_event_pb2.ChainNotice, path: str) -> tuple[Command, bytes]:
+    """Return what a notice makes the matcher do; its `nonce` is its place on the chain."""
+    block_number = in_range(f"{path}.block_number", wire.block_number, 0, BLOCK_NUMBER_MAX)
+    log_index = in_range(f"{path}.log_index", wire.log_index, 0, LOG_INDEX_MAX)
+    place = (block_number << LOG_INDEX_BITS) + log_index + 1
+    match wire.WhichOneof("notice"):
+        case "risk_pause":
+            is_paused = int(wire.risk_pause.is_paused)
+            return Command(kind=CommandKind.PAUSE_RISK, nonce=place, aux=is_paused), b""
+        case _:
+            raise field_error(f"{path}.notice", "risk_pause", "none")
 
 
 def receipt_of(wire: chain_event_pb2.BatchReceipt, path: str) -> BatchReceipt:

@@ -28,7 +28,7 @@ from bulkhead.types.v1 import (
 )
 from matcher.engine import commands
 from matcher.engine.commands import COMMAND_BYTES, FLAG_POST_ONLY, FLAG_REDUCE_ONLY, Command
-from matcher.engine.events import FLAG_FILL_OF_AUCTION, EventKind
+from matcher.engine.events import FLAG_FILL_OF_AUCTION, Event, EventKind
 from matcher.envelope import Listing, PlaceExtra, PriceExtra, WithdrawExtra
 from matcher.feed import account_events as account
 from matcher.feed import market_data as market
@@ -66,6 +66,7 @@ _SESSION: Final[dict[type, tuple[str, Any]]] = {
     account.PositionTakenOver: ("position_taken_over", position_event_pb2.PositionTakenOver),
     account.LiquidationEnded: ("liquidation_ended", position_event_pb2.LiquidationEnded),
     account.PositionDeleveraged: ("position_deleveraged", position_event_pb2.PositionDeleveraged),
+    account.RequestServed: ("request_served", position_event_pb2.RequestServed),
     account.PositionFrozen: ("position_frozen", position_event_pb2.PositionFrozen),
     account.SettlementStateChanged: (
         "settlement_state_changed",
@@ -348,8 +349,18 @@ def _item_body(item: SettlementItem, accounts: Accounts) -> tuple[str, Any]:
         case EventKind.AUTO_TOPPED_UP:
             return "auto_top_up", _top_up_item(item, accounts)
         case _:
-            assert event.kind == TICK, event
-            return "tick", pb.TickItem()
+            return _chains_or_tick(event, accounts)
+
+
+def _chains_or_tick(event: Event, accounts: Accounts) -> tuple[str, Any]:
+    if event.kind == EventKind.FORCED_SERVED:
+        return "forced", settlement_item_pb2.ForcedItem(
+            request_id=event.order_id_2,
+            account=accounts.get_address(event.account),
+            market_id=event.market_id,
+        )
+    assert event.kind == TICK, event
+    return "tick", settlement_item_pb2.TickItem()
 
 
 def _price_item(item: SettlementItem) -> settlement_item_pb2.PriceItem:

@@ -54,28 +54,25 @@ class SettlementFeedService(settlement_feed_service_pb2_grpc.SettlementFeedServi
     ) -> pb.ReportChainEventsResponse:
         """Take deposits, receipts and progress; what is known already is passed over."""
         require_token(context, self._token)
-        if not (
-            request.deposits
-            or request.batch_progress
-            or request.batch_receipts
-            or request.announcements
-        ):
+        if not request.ListFields():
             raise field_error("deposits", "an entry in one of the lists", "none")
         progress = [
             convert.progress_of(wire, f"batch_progress[{at}]", self._venue.settlement.item_seq)
             for at, wire in enumerate(request.batch_progress)
         ]
-        commands = self._deposits(request) + self._announcements(request)
+        commands = self._deposits(request) + self._requests(request) + self._notices(request)
+        commands += self._announcements(request)
         commands += self._receipts(request)
         if commands:
             await self._gateway.apply(commands)
-            self._check_deposits_taken(commands)
+            self._check_taken(commands)
         for one in progress:
             self._venue.receipts.inform(one, self._venue.cursor.time_ns)
         return pb.ReportChainEventsResponse(
             header=header(self._venue),
             deposit_seq=self._venue.cursor.deposit_seq,
             batch_seq=self._venue.receipts.batch_seq,
+            request_seq=self._venue.cursor.request_seq,
         )
 
     async def GetCursor(  # noqa: N802
@@ -90,6 +87,7 @@ class SettlementFeedService(settlement_feed_service_pb2_grpc.SettlementFeedServi
             batch_seq=self._venue.receipts.batch_seq,
             settled_item_seq=self._venue.receipts.settled_item_seq,
             item_seq=self._venue.settlement.item_seq,
+            request_seq=self._venue.cursor.request_seq,
         )
 
     def _deposits(self, request: pb.ReportChainEventsRequest) -> list[tuple[Command, bytes]]:
@@ -101,12 +99,7 @@ class SettlementFeedService(settlement_feed_service_pb2_grpc.SettlementFeedServi
                 continue
             if command.nonce != known_seq + 1:
                 raise _gap("deposit_seq", known_seq + 1, command.nonce)
-            if not self._venue.has_room_for(command, extra):
-                text = (
-                    f"deposits[{at}]: its market is not listed, or all accounts are taken; "
-                    "list the market or start anew with more accounts"
-                )
-                raise CallError(ErrorReason.ERROR_REASON_LIMIT_REACHED, text)
+            self._check_room(command, extra, f"deposits[{at}]")
             known_seq = command.nonce
             commands.append((command, extra))
         return commands
@@ -122,6 +115,36 @@ class SettlementFeedService(settlement_feed_service_pb2_grpc.SettlementFeedServi
             held = self._venue.engine.announced_spec(wire.spec.market_id) or listing.spec
             commands.append(convert.announcement_command(wire, held, f"announcements[{at}]"))
         return commands
+
+    def _requests(self, request: pb.ReportChainEventsRequest) -> list[tuple[Command, bytes]]:
+        commands = []
+        known_seq = self._venue.cursor.request_seq
+        for at, wire in enumerate(request.requests):
+            command, extra = convert.request_command(wire, f"requests[{at}]")
+            if command.nonce <= known_seq:
+                continue
+            if command.nonce != known_seq + 1:
+                raise _gap("request_id", known_seq + 1, command.nonce)
+            self._check_room(command, extra, f"requests[{at}]")
+            known_seq = command.nonce
+            commands.append((command, extra))
+        return commands
+
+    def _notices(self, request: pb.ReportChainEventsRequest) -> list[tuple[Command, bytes]]:
+        read = [
+            convert.notice_command(wire, f"notices[{at}]")
+            for at, wire in enumerate(request.notices)
+        ]
+        known = self._venue.cursor.notice_place
+        return [(command, extra) for command, extra in read if command.nonce > known]
+
+    def _check_room(self, command: Command, address: bytes, path: str) -> None:
+        if not self._venue.has_room_for(command, address):
+            text = (
+                f"{path}: its market is not listed, or all accounts are taken; "
+                "list the market or start anew with more accounts"
+            )
+            raise CallError(ErrorReason.ERROR_REASON_LIMIT_REACHED, text)
 
     def _receipts(self, request: pb.ReportChainEventsRequest) -> list[tuple[Command, bytes]]:
         commands = []
@@ -145,11 +168,13 @@ class SettlementFeedService(settlement_feed_service_pb2_grpc.SettlementFeedServi
             commands.append(convert.receipt_command(receipt))
         return commands
 
-    def _check_deposits_taken(self, commands: list[tuple[Command, bytes]]) -> None:
-        """Fail when a deposit found no room after all: another call was faster."""
-        deposits = (CommandKind.DEPOSIT, CommandKind.FUND_DEPOSIT)
-        last_seq = max((c.nonce for c, _ in commands if c.kind in deposits), default=0)
-        if self._venue.cursor.deposit_seq < last_seq:
+    def _check_taken(self, commands: list[tuple[Command, bytes]]) -> None:
+        """Fail when a deposit or request found no room after all: another call was faster."""
+        cursor = self._venue.cursor
+        last = {command.kind: command.nonce for command, _ in commands}
+        deposit_seq = max(last.get(CommandKind.DEPOSIT, 0), last.get(CommandKind.FUND_DEPOSIT, 0))
+        request_seq = last.get(CommandKind.FORCED_REQUEST, 0)
+        if cursor.deposit_seq < deposit_seq or cursor.request_seq < request_seq:
             text = "all accounts are taken; start anew with more accounts"
             raise CallError(ErrorReason.ERROR_REASON_LIMIT_REACHED, text)
 

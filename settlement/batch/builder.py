@@ -16,6 +16,7 @@ from settlement.batch.items import (
     AutoTopUp,
     CollateralMove,
     Fill,
+    Forced,
     FundFill,
     Funding,
     LiquidationFill,
@@ -34,6 +35,7 @@ from settlement.batch.payload import (
     CollateralItem,
     FillAtItem,
     FillItem,
+    ForcedItem,
     FundFillAtItem,
     FundFillItem,
     FundingItem,
@@ -63,6 +65,7 @@ RECORD_TYPES: Final[dict[type[SettledItem], type[Item]]] = {
     Withdrawal: WithdrawalItem,
     Parameters: ParametersItem,
     AutoTopUp: AutoTopUpItem,
+    Forced: ForcedItem,
 }
 # What these are when they do not happen at the maker's signed price (BATCH-6).
 RECORD_TYPES_AT: Final[dict[type[SettledItem], type[Item]]] = {
@@ -294,6 +297,9 @@ class BatchBuilder:
                 return Needs(buckets=(Bucket(item.account, item.market_id),))
             case Withdrawal():
                 return Needs(accounts=(item.account,))
+            case Forced():
+                buckets = (Bucket(item.account, item.market_id),) if item.market_id else ()
+                return Needs(buckets=buckets, accounts=(item.account,))
             case _:
                 assert_never(item)
 
@@ -330,6 +336,13 @@ class BatchBuilder:
                 return ParametersItem(market=draft.markets[item.market_id])
             case CollateralMove() | Withdrawal() | AutoTopUp():
                 return _signed_record(item, draft)
+            case Forced():
+                bucket = Bucket(item.account, item.market_id)
+                return ForcedItem(
+                    request_id=item.request_id,
+                    account=draft.accounts[item.account],
+                    position=draft.positions[bucket] if item.market_id else ForcedItem.NO_POSITION,
+                )
             case _:
                 assert_never(item)
 

@@ -163,6 +163,14 @@ class AutoTopUp(FeedItem, frozen=True, kw_only=True, gc=False):
     signature: bytes
 
 
+class Forced(FeedItem, frozen=True, kw_only=True, gc=False):
+    """The head of the contract's forced queue is served; market 0: its kind has none."""
+
+    request_id: int
+    account: bytes
+    market_id: int
+
+
 class Tick(FeedItem, frozen=True, kw_only=True, gc=False):
     """Engine time passed; nothing to settle."""
 
@@ -178,5 +186,6 @@ SettledItem: TypeAlias = (
     | Withdrawal
     | Parameters
     | AutoTopUp
+    | Forced
 )
 AnyItem: TypeAlias = SettledItem | PriceRow | Tick

@@ -169,6 +169,7 @@ def venue_config(chain: ChainTable) -> tuple[object, ...]:
             limits.outflow_limit_ppm,
             limits.outflow_window_s,
             limits.top_up_grace_s,
+            limits.risk_pause_notice_s,
         ),
     )
 

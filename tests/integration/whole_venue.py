@@ -52,7 +52,9 @@ class Venue:
 
     def stop(self) -> None:
         """End everything, the last started first."""
-        assert [process.stop() for process in reversed(self._running)] == [0] * len(self._running)
+        found = [process.stop() for process in reversed(self._running)]
+        assert found == [0] * len(self._running)
+        self._running.clear()
 
 
 async def quote_index(public: PublicClient, chain: Chain, ticks: int) -> None:

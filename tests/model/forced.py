@@ -108,5 +108,4 @@ class Forced(Auctions):
         fund.margin += p.fee
         self.commit(key, p)
         self.commit((FUND, c.market_id), fund)
-        told = {"side": int(held < 0), "price": venue.index_price, "qty": lots, "amount_2": p.fee}
-        return told
+        return {"side": int(held < 0), "price": venue.index_price, "qty": lots, "amount_2": p.fee}

@@ -333,6 +333,15 @@ class Stream:
             expiry_time_s=self.time_ns // NS + 1,
         )  # fmt: skip
 
+    def pause(self, spec: MarketSpec) -> None:
+        """Pause new risk for a while."""
+        self.send(CommandKind.PAUSE_RISK, aux=1)
+        for _ in range(self.rng.randrange(12)):
+            self.rng.choice((self.place, self.place, self.move, self.replace, self.group))(spec)
+            if self.rng.random() < 0.3:
+                self.price(spec.market_id)
+        self.send(CommandKind.PAUSE_RISK, aux=0)
+
     def request(self, spec: MarketSpec) -> None:
         """Serve a forced request, most of them of an account that has something to do."""
         rng = self.rng
@@ -358,7 +367,7 @@ class Stream:
     def odd(self, spec: MarketSpec) -> None:
         """Send what is rare: states, freezes, deposits, unknown markets and accounts."""
         rng, market = self.rng, spec.market_id
-        what = rng.randrange(8)
+        what = rng.randrange(7)
         if what == 0:
             self.send(CommandKind.SET_MARKET_STATE, market_id=market, aux=rng.choice(STATES))
             for _ in range(rng.choice((0, 3, 6, 20))):
@@ -387,14 +396,7 @@ class Stream:
         elif what == 4:
             self.send(CommandKind.CANCEL_ALL, account=1, market_id=99)
         elif what == 5:
-            self.send(CommandKind.PAUSE_RISK, aux=1)
-            for _ in range(rng.randrange(12)):
-                rng.choice((self.place, self.place, self.move, self.replace, self.group))(spec)
-                if rng.random() < 0.3:
-                    self.price(market)
-            self.send(CommandKind.PAUSE_RISK, aux=0)
-        elif what == 6:
-            self.request(spec)
+            self.pause(spec)
         else:
             self.send(CommandKind.PRICE, market_id=market, price_ticks=1_000, aux=1)
 

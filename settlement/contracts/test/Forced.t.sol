@@ -96,7 +96,12 @@ contract ForcedTest is SettlementTest {
         assertEqInt(position(ALICE).positionLots, 90, "the fill stands");
         assertEq(settlement.filledLots(_alice, nonce), type(uint32).max, "dead now");
         p = plan();
-        addFill(p, addOrder(p, BOB, order(BOB, BUY, 1000, 10, 0)), addOrder(p, ALICE, order(ALICE, SELL, 1000, 20, 0)), 10);
+        addFill(
+            p,
+            addOrder(p, BOB, order(BOB, BUY, 1000, 10, 0)),
+            addOrder(p, ALICE, order(ALICE, SELL, 1000, 20, 0)),
+            10
+        );
         settleRejected(p, RejectReason.NONCE_USED);
     }
 

@@ -159,7 +159,9 @@ contract GovernanceTest is SettlementTest {
         assertEq(settlement.riskPausedFromS(), block.timestamp + 30, "paused");
         vm.warp(block.timestamp + 10);
         settlement.pauseRisk();
-        assertEq(settlement.riskPausedFromS(), block.timestamp + 20, "asking again puts nothing off");
+        assertEq(
+            settlement.riskPausedFromS(), block.timestamp + 20, "asking again puts nothing off"
+        );
         settlement.resumeRisk();
         assertEq(settlement.riskPausedFromS(), 0, "resumed");
         settlement.pauseRisk();

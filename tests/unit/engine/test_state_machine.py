@@ -103,7 +103,7 @@ def test_no_commands_give_no_events() -> None:
     assert v.engine.state_hash() == before
 
 
-@pytest.mark.parametrize("kind", [0, 13, 18, 255])
+@pytest.mark.parametrize("kind", [0, 13, 22, 255])
 def test_a_kind_that_does_not_exist_is_an_error(kind: int) -> None:
     """SPEC §6: no reason for it: the shell is broken. Nothing of the buffer is applied."""
     v = Venue()
@@ -145,7 +145,7 @@ def test_commands_survive_packing() -> None:
     """SIG-2: every field is in the record."""
     rng = Random(3)
     for kind in CommandKind:
-        shared = "aux" if kind in {6, 10, 11, 14} else "order_id"
+        shared = "aux" if kind in {6, 10, 11, 14, 18, 21} else "order_id"
         command = Command(
             kind, 1, 2, 3, market_id=65_535, trigger_kind=2, account=2**32 - 1, time_ns=2**62,
             nonce=2**64 - 1, price_ticks=2**32 - 1, qty_lots=rng.getrandbits(32),

@@ -2,12 +2,30 @@ from bulkhead.types.v1 import market_spec_pb2 as _market_spec_pb2
 from bulkhead.types.v1 import reject_reason_pb2 as _reject_reason_pb2
 from bulkhead.types.v1 import settlement_state_pb2 as _settlement_state_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class ForcedRequestKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FORCED_REQUEST_KIND_UNSPECIFIED: _ClassVar[ForcedRequestKind]
+    FORCED_REQUEST_KIND_CANCEL_ALL: _ClassVar[ForcedRequestKind]
+    FORCED_REQUEST_KIND_REDUCE: _ClassVar[ForcedRequestKind]
+    FORCED_REQUEST_KIND_WITHDRAW: _ClassVar[ForcedRequestKind]
+    FORCED_REQUEST_KIND_TOP_UP: _ClassVar[ForcedRequestKind]
+    FORCED_REQUEST_KIND_UNBACK: _ClassVar[ForcedRequestKind]
+    FORCED_REQUEST_KIND_CANCEL: _ClassVar[ForcedRequestKind]
+FORCED_REQUEST_KIND_UNSPECIFIED: ForcedRequestKind
+FORCED_REQUEST_KIND_CANCEL_ALL: ForcedRequestKind
+FORCED_REQUEST_KIND_REDUCE: ForcedRequestKind
+FORCED_REQUEST_KIND_WITHDRAW: ForcedRequestKind
+FORCED_REQUEST_KIND_TOP_UP: ForcedRequestKind
+FORCED_REQUEST_KIND_UNBACK: ForcedRequestKind
+FORCED_REQUEST_KIND_CANCEL: ForcedRequestKind
 
 class ChainDeposit(_message.Message):
     __slots__ = ("deposit_seq", "account", "fund_market_id", "amount_quote", "block_number", "tx_hash")
@@ -34,6 +52,36 @@ class ParametersAnnouncement(_message.Message):
     spec: _market_spec_pb2.MarketSpec
     effective_time_s: int
     def __init__(self, announcement_seq: _Optional[int] = ..., spec: _Optional[_Union[_market_spec_pb2.MarketSpec, _Mapping]] = ..., effective_time_s: _Optional[int] = ...) -> None: ...
+
+class ChainRequest(_message.Message):
+    __slots__ = ("request_id", "account", "kind", "market_id", "amount")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    MARKET_ID_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    request_id: int
+    account: bytes
+    kind: ForcedRequestKind
+    market_id: int
+    amount: int
+    def __init__(self, request_id: _Optional[int] = ..., account: _Optional[bytes] = ..., kind: _Optional[_Union[ForcedRequestKind, str]] = ..., market_id: _Optional[int] = ..., amount: _Optional[int] = ...) -> None: ...
+
+class ChainNotice(_message.Message):
+    __slots__ = ("block_number", "log_index", "risk_pause")
+    BLOCK_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    LOG_INDEX_FIELD_NUMBER: _ClassVar[int]
+    RISK_PAUSE_FIELD_NUMBER: _ClassVar[int]
+    block_number: int
+    log_index: int
+    risk_pause: RiskPause
+    def __init__(self, block_number: _Optional[int] = ..., log_index: _Optional[int] = ..., risk_pause: _Optional[_Union[RiskPause, _Mapping]] = ...) -> None: ...
+
+class RiskPause(_message.Message):
+    __slots__ = ("is_paused",)
+    IS_PAUSED_FIELD_NUMBER: _ClassVar[int]
+    is_paused: bool
+    def __init__(self, is_paused: _Optional[bool] = ...) -> None: ...
 
 class BatchProgress(_message.Message):
     __slots__ = ("batch_seq", "state", "first_item_seq", "last_item_seq", "tx_hash")

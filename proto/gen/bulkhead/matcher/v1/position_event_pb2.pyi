@@ -1,3 +1,4 @@
+from bulkhead.matcher.v1 import chain_event_pb2 as _chain_event_pb2
 from bulkhead.matcher.v1 import position_pb2 as _position_pb2
 from bulkhead.types.v1 import reject_reason_pb2 as _reject_reason_pb2
 from bulkhead.types.v1 import settlement_state_pb2 as _settlement_state_pb2
@@ -133,6 +134,28 @@ class PositionFrozen(_message.Message):
     market_id: int
     is_frozen: bool
     def __init__(self, market_id: _Optional[int] = ..., is_frozen: _Optional[bool] = ...) -> None: ...
+
+class RequestServed(_message.Message):
+    __slots__ = ("forced_request_id", "kind", "market_id", "reason", "qty_lots", "price_ticks", "amount_quote", "fee_quote", "item_seq")
+    FORCED_REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    MARKET_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    QTY_LOTS_FIELD_NUMBER: _ClassVar[int]
+    PRICE_TICKS_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_QUOTE_FIELD_NUMBER: _ClassVar[int]
+    FEE_QUOTE_FIELD_NUMBER: _ClassVar[int]
+    ITEM_SEQ_FIELD_NUMBER: _ClassVar[int]
+    forced_request_id: int
+    kind: _chain_event_pb2.ForcedRequestKind
+    market_id: int
+    reason: _reject_reason_pb2.RejectReason
+    qty_lots: int
+    price_ticks: int
+    amount_quote: int
+    fee_quote: int
+    item_seq: int
+    def __init__(self, forced_request_id: _Optional[int] = ..., kind: _Optional[_Union[_chain_event_pb2.ForcedRequestKind, str]] = ..., market_id: _Optional[int] = ..., reason: _Optional[_Union[_reject_reason_pb2.RejectReason, str]] = ..., qty_lots: _Optional[int] = ..., price_ticks: _Optional[int] = ..., amount_quote: _Optional[int] = ..., fee_quote: _Optional[int] = ..., item_seq: _Optional[int] = ...) -> None: ...
 
 class SettlementStateChanged(_message.Message):
     __slots__ = ("state", "first_item_seq", "last_item_seq", "batch_seq", "tx_hash", "block_number", "reason")

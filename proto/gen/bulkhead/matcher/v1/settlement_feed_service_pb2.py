@@ -27,7 +27,7 @@ from bulkhead.matcher.v1 import settlement_item_pb2 as bulkhead_dot_matcher_dot_
 from bulkhead.types.v1 import response_header_pb2 as bulkhead_dot_types_dot_v1_dot_response__header__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1bulkhead/matcher/v1/settlement_feed_service.proto\x12\x13\x62ulkhead.matcher.v1\x1a%bulkhead/matcher/v1/chain_event.proto\x1a)bulkhead/matcher/v1/settlement_item.proto\x1a\'bulkhead/types/v1/response_header.proto\"+\n\x12StreamItemsRequest\x12\x15\n\rfrom_item_seq\x18\x01 \x01(\x03\"\xb2\x01\n\x13StreamItemsResponse\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32!.bulkhead.types.v1.ResponseHeader\x12\x34\n\x06orders\x18\x02 \x03(\x0b\x32$.bulkhead.matcher.v1.SettlementOrder\x12\x32\n\x05items\x18\x03 \x03(\x0b\x32#.bulkhead.matcher.v1.SettlementItem\"\x8a\x02\n\x18ReportChainEventsRequest\x12\x33\n\x08\x64\x65posits\x18\x01 \x03(\x0b\x32!.bulkhead.matcher.v1.ChainDeposit\x12:\n\x0e\x62\x61tch_progress\x18\x02 \x03(\x0b\x32\".bulkhead.matcher.v1.BatchProgress\x12\x39\n\x0e\x62\x61tch_receipts\x18\x03 \x03(\x0b\x32!.bulkhead.matcher.v1.BatchReceipt\x12\x42\n\rannouncements\x18\x14 \x03(\x0b\x32+.bulkhead.matcher.v1.ParametersAnnouncement\"v\n\x19ReportChainEventsResponse\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32!.bulkhead.types.v1.ResponseHeader\x12\x13\n\x0b\x64\x65posit_seq\x18\x02 \x01(\x03\x12\x11\n\tbatch_seq\x18\x03 \x01(\x03\"\x12\n\x10GetCursorRequest\"\x9a\x01\n\x11GetCursorResponse\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32!.bulkhead.types.v1.ResponseHeader\x12\x13\n\x0b\x64\x65posit_seq\x18\x02 \x01(\x03\x12\x11\n\tbatch_seq\x18\x03 \x01(\x03\x12\x18\n\x10settled_item_seq\x18\x04 \x01(\x03\x12\x10\n\x08item_seq\x18\x05 \x01(\x03\x32\xcb\x02\n\x15SettlementFeedService\x12\x62\n\x0bStreamItems\x12\'.bulkhead.matcher.v1.StreamItemsRequest\x1a(.bulkhead.matcher.v1.StreamItemsResponse0\x01\x12r\n\x11ReportChainEvents\x12-.bulkhead.matcher.v1.ReportChainEventsRequest\x1a..bulkhead.matcher.v1.ReportChainEventsResponse\x12Z\n\tGetCursor\x12%.bulkhead.matcher.v1.GetCursorRequest\x1a&.bulkhead.matcher.v1.GetCursorResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1bulkhead/matcher/v1/settlement_feed_service.proto\x12\x13\x62ulkhead.matcher.v1\x1a%bulkhead/matcher/v1/chain_event.proto\x1a)bulkhead/matcher/v1/settlement_item.proto\x1a\'bulkhead/types/v1/response_header.proto\"+\n\x12StreamItemsRequest\x12\x15\n\rfrom_item_seq\x18\x01 \x01(\x03\"\xb2\x01\n\x13StreamItemsResponse\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32!.bulkhead.types.v1.ResponseHeader\x12\x34\n\x06orders\x18\x02 \x03(\x0b\x32$.bulkhead.matcher.v1.SettlementOrder\x12\x32\n\x05items\x18\x03 \x03(\x0b\x32#.bulkhead.matcher.v1.SettlementItem\"\xf2\x02\n\x18ReportChainEventsRequest\x12\x33\n\x08\x64\x65posits\x18\x01 \x03(\x0b\x32!.bulkhead.matcher.v1.ChainDeposit\x12:\n\x0e\x62\x61tch_progress\x18\x02 \x03(\x0b\x32\".bulkhead.matcher.v1.BatchProgress\x12\x39\n\x0e\x62\x61tch_receipts\x18\x03 \x03(\x0b\x32!.bulkhead.matcher.v1.BatchReceipt\x12\x42\n\rannouncements\x18\x14 \x03(\x0b\x32+.bulkhead.matcher.v1.ParametersAnnouncement\x12\x33\n\x08requests\x18\x04 \x03(\x0b\x32!.bulkhead.matcher.v1.ChainRequest\x12\x31\n\x07notices\x18\x05 \x03(\x0b\x32 .bulkhead.matcher.v1.ChainNotice\"\x8b\x01\n\x19ReportChainEventsResponse\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32!.bulkhead.types.v1.ResponseHeader\x12\x13\n\x0b\x64\x65posit_seq\x18\x02 \x01(\x03\x12\x11\n\tbatch_seq\x18\x03 \x01(\x03\x12\x13\n\x0brequest_seq\x18\x04 \x01(\x03\"\x12\n\x10GetCursorRequest\"\xaf\x01\n\x11GetCursorResponse\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32!.bulkhead.types.v1.ResponseHeader\x12\x13\n\x0b\x64\x65posit_seq\x18\x02 \x01(\x03\x12\x11\n\tbatch_seq\x18\x03 \x01(\x03\x12\x18\n\x10settled_item_seq\x18\x04 \x01(\x03\x12\x10\n\x08item_seq\x18\x05 \x01(\x03\x12\x13\n\x0brequest_seq\x18\x06 \x01(\x03\x32\xcb\x02\n\x15SettlementFeedService\x12\x62\n\x0bStreamItems\x12\'.bulkhead.matcher.v1.StreamItemsRequest\x1a(.bulkhead.matcher.v1.StreamItemsResponse0\x01\x12r\n\x11ReportChainEvents\x12-.bulkhead.matcher.v1.ReportChainEventsRequest\x1a..bulkhead.matcher.v1.ReportChainEventsResponse\x12Z\n\tGetCursor\x12%.bulkhead.matcher.v1.GetCursorRequest\x1a&.bulkhead.matcher.v1.GetCursorResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,13 +39,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STREAMITEMSRESPONSE']._serialized_start=243
   _globals['_STREAMITEMSRESPONSE']._serialized_end=421
   _globals['_REPORTCHAINEVENTSREQUEST']._serialized_start=424
-  _globals['_REPORTCHAINEVENTSREQUEST']._serialized_end=690
-  _globals['_REPORTCHAINEVENTSRESPONSE']._serialized_start=692
-  _globals['_REPORTCHAINEVENTSRESPONSE']._serialized_end=810
-  _globals['_GETCURSORREQUEST']._serialized_start=812
-  _globals['_GETCURSORREQUEST']._serialized_end=830
-  _globals['_GETCURSORRESPONSE']._serialized_start=833
-  _globals['_GETCURSORRESPONSE']._serialized_end=987
-  _globals['_SETTLEMENTFEEDSERVICE']._serialized_start=990
-  _globals['_SETTLEMENTFEEDSERVICE']._serialized_end=1321
+  _globals['_REPORTCHAINEVENTSREQUEST']._serialized_end=794
+  _globals['_REPORTCHAINEVENTSRESPONSE']._serialized_start=797
+  _globals['_REPORTCHAINEVENTSRESPONSE']._serialized_end=936
+  _globals['_GETCURSORREQUEST']._serialized_start=938
+  _globals['_GETCURSORREQUEST']._serialized_end=956
+  _globals['_GETCURSORRESPONSE']._serialized_start=959
+  _globals['_GETCURSORRESPONSE']._serialized_end=1134
+  _globals['_SETTLEMENTFEEDSERVICE']._serialized_start=1137
+  _globals['_SETTLEMENTFEEDSERVICE']._serialized_end=1468
 # @@protoc_insertion_point(module_scope)

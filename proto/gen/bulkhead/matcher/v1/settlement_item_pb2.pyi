@@ -20,7 +20,7 @@ class SettlementOrder(_message.Message):
     def __init__(self, order_id: _Optional[int] = ..., order: _Optional[_Union[_signed_order_pb2.SignedOrder, _Mapping]] = ...) -> None: ...
 
 class SettlementItem(_message.Message):
-    __slots__ = ("item_seq", "time_ns", "price", "fill", "liquidation_fill", "takeover", "adl", "fund_fill", "funding", "collateral_move", "withdrawal", "tick", "parameters", "auto_top_up")
+    __slots__ = ("item_seq", "time_ns", "price", "fill", "liquidation_fill", "takeover", "adl", "fund_fill", "funding", "collateral_move", "withdrawal", "tick", "parameters", "auto_top_up", "forced")
     ITEM_SEQ_FIELD_NUMBER: _ClassVar[int]
     TIME_NS_FIELD_NUMBER: _ClassVar[int]
     PRICE_FIELD_NUMBER: _ClassVar[int]
@@ -35,6 +35,7 @@ class SettlementItem(_message.Message):
     TICK_FIELD_NUMBER: _ClassVar[int]
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     AUTO_TOP_UP_FIELD_NUMBER: _ClassVar[int]
+    FORCED_FIELD_NUMBER: _ClassVar[int]
     item_seq: int
     time_ns: int
     price: PriceItem
@@ -49,7 +50,8 @@ class SettlementItem(_message.Message):
     tick: TickItem
     parameters: ParametersItem
     auto_top_up: AutoTopUpItem
-    def __init__(self, item_seq: _Optional[int] = ..., time_ns: _Optional[int] = ..., price: _Optional[_Union[PriceItem, _Mapping]] = ..., fill: _Optional[_Union[FillItem, _Mapping]] = ..., liquidation_fill: _Optional[_Union[LiquidationFillItem, _Mapping]] = ..., takeover: _Optional[_Union[TakeoverItem, _Mapping]] = ..., adl: _Optional[_Union[AdlItem, _Mapping]] = ..., fund_fill: _Optional[_Union[FundFillItem, _Mapping]] = ..., funding: _Optional[_Union[FundingItem, _Mapping]] = ..., collateral_move: _Optional[_Union[CollateralMoveItem, _Mapping]] = ..., withdrawal: _Optional[_Union[WithdrawalItem, _Mapping]] = ..., tick: _Optional[_Union[TickItem, _Mapping]] = ..., parameters: _Optional[_Union[ParametersItem, _Mapping]] = ..., auto_top_up: _Optional[_Union[AutoTopUpItem, _Mapping]] = ...) -> None: ...
+    forced: ForcedItem
+    def __init__(self, item_seq: _Optional[int] = ..., time_ns: _Optional[int] = ..., price: _Optional[_Union[PriceItem, _Mapping]] = ..., fill: _Optional[_Union[FillItem, _Mapping]] = ..., liquidation_fill: _Optional[_Union[LiquidationFillItem, _Mapping]] = ..., takeover: _Optional[_Union[TakeoverItem, _Mapping]] = ..., adl: _Optional[_Union[AdlItem, _Mapping]] = ..., fund_fill: _Optional[_Union[FundFillItem, _Mapping]] = ..., funding: _Optional[_Union[FundingItem, _Mapping]] = ..., collateral_move: _Optional[_Union[CollateralMoveItem, _Mapping]] = ..., withdrawal: _Optional[_Union[WithdrawalItem, _Mapping]] = ..., tick: _Optional[_Union[TickItem, _Mapping]] = ..., parameters: _Optional[_Union[ParametersItem, _Mapping]] = ..., auto_top_up: _Optional[_Union[AutoTopUpItem, _Mapping]] = ..., forced: _Optional[_Union[ForcedItem, _Mapping]] = ...) -> None: ...
 
 class PriceItem(_message.Message):
     __slots__ = ("index_price", "mark_price_ticks", "observations")
@@ -162,6 +164,16 @@ class AutoTopUpItem(_message.Message):
     instruction: _signed_auto_top_up_pb2.SignedAutoTopUp
     amount_quote: int
     def __init__(self, instruction: _Optional[_Union[_signed_auto_top_up_pb2.SignedAutoTopUp, _Mapping]] = ..., amount_quote: _Optional[int] = ...) -> None: ...
+
+class ForcedItem(_message.Message):
+    __slots__ = ("request_id", "account", "market_id")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    MARKET_ID_FIELD_NUMBER: _ClassVar[int]
+    request_id: int
+    account: bytes
+    market_id: int
+    def __init__(self, request_id: _Optional[int] = ..., account: _Optional[bytes] = ..., market_id: _Optional[int] = ...) -> None: ...
 
 class TickItem(_message.Message):
     __slots__ = ()

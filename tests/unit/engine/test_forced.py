@@ -1,0 +1,178 @@
+"""Forced requests and the guardian's pause in the engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from margin_core import MarketSpec, Tier
+from matcher.engine.commands import NEVER_S, Command, CommandKind, RequestKind
+from tests.model.floor import Seen
+from tests.model.pair import NS, START_NS, Pair
+
+ALICE, BOB, CAROL = 1, 2, 3
+SPEC = MarketSpec(
+    market_id=1, quote_per_tick_lot=10, price_ticks_max=3_000, position_lots_max=1_000,
+    fee_maker_ppm=0, fee_taker_ppm=0, fee_liquidation_ppm=10_000, liquidation_buffer_ppm=0,
+    mark_band_ppm=50_000, funding_cap_ppm=750, funding_interval_s=3_600, index_age_max_ms=1_000,
+    tiers=(Tier(notional_floor_quote=0, margin_initial_ppm=50_000, margin_maintenance_ppm=25_000),),
+)  # fmt: skip
+
+
+class Desk:
+    """Engine and model side by side; Alice is long 40 lots at 1,000, Bob short."""
+
+    def __init__(self) -> None:
+        self.pair = Pair([SPEC], 3)
+        self.time_ns = START_NS
+        self.nonce = 100
+        self.request_id = 0
+        for account in (ALICE, BOB, CAROL):
+            deposit = {"account": account, "amount_quote": 100_000, "nonce": account}
+            self.send(CommandKind.DEPOSIT, **deposit)
+        self.send(CommandKind.FUND_DEPOSIT, market_id=1, amount_quote=5_000, nonce=4)
+        self.price(1_000)
+        self.place(BOB, 1, 40)
+        self.place(ALICE, 0, 40)
+
+    def send(self, kind: CommandKind, **fields: Any) -> list[Seen]:
+        return self.pair.apply(Command(kind, time_ns=self.time_ns, **fields))
+
+    def price(self, ticks: int) -> None:
+        time_ms = self.time_ns // 10**6
+        self.send(CommandKind.PRICE, market_id=1, price_ticks=ticks, aux=time_ms)
+
+    def place(self, account: int, side: int, lots: int, **fields: int) -> list[Seen]:
+        self.nonce += 1
+        form = {
+            "account": account, "market_id": 1, "side": side, "nonce": self.nonce, "qty_lots": lots,
+            "price_ticks": 1_000, "amount_quote": lots * 1_000, "expiry_time_s": NEVER_S,
+        }  # fmt: skip
+        return self.send(CommandKind.PLACE, **(form | fields))
+
+    def request(self, account: int, kind: RequestKind, amount: int, market: int = 0) -> list[Seen]:
+        self.request_id += 1
+        return self.send(
+            CommandKind.FORCED_REQUEST, account=account, flags=kind, aux=amount,
+            market_id=market, nonce=self.request_id,
+        )  # fmt: skip
+
+    def lots(self, account: int) -> int:
+        position = self.pair.engine.position(account, 1)
+        return position.position_lots if position else 0
+
+
+def test_a_reduction_goes_to_the_fund_at_the_index() -> None:
+    """FORCE-3: 15 of 40 lots at 990 for 1 % of their notional."""
+    desk = Desk()
+    desk.price(990)
+    (served,) = desk.request(ALICE, RequestKind.REDUCE, 15, 1)
+    assert (served.kind, served.reason, served.qty, served.price) == (
+        "FORCED_SERVED", "NONE", 15, 990,
+    )  # fmt: skip
+    assert served.amount_2 == 15 * 990 * 10 // 100
+    fund = desk.pair.engine.fund(1)
+    assert (desk.lots(ALICE), fund.position_lots) == (25, 15)
+    assert fund.collateral_quote == 5_000 + served.amount_2
+
+
+def test_a_reduction_waits_for_a_fresh_price() -> None:
+    """FORCE-2: what the price alone refuses stays in the queue."""
+    desk = Desk()
+    desk.time_ns += 2 * NS
+    (refused,) = desk.request(ALICE, RequestKind.REDUCE, 15, 1)
+    assert (refused.kind, refused.reason) == ("COMMAND_REJECTED", "PRICE_STALE")
+    desk.price(1_000)
+    assert desk.request(ALICE, RequestKind.REDUCE, 2**63, 1)[0].qty == 40
+    assert desk.request(CAROL, RequestKind.REDUCE, 1, 1)[0].reason == "NO_POSITION"
+
+
+def test_a_withdrawal_takes_what_orders_reserve() -> None:
+    """FORCE-2: the orders that it leaves uncovered end, the newest first."""
+    desk = Desk()
+    desk.place(CAROL, 0, 30, price_ticks=900, amount_quote=60_000)
+    desk.place(CAROL, 0, 10, price_ticks=900, amount_quote=30_000)
+    events = desk.request(CAROL, RequestKind.WITHDRAW, 30_000)
+    assert [(e.kind, e.reason) for e in events] == [
+        ("FORCED_SERVED", "NONE"), ("ORDER_CANCELED", "INSUFFICIENT_FREE_COLLATERAL"),
+    ]  # fmt: skip
+    assert events[1].nonce == desk.nonce
+    events = desk.request(CAROL, RequestKind.WITHDRAW, 2**64 - 1)
+    assert events[0].amount == 70_000
+    assert desk.request(CAROL, RequestKind.WITHDRAW, 1)[0].reason == "INSUFFICIENT_FREE_COLLATERAL"
+    assert desk.pair.engine.withdrawals_quote() == 100_000
+
+
+def test_a_top_up_reaches_the_position() -> None:
+    """FORCE-4."""
+    desk = Desk()
+    assert desk.request(ALICE, RequestKind.TOP_UP, 700, 1)[0].amount == 700
+    position = desk.pair.engine.position(ALICE, 1)
+    assert position is not None
+    assert position.collateral_quote == 40_700
+    assert desk.request(CAROL, RequestKind.TOP_UP, 700, 1)[0].reason == "NO_POSITION"
+
+
+def test_a_backer_gets_what_the_fund_can_spare() -> None:
+    """BACK-4."""
+    desk = Desk()
+    assert desk.request(CAROL, RequestKind.UNBACK, 9_000, 1)[0].amount == 5_000
+    assert desk.pair.engine.free_quote(CAROL) == 105_000
+    assert desk.request(CAROL, RequestKind.UNBACK, 1, 1)[0].reason == "FUND_CANNOT_CARRY"
+
+
+def test_cancellations_end_orders_and_nonces() -> None:
+    """FORCE-2, SIG-1: one nonce, or all below a floor; older and newer words of nonces."""
+    desk = Desk()
+    nonces = []
+    for _ in range(3):
+        desk.place(CAROL, 0, 1, price_ticks=900)
+        nonces.append(desk.nonce)
+    first, second, third = nonces
+    assert [e.kind for e in desk.request(CAROL, RequestKind.CANCEL, second)] == [
+        "FORCED_SERVED", "ORDER_CANCELED",
+    ]  # fmt: skip
+    assert desk.place(CAROL, 0, 1, nonce=second)[0].reason == "NONCE_USED"
+    events = desk.request(CAROL, RequestKind.CANCEL_ALL, third)
+    assert [e.nonce for e in events[1:]] == [first]
+    floor = third + 300
+    desk.request(CAROL, RequestKind.CANCEL_ALL, floor)
+    for nonce in (0, 63, 64, third + 1, floor - 64, floor - 1):
+        assert desk.place(CAROL, 0, 1, nonce=nonce, price_ticks=900)[0].reason == "NONCE_USED"
+    for nonce in (floor + 500, floor):
+        assert desk.place(CAROL, 0, 1, nonce=nonce, price_ticks=900)[0].kind == "ORDER_ACCEPTED"
+    assert desk.place(CAROL, 0, 1, nonce=floor - 1, price_ticks=900)[0].reason == "NONCE_USED"
+
+
+def test_nothing_grows_under_the_pause() -> None:
+    """GOV-4: resting, incoming and take-out; what reduces goes on."""
+    desk = Desk()
+    desk.place(CAROL, 1, 5)
+    desk.send(CommandKind.PAUSE_RISK, aux=1)
+    assert desk.pair.engine.is_risk_paused
+    assert desk.place(CAROL, 0, 5)[0].reason == "RISK_PAUSED"
+    assert desk.place(ALICE, 1, 41)[0].reason == "RISK_PAUSED"
+    met = desk.place(BOB, 0, 10, time_in_force=1, amount_quote=0)
+    assert [(e.kind, e.reason) for e in met[1:]] == [
+        ("ORDER_CANCELED", "RISK_PAUSED"), ("ORDER_CANCELED", "IMMEDIATE_REMAINDER"),
+    ]  # fmt: skip
+    desk.place(ALICE, 1, 10, amount_quote=0)
+    assert desk.place(BOB, 0, 10, amount_quote=0)[1].kind == "FILL"
+    for amount, kind in ((-5, "COMMAND_REJECTED"), (5, "COLLATERAL_MOVED")):
+        desk.nonce += 1
+        (event,) = desk.send(
+            CommandKind.MOVE_COLLATERAL, account=ALICE, market_id=1, amount_quote=amount,
+            nonce=desk.nonce, expiry_time_s=NEVER_S,
+        )  # fmt: skip
+        assert event.kind == kind
+    desk.send(CommandKind.PAUSE_RISK, aux=0)
+    assert desk.place(CAROL, 0, 5)[0].kind == "ORDER_ACCEPTED"
+
+
+def test_a_snapshot_keeps_floor_and_pause() -> None:
+    """GOV-4, SIG-1."""
+    desk = Desk()
+    desk.request(CAROL, RequestKind.CANCEL_ALL, 5_000)
+    desk.send(CommandKind.PAUSE_RISK, aux=1)
+    engine = type(desk.pair.engine).restore(b"".join(desk.pair.engine.snapshot()))
+    assert engine.is_risk_paused
+    assert engine.state_hash() == desk.pair.engine.state_hash()
