@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
-
 from bulkhead.matcher.v1 import chain_event_pb2, settlement_feed_service_pb2, settlement_item_pb2
 from bulkhead.settlement.v1 import batch_pb2, relay_service_pb2
 from bulkhead.types.v1 import settlement_state_pb2, trigger_pb2
@@ -324,7 +322,13 @@ def _announcement_to_wire(one: Announcement) -> chain_event_pb2.ParametersAnnoun
 
 
 def _request_to_wire(request: ForcedRequest) -> chain_event_pb2.ChainRequest:
-    return chain_event_pb2.ChainRequest(**msgspec.structs.asdict(request))
+    return chain_event_pb2.ChainRequest(
+        request_id=request.request_id,
+        account=request.account,
+        kind=request.kind,  # type: ignore[arg-type]
+        market_id=request.market_id,
+        amount_or_nonce=request.amount,
+    )
 
 
 def _notice_to_wire(notice: ChainNotice) -> chain_event_pb2.ChainNotice:

@@ -361,7 +361,7 @@ def request_command(wire: chain_event_pb2.ChainRequest, path: str) -> tuple[Comm
         market_id=in_range(f"{path}.market_id", wire.market_id, least, MARKET_ID_MAX * least),
         flags=kind,
         nonce=in_range(f"{path}.request_id", wire.request_id, 1, INT64_MAX),
-        aux=wire.amount,
+        aux=wire.amount_or_nonce,
     )
     return command, of_length(f"{path}.account", wire.account, ADDRESS_BYTES)
 

@@ -54,18 +54,18 @@ class ParametersAnnouncement(_message.Message):
     def __init__(self, announcement_seq: _Optional[int] = ..., spec: _Optional[_Union[_market_spec_pb2.MarketSpec, _Mapping]] = ..., effective_time_s: _Optional[int] = ...) -> None: ...
 
 class ChainRequest(_message.Message):
-    __slots__ = ("request_id", "account", "kind", "market_id", "amount")
+    __slots__ = ("request_id", "account", "kind", "market_id", "amount_or_nonce")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     MARKET_ID_FIELD_NUMBER: _ClassVar[int]
-    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_OR_NONCE_FIELD_NUMBER: _ClassVar[int]
     request_id: int
     account: bytes
     kind: ForcedRequestKind
     market_id: int
-    amount: int
-    def __init__(self, request_id: _Optional[int] = ..., account: _Optional[bytes] = ..., kind: _Optional[_Union[ForcedRequestKind, str]] = ..., market_id: _Optional[int] = ..., amount: _Optional[int] = ...) -> None: ...
+    amount_or_nonce: int
+    def __init__(self, request_id: _Optional[int] = ..., account: _Optional[bytes] = ..., kind: _Optional[_Union[ForcedRequestKind, str]] = ..., market_id: _Optional[int] = ..., amount_or_nonce: _Optional[int] = ...) -> None: ...
 
 class ChainNotice(_message.Message):
     __slots__ = ("block_number", "log_index", "risk_pause")
