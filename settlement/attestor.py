@@ -182,6 +182,9 @@ async def run_attestor(
             await expect_deployment_of(outbox, node)
             with node.errors():
                 epoch = await _epoch_of(node, signer)
+                settled_seq = await node.settlement.functions.sequence().call()
+            if void_count := outbox.drop_void(epoch, settled_seq):
+                log.warning("epoch.begins", epoch=epoch, void_batches=void_count)
             attestor = Attestor(
                 outbox=outbox,
                 matcher=matcher,
@@ -189,7 +192,7 @@ async def run_attestor(
                 limits=Limits(interval_ms=table.batch_interval_ms),
                 epoch=epoch,
             )
-            watcher = Watcher(node, outbox, matcher, table)
+            watcher = Watcher(node, outbox, matcher, table, epoch)
             await _serve(config, attestor, watcher, outbox, stopped, announce)
     finally:
         outbox.close()

@@ -201,6 +201,20 @@ class Outbox:
                 .values(state=BatchState.BATCHED, tx_hash=b"", block_number=0)
             )
 
+    def drop_void(self, epoch: int, settled_seq: int) -> int:
+        """Forget batches of older epochs that are not settled: nobody can settle them (GOV-6).
+
+        Args:
+            epoch: The contract's.
+            settled_seq: Last batch that is settled on chain.
+
+        Returns:
+            How many there were. Their items are batched anew.
+        """
+        is_void = (_batches.c.batch_seq > settled_seq) & (_batches.c.epoch < epoch)
+        with self._engine.begin() as connection:
+            return connection.execute(sa.delete(_batches).where(is_void)).rowcount
+
     def mark(self) -> Mark | None:
         """Return the newest mark, None before the first."""
         query = sa.select(_marks).order_by(_marks.c.block_number.desc()).limit(1)

@@ -14,6 +14,7 @@ from settlement.errors import (
     ChainUnreachableError,
     FeedUnreachableError,
     SequenceGapError,
+    SettlementError,
     StateMismatchError,
 )
 from settlement.outbox import Identity, Mark
@@ -51,6 +52,7 @@ EVENT_NAMES: Final = (
     "BatchSettled",
     "ItemRejected",
     "WithdrawalFailed",
+    "AttestorsSet",
     "MarketParamsAnnounced",
     "ForcedRequested",
     "RiskPaused",
@@ -79,11 +81,12 @@ class Watcher:
     """Reads confirmed blocks; what was read and reported is marked in the outbox."""
 
     def __init__(
-        self, node: Node, outbox: Outbox, matcher: MatcherClient, table: AttestTable
+        self, node: Node, outbox: Outbox, matcher: MatcherClient, table: AttestTable, epoch: int
     ) -> None:
         self._node = node
         self._outbox = outbox
         self._matcher = matcher
+        self._epoch = epoch
         self._confirmation_count = table.confirmation_count
         self._block_range_max = table.block_range_max
         self._poll_s = table.poll_interval_ms / 1_000
@@ -215,6 +218,8 @@ class Watcher:
                 case "MarketParamsAnnounced":
                     log.info("chain.parameters_announced", args=str(dict(args)))
                     announcements.append(_announcement(event))
+                case "AttestorsSet":
+                    self._check_epoch(args["epoch"])
                 case name if name in NOTICE_NAMES:
                     log.warning("chain.notice", name=name, args=str(dict(args)))
                 case name:
@@ -226,6 +231,14 @@ class Watcher:
             notices=tuple(notices),
             announcements=tuple(announcements),
         )
+
+    def _check_epoch(self, epoch: int) -> None:
+        """Stop when the attestors were replaced: what would be signed now is void (GOV-6)."""
+        if epoch > self._epoch:
+            raise SettlementError(
+                f"attest: the attestors of epoch {epoch} have replaced those of epoch "
+                f"{self._epoch}; start again with a key of theirs, it signs anew what is unsettled"
+            )
 
     def _receipt(self, event: Any, refused: list[tuple[int, int]]) -> BatchReceipt:  # noqa: ANN401
         batch_seq = event["args"]["sequence"]

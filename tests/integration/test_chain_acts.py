@@ -17,7 +17,14 @@ from settlement.chain.anvil import find_anvil
 from settlement.keys import dev_secret
 from settlement.node import open_node
 from settlement.reconciler import invariants
-from tests.integration.settlement_support import ALICE, BOB, Chain, eventually, running_chain
+from tests.integration.settlement_support import (
+    ALICE,
+    ATTESTOR,
+    BOB,
+    Chain,
+    eventually,
+    running_chain,
+)
 from tests.integration.whole_venue import Venue, quote_index, until
 
 GUARDIAN = dev_secret(0)  # the embedded chain's deployer
@@ -199,6 +206,40 @@ def test_the_pause_binds_matcher_and_batches_alike(venue: Venue) -> None:
             return not await is_refused()
 
         await until(is_open, "the end of the pause in the engine")
+
+    with_trade(venue, work)
+    status, output = venue.reconcile()
+    assert status == 0, output
+
+
+def test_acknowledged_fills_outlive_their_attestors(venue: Venue) -> None:
+    """GOV-6: batches of the old epoch are void, their items settle in the new one."""
+    chain = venue.chain
+
+    async def work(alice: Client, bob: Client, stack: AsyncExitStack) -> None:
+        public = await stack.enter_async_context(await PublicClient.connect(venue.matcher))
+        market = await public.market(1)
+        assert venue.take_last().stop() == 0  # the relayer: what follows stays unsettled
+        settled_seq = chain.settlement.functions.sequence().call()
+        bid = bob.orders.limit(market, Side.BUY, price_ticks=60_000, qty_lots=30, margin_quote=0)
+        ask = alice.orders.limit(market, Side.SELL, price_ticks=60_000, qty_lots=30, margin_quote=0)
+        await bob.place_one(bid)
+        await alice.place_one(ask)
+        assert (await alice.position(1)).position_lots == 70
+        await asyncio.sleep(3)  # batched and signed for epoch 1
+        attestor = chain.web3.to_checksum_address(ATTESTOR.address)
+        call = chain.settlement.encode_abi("setAttestors", [2, [attestor], 1])
+        act(chain, GUARDIAN, "propose", call)
+        delay_s = chain.settlement.functions.delays().call()[0]
+        chain.web3.provider.make_request("evm_increaseTime", [delay_s])  # type: ignore[arg-type]
+        act(chain, GUARDIAN, "execute", call)
+        ended = venue.take_last()
+        status, told = await asyncio.to_thread(ended.end)
+        assert status == ended.stop() == 1
+        assert "epoch 2 have replaced those of epoch 1" in told
+        assert chain.settlement.functions.sequence().call() == settled_seq
+        await asyncio.to_thread(venue.start_settlement)
+        await on_chain(lambda: lots(chain, ALICE) == 70, "the fill in the new epoch")
 
     with_trade(venue, work)
     status, output = venue.reconcile()

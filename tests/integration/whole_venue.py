@@ -24,18 +24,27 @@ class Venue:
         self.folder = folder
         self._running: list[Process] = []
         common = ["--config", str(config)]
-        self.settlement = settlement = [
+        self.settlement = [
             *common, "--rpc-url", chain.rpc_url, "--addresses", str(folder / "addresses.json")
         ]  # fmt: skip
         self.matcher = self._start(
             "serve", *common, "--listen", "127.0.0.1:0", "--journal-dir", str(folder / "journal"),
             "--contract", chain.addresses.settlement, module="matcher",
         ).split()[-1]  # fmt: skip
+        self.start_settlement()
+
+    def start_settlement(self) -> None:
+        """Start attestor and relayer; the attestor goes on where its outbox ends."""
+        outbox = f"sqlite:///{self.folder / 'outbox.sqlite3'}"
         attestor = self._start(
-            "attest", *settlement, "--matcher", self.matcher, "--listen", "127.0.0.1:0",
-            "--outbox", f"sqlite:///{folder / 'outbox.sqlite3'}",
+            "attest", *self.settlement, "--matcher", self.matcher, "--listen", "127.0.0.1:0",
+            "--outbox", outbox,
         ).split()[2]  # fmt: skip
-        self._start("relay", *settlement, "--attestor", attestor)
+        self._start("relay", *self.settlement, "--attestor", attestor)
+
+    def take_last(self) -> Process:
+        """Hand over the process that was started last; `stop` leaves it alone."""
+        return self._running.pop()
 
     def _start(self, *arguments: str, module: str = "settlement.cli") -> str:
         process = Process(*arguments, module=module)
