@@ -42,6 +42,11 @@ class ContractKind(enum.IntEnum):
         """Return whether it is delivered at a time."""
         return self >= ContractKind.LINEAR_FUTURE
 
+    @property
+    def ends(self) -> bool:
+        """Return whether it may have an end: what expires, and a perpetual that is delisted."""
+        return self.expires or self == ContractKind.LINEAR_PERPETUAL
+
 
 def _require(rule: str, ok: bool, name: str, value: object, expected: str) -> None:
     if not ok:
@@ -182,7 +187,7 @@ class MarketSpec:
         """MKT-3: what a kind needs, and nothing that it has not."""
         kind, most = self.kind, PPM if self.kind.is_option else 0
         bounds = {
-            "expiry_time_s": (1, TIME_S_MAX) if kind.expires else (0, 0),
+            "expiry_time_s": (int(kind.expires), TIME_S_MAX if kind.ends else 0),
             "strike_ticks": (1, self.price_ticks_max) if kind.is_option else (0, 0),
             "option_initial_least_ppm": (self.option_maintenance_ppm, most),
             "option_initial_ppm": (self.option_initial_least_ppm, most),

@@ -525,7 +525,40 @@ cdef inline int64_t settle_for(
     return 0
 
 
+cdef inline int deliver_for(
+    int kind, const SpecC* s, FillC* trader, FillC* fund, const PositionC* p,
+    const PositionC* fund_position, int64_t index, int64_t price
+) noexcept nogil:
+    """EXP-2: close all at the settlement price; the fund takes the lots, pays what is lacking."""
+    cdef int64_t lots = abs64(p.lots)
+    cdef int64_t unit = s.quote_per_tick_lot
+    cdef int64_t closing = 0
+    cdef int64_t lacking
+    if p.lots == 0:
+        return VERDICT_NO_POSITION
+    lacking = settle_for(kind, s, trader, p, index, price)
+    start_fill(fund, fund_position, index)
+    if fund_position.lots != 0 and (fund_position.lots > 0) != (p.lots > 0):
+        closing = min(lots, abs64(fund_position.lots))
+        fund.pnl = close_lots_for(kind, &fund.position, closing, price, unit)
+    fund.position.lots += lots - closing if p.lots > 0 else closing - lots
+    fund.position.entry_value += traded_value(kind, unit, lots - closing, price)
+    fund.position.collateral -= lacking
+    trader.position.collateral += lacking
+    if lacking and equity_for(kind, &fund.position, price, unit) < 0:
+        return VERDICT_FUND_CANNOT_CARRY
+    return VERDICT_POSITION_LIMIT if abs64(
+        fund.position.lots) > s.position_lots_max else VERDICT_OK
+
+
 # Linear contracts.
+
+cdef inline int deliver(
+    const SpecC* s, FillC* trader, FillC* fund, const PositionC* p, const PositionC* fund_position,
+    int64_t index, int64_t price
+) noexcept nogil:
+    return deliver_for(LINEAR_PERPETUAL, s, trader, fund, p, fund_position, index, price)
+
 
 cdef inline int fill(
     const SpecC* s, FillC* f, const PositionC* p, int64_t index, int64_t mark, int sign,

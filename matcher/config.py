@@ -63,6 +63,8 @@ class MarketTable(_Table, frozen=True, kw_only=True):
     grace_s: Annotated[int, Meta(ge=0, le=86_400)] = 0
     order_band_ppm: Ppm = 0
     open_interest_lots_max: Annotated[int, Meta(ge=0, le=1 << 60)] = 0
+    kind: Annotated[int, Meta(ge=0, le=4)] = 0
+    expiry_time_s: Annotated[int, Meta(ge=0, lt=1 << 32)] = 0
     tiers: Annotated[list[TierTable], Meta(min_length=1, max_length=8)]
 
 

@@ -27,6 +27,7 @@ _FIRST_ACCOUNT: Final = frozenset(
         EventKind.WITHDRAWN,
         EventKind.AUTO_TOPPED_UP,
         EventKind.FORCED_SERVED,
+        EventKind.POSITION_SETTLED,
     }
 )
 

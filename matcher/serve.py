@@ -13,7 +13,7 @@ import structlog
 
 from bulkhead_signing import Domain
 from margin_core import MarketSpec, Tier
-from matcher.engine.commands import Command, CommandKind
+from matcher.engine.commands import Command, CommandKind, MarketState
 from matcher.envelope import Capacities, Listing, ShellKind
 from matcher.errors import ConfigError, OverloadedError, StoppedError
 from matcher.journal import Entry, FileJournal
@@ -188,7 +188,9 @@ class _Runner:
             next_s = max(next_s + interval_s, loop.time())
             await asyncio.sleep(next_s - loop.time())
             try:
-                await self._sequencer.submit([(Command(kind=CommandKind.TICK), b"")])
+                await self._sequencer.submit(
+                    [(Command(kind=CommandKind.TICK), b""), *deliveries(self._venue)]
+                )
             except OverloadedError:
                 _log.warning("tick skipped: the queue is full")
 
@@ -196,6 +198,16 @@ class _Runner:
         while True:
             await asyncio.sleep(BOOK_INTERVAL_S)
             self._venue.market_feed.publish_books()
+
+
+def deliveries(venue: Venue) -> list[tuple[Command, bytes]]:
+    """Return a SETTLE_MARKET for each market that has ended and holds positions (EXP-2)."""
+    return [
+        (Command(kind=CommandKind.SETTLE_MARKET, market_id=market_id), b"")
+        for market_id in venue.listings
+        if (market := venue.engine.market(market_id)).state == MarketState.SETTLED
+        and market.open_interest_lots
+    ]
 
 
 def _listing(market: MarketTable) -> Listing:
@@ -212,6 +224,8 @@ def _listing(market: MarketTable) -> Listing:
         "funding_cap_ppm",
         "funding_interval_s",
         "index_age_max_ms",
+        "kind",
+        "expiry_time_s",
         "impact_notional_quote",
         "funding_period_s",
         "funding_interest_ppm",

@@ -58,11 +58,13 @@ class MarketTable(_Table, frozen=True, kw_only=True):
     funding_cap_ppm: Ppm
     funding_interval_s: Annotated[int, Meta(ge=1, le=86_400 * 366)]
     index_age_max_ms: Annotated[int, Meta(ge=1, le=86_400_000)]
+    expiry_time_s: Annotated[int, Meta(ge=0, lt=1 << 32)] = 0
     tiers: Annotated[list[TierTable], Meta(min_length=1, max_length=8)]
     impact_notional_quote: Foreign = None
     funding_period_s: Foreign = None
     funding_interest_ppm: Foreign = None
     funding_clamp_ppm: Foreign = None
+    kind: Foreign = None
     grace_s: Foreign = None
     order_band_ppm: Foreign = None
     open_interest_lots_max: Foreign = None

@@ -20,6 +20,7 @@ from settlement.batch.items import (
     LiquidationFill,
     Observation,
     Parameters,
+    PositionSettled,
     PriceRow,
     SignedOrder,
     Takeover,
@@ -211,6 +212,13 @@ def _liquidation_from_wire(item: settlement_item_pb2.SettlementItem) -> AnyItem:
                 account=item.adl.account,
                 counterparty=item.adl.counterparty_account,
                 qty_lots=item.adl.qty_lots,
+            )
+        case "position_settled":
+            return PositionSettled(
+                item_seq=seq,
+                time_ns=time_ns,
+                account=item.position_settled.account,
+                market_id=item.position_settled.market_id,
             )
         case "fund_fill":
             return FundFill(

@@ -93,6 +93,7 @@ ACCOUNT_EVENTS: Final[dict[Any, type[events.AccountEvent]]] = {
     position_event_pb2.CollateralMoved: events.CollateralMoved,
     position_event_pb2.AutoTopUpSet: events.AutoTopUpSet,
     position_event_pb2.AutoToppedUp: events.AutoToppedUp,
+    position_event_pb2.PositionSettled: events.PositionSettled,
     position_event_pb2.DepositCredited: events.DepositCredited,
     position_event_pb2.WithdrawalAccepted: events.WithdrawalAccepted,
     position_event_pb2.LiquidationStarted: events.LiquidationStarted,

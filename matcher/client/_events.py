@@ -180,6 +180,17 @@ class AutoToppedUp(AccountEvent, frozen=True, kw_only=True):
     item_seq: int
 
 
+class PositionSettled(AccountEvent, frozen=True, kw_only=True):
+    """A position of a market that has ended was closed at the settlement price."""
+
+    market_id: int
+    qty_lots: int
+    price_ticks: int
+    released_quote: int
+    lacking_quote: int
+    item_seq: int
+
+
 class DepositCredited(AccountEvent, frozen=True, kw_only=True):
     """A deposit has reached the free balance."""
 

@@ -35,6 +35,7 @@ class CommandKind(enum.IntEnum):
     FORCED_REQUEST = 18
     AUTO_TOP_UP = 19  # account, market_id, amount_quote = cap, 0 ends it; nonce, expiry
     PAUSE_RISK = 21  # aux = 1 the guardian's pause holds, 0 it is over
+    SETTLE_MARKET = 20  # market_id: delivers the next positions of a market that has ended
 
 
 SIDE_BUY: Final = 0
@@ -79,6 +80,7 @@ class MarketState(enum.IntEnum):
     HALTED = 5
     AUCTION = 6
     DELISTING = 7
+    SETTLED = 8
 
 
 class Command(NamedTuple):

@@ -30,7 +30,7 @@ from matcher.engine.snapshot cimport (
     PIECE_BYTES_MAX, Reader, core_pieces, market_pieces, piece_bytes, piece_size, read_core,
     read_market, read_spec)
 from matcher.engine.special cimport NO_EXPIRY_S
-from matcher.engine.standing cimport KIND_AUTO_TOP_UP, dispatch_standing
+from matcher.engine.standing cimport KIND_AUTO_TOP_UP, KIND_SETTLE_MARKET, dispatch_standing
 from matcher.engine.store cimport (
     AMOUNT_OUT_OF_RANGE, COMMAND_REJECTED, ORDER_REJECTED, PARAMETERS_ANNOUNCED, bucket_at, emit,
     ensure_bucket, free_events)
@@ -436,6 +436,7 @@ cdef class Engine:
             digest.update(self._announced(m.market_id))
             digest.update(
                 f"{m.version},{m.pending_from_s},{m.pending_at},"
+                f"{m.delivery_at[0]},{m.delivery_at[1]},"
                 f"{m.state},{m.index_price},{m.mark_price},{m.last_price},{m.index_time_ms},"
                 f"{m.basis_x256},{m.premium_ppm_sum},{m.premium_count},{m.funding_index},"
                 f"{m.funding_rate_ppm},{m.last_funding_s},"
@@ -551,7 +552,7 @@ cdef int check_records(const CommandC* command, Py_ssize_t count) except -1:
             step = group_span(&command[k], count - k)
         elif is_request(command[k].kind):
             step = span(&command[k], count - k)
-        elif command[k].kind != KIND_AUTO_TOP_UP:
+        elif not KIND_AUTO_TOP_UP <= command[k].kind <= KIND_SETTLE_MARKET:
             raise ValueError(
                 f"command {k}: kind {command[k].kind} does not exist; none was applied")
         if step == 0:

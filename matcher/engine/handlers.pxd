@@ -28,7 +28,7 @@ from matcher.engine.store cimport (
     touch_bucket, use_nonce)
 from matcher.engine.types cimport (
     BucketC, CommandC, CoreC, EventC, MarketC, ORDER_PENDING, OrderC, POST_ONLY,
-    REDUCE_ONLY, SLOT_BITS, STATE_DELISTING, STATE_HALTED, STATE_OPEN, TAGGED,
+    REDUCE_ONLY, SLOT_BITS, STATE_DELISTING, STATE_HALTED, STATE_OPEN, STATE_SETTLED, TAGGED,
     TRIGGER_ABOVE, TRIGGER_BELOW)
 
 cdef enum:
@@ -367,7 +367,9 @@ cdef inline void move_collateral(CoreC* c, const CommandC* p) noexcept nogil:
     if reason == 0:
         bucket = bucket_at(c, p.account, m)
         b = &c.buckets[bucket]
-        if m.mark_price == 0:
+        if m.state == STATE_SETTLED:
+            reason = MARKET_STATE
+        elif m.mark_price == 0:
             reason = NO_PRICE
         elif b.position.lots == 0:
             reason = NO_POSITION
@@ -422,6 +424,8 @@ cdef inline void set_price(CoreC* c, const CommandC* p) noexcept nogil:
     cdef int64_t time_ms = <int64_t> p.order_id
     if m == NULL:
         refuse(c, NULL, COMMAND_REJECTED, p, MARKET_UNKNOWN)
+    elif m.state == STATE_SETTLED:
+        refuse(c, m, COMMAND_REJECTED, p, MARKET_STATE)
     elif p.price < 1 or p.price > m.ticks_max:
         refuse(c, m, COMMAND_REJECTED, p, PRICE_OUT_OF_RANGE)
     elif time_ms < m.index_time_ms or (
@@ -449,6 +453,8 @@ cdef inline void set_state(CoreC* c, const CommandC* p) noexcept nogil:
     cdef EventC* event
     if m == NULL:
         refuse(c, NULL, COMMAND_REJECTED, p, MARKET_UNKNOWN)
+    elif m.state == STATE_SETTLED:
+        refuse(c, m, COMMAND_REJECTED, p, MARKET_STATE)
     elif p.order_id < STATE_OPEN or p.order_id > STATE_DELISTING:
         refuse(c, m, COMMAND_REJECTED, p, AMOUNT_OUT_OF_RANGE)
     else:

@@ -17,7 +17,7 @@ from matcher.engine.store cimport (
     commit, drop_order, emit, trim_orders, update_reservation)
 from matcher.engine.top_up cimport draw_top_up
 from matcher.engine.tree cimport append_slot
-from matcher.engine.types cimport BucketC, CoreC, EventC, LadderC, MarketC
+from matcher.engine.types cimport BucketC, CoreC, EventC, LadderC, MarketC, STATE_SETTLED
 
 cdef enum:
     FUND_SLIPPAGE_DIVISOR = 10   # the fund trades within a tenth of the mark's band
@@ -155,6 +155,9 @@ cdef inline void liquidate(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogil
     cdef EventC* event
     b.is_tried |= TRIED
     append_slot(c, &m.tried, bucket)
+    if m.state == STATE_SETTLED and equity(
+            &b.position, m.funding_index, m.mark_price, m.spec.quote_per_tick_lot) >= 0:
+        return  # EXP-2: it is delivered with what it has
     if draw_top_up(c, m, bucket):
         return
     event = emit(c, LIQUIDATION_STARTED, m)

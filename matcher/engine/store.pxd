@@ -55,6 +55,7 @@ cdef enum EventKindC:
     AUTO_TOPPED_UP = 28
     RISK_PAUSE_CHANGED = 40
     FORCED_SERVED = 41
+    POSITION_SETTLED = 29
 
 cdef enum ReasonC:
     MARKET_UNKNOWN = 1

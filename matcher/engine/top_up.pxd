@@ -4,7 +4,7 @@ from margin_core.transitions cimport auto_top_up
 from margin_core.types cimport FillC, VERDICT_OK
 from libc.stdint cimport uint32_t
 from matcher.engine.store cimport AUTO_TOPPED_UP, commit, emit, now_s
-from matcher.engine.types cimport AccountC, BucketC, CoreC, EventC, MarketC
+from matcher.engine.types cimport AccountC, BucketC, CoreC, EventC, MarketC, STATE_SETTLED
 
 
 cdef inline bint draw_top_up(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogil:
@@ -13,9 +13,10 @@ cdef inline bint draw_top_up(CoreC* c, MarketC* m, uint32_t bucket) noexcept nog
     cdef AccountC* account = &c.accounts[b.account]
     cdef FillC f
     cdef EventC* event
-    if b.top_up_cap == 0 or b.top_up_expiry_s <= now_s(c) or auto_top_up(
-            &m.spec, &f, &b.position, m.funding_index, m.mark_price, b.top_up_cap,
-            account.free - account.reserved) != VERDICT_OK:
+    if b.top_up_cap == 0 or b.top_up_expiry_s <= now_s(c) or m.state == STATE_SETTLED:
+        return False
+    if auto_top_up(&m.spec, &f, &b.position, m.funding_index, m.mark_price, b.top_up_cap,
+                   account.free - account.reserved) != VERDICT_OK:
         return False
     b.top_up_cap += f.free_delta
     commit(c, m, bucket, &f)

@@ -32,6 +32,7 @@ cdef enum MarketStateC:
     STATE_HALTED = 5
     STATE_AUCTION = 6
     STATE_DELISTING = 7
+    STATE_SETTLED = 8            # it has ended: positions are delivered
 
 cdef enum OrderState:
     ORDER_FREE = 0
@@ -258,6 +259,7 @@ cdef struct MarketC:
     int64_t grace_until_s        # nobody is liquidated before
     int64_t open_interest        # lots
     int64_t funding_pool         # quote
+    uint32_t delivery_at[2]      # buckets below were looked at in this sweep; longs, shorts
     SpecC pending                # announced parameters
     int64_t pending_from_s       # they hold from the first price at or after; 0: there are none
     TreeC pending_index[2][TIERS_MAX_C]   # under keys of the announced parameters

@@ -157,6 +157,17 @@ class AutoToppedUp(NamedTuple):
     item_seq: int
 
 
+class PositionSettled(NamedTuple):
+    """A position of a market that has ended was delivered."""
+
+    market_id: int
+    qty_lots: int
+    price_ticks: int
+    released_quote: int
+    lacking_quote: int
+    item_seq: int
+
+
 class DepositCredited(NamedTuple):
     """A deposit reached the free balance."""
 
@@ -270,6 +281,7 @@ AccountEventBody = (
     | CollateralMoved
     | AutoTopUpSet
     | AutoToppedUp
+    | PositionSettled
     | DepositCredited
     | WithdrawalAccepted
     | LiquidationStarted

@@ -378,6 +378,18 @@ class Dispatcher:
         self._emit(event.account, body)
         self._touch(event.account, event.market_id)
 
+    def _on__position_settled(self, event: Event) -> None:
+        body = account.PositionSettled(
+            event.market_id,
+            event.qty_lots,
+            event.price_ticks,
+            event.amount_quote,
+            event.amount_2_quote,
+            self._add_item(event),
+        )
+        self._emit(event.account, body)
+        self._touch(event.account, event.market_id)
+
     def _on__parameters_announced(self, event: Event) -> None:
         body = market.ParametersAnnounced(event.amount_quote, event.amount_2_quote)
         self._publish(event, body)

@@ -60,6 +60,7 @@ _SESSION: Final[dict[type, tuple[str, Any]]] = {
     account.CollateralMoved: ("collateral_moved", position_event_pb2.CollateralMoved),
     account.AutoTopUpSet: ("auto_top_up_set", position_event_pb2.AutoTopUpSet),
     account.AutoToppedUp: ("auto_topped_up", position_event_pb2.AutoToppedUp),
+    account.PositionSettled: ("position_settled", position_event_pb2.PositionSettled),
     account.DepositCredited: ("deposit_credited", position_event_pb2.DepositCredited),
     account.WithdrawalAccepted: ("withdrawal_accepted", position_event_pb2.WithdrawalAccepted),
     account.LiquidationStarted: ("liquidation_started", position_event_pb2.LiquidationStarted),
@@ -340,14 +341,16 @@ def _item_body(item: SettlementItem, accounts: Accounts) -> tuple[str, Any]:
             return "funding", pb.FundingItem(
                 market_id=event.market_id, funding_index_e6=event.amount_quote
             )
-        case EventKind.COLLATERAL_MOVED:
-            return "collateral_move", _move_item(item, accounts)
-        case EventKind.WITHDRAWN:
-            return "withdrawal", _withdrawal_item(item, accounts)
         case EventKind.PARAMETERS_CHANGED:
             return "parameters", pb.ParametersItem(market_id=event.market_id)
-        case EventKind.AUTO_TOPPED_UP:
-            return "auto_top_up", _top_up_item(item, accounts)
+        case EventKind.POSITION_SETTLED:
+            address = accounts.get_address(event.account)
+            return "position_settled", pb.PositionSettledItem(
+                account=address, market_id=event.market_id, **lots
+            )
+        case kind if kind in _SIGNED:
+            name, make = _SIGNED[kind]
+            return name, make(item, accounts)
         case _:
             return _chains_or_tick(event, accounts)
 
@@ -430,3 +433,11 @@ def _withdrawal_item(
             signature=extra.signature,
         )
     )
+
+
+# Items that carry what their owner has signed.
+_SIGNED: Final[dict[int, tuple[str, Any]]] = {
+    EventKind.COLLATERAL_MOVED: ("collateral_move", _move_item),
+    EventKind.WITHDRAWN: ("withdrawal", _withdrawal_item),
+    EventKind.AUTO_TOPPED_UP: ("auto_top_up", _top_up_item),
+}

@@ -21,6 +21,7 @@ from settlement.batch.items import (
     Funding,
     LiquidationFill,
     Parameters,
+    PositionSettled,
     PriceRow,
     SettledItem,
     SignedOrder,
@@ -45,6 +46,7 @@ from settlement.batch.payload import (
     Observation,
     ParametersItem,
     PriceItem,
+    SettleMarketItem,
     TakeoverItem,
     WithdrawalItem,
 )
@@ -66,6 +68,7 @@ RECORD_TYPES: Final[dict[type[SettledItem], type[Item]]] = {
     Parameters: ParametersItem,
     AutoTopUp: AutoTopUpItem,
     Forced: ForcedItem,
+    PositionSettled: SettleMarketItem,
 }
 # What these are when they do not happen at the maker's signed price (BATCH-6).
 RECORD_TYPES_AT: Final[dict[type[SettledItem], type[Item]]] = {
@@ -293,7 +296,7 @@ class BatchBuilder:
                 return Needs(orders=(maker,), buckets=(Bucket(INSURANCE_ACCOUNT, maker.market_id),))
             case Funding() | Parameters():
                 return Needs(market_ids=(item.market_id,))
-            case CollateralMove() | AutoTopUp():
+            case CollateralMove() | AutoTopUp() | PositionSettled():
                 return Needs(buckets=(Bucket(item.account, item.market_id),))
             case Withdrawal():
                 return Needs(accounts=(item.account,))
@@ -332,6 +335,8 @@ class BatchBuilder:
                 return FundingItem(
                     market=draft.markets[item.market_id], funding_index_e6=item.funding_index_e6
                 )
+            case PositionSettled():
+                return SettleMarketItem(position=draft.position(item.account, item.market_id))
             case Parameters():
                 return ParametersItem(market=draft.markets[item.market_id])
             case CollateralMove() | Withdrawal() | AutoTopUp():

@@ -23,6 +23,7 @@ from settlement.batch.payload import (
     ParametersItem,
     PriceItem,
     SessionKeyItem,
+    SettleMarketItem,
     TakeoverItem,
     WithdrawalItem,
 )
@@ -70,6 +71,7 @@ GAS_MODEL: Final = GasModel(
         SessionKeyItem: 56_000,
         ParametersItem: 120_000,
         AutoTopUpItem: 60_000,
+        SettleMarketItem: 40_000,
         FillAtItem: 33_000,
         LiquidationFillAtItem: 39_000,
         FundFillAtItem: 35_000,

@@ -171,6 +171,13 @@ class Forced(FeedItem, frozen=True, kw_only=True, gc=False):
     market_id: int
 
 
+class PositionSettled(FeedItem, frozen=True, kw_only=True, gc=False):
+    """A position of a market that has ended, closed at the settlement price."""
+
+    account: bytes
+    market_id: int
+
+
 class Tick(FeedItem, frozen=True, kw_only=True, gc=False):
     """Engine time passed; nothing to settle."""
 
@@ -187,5 +194,6 @@ SettledItem: TypeAlias = (
     | Parameters
     | AutoTopUp
     | Forced
+    | PositionSettled
 )
 AnyItem: TypeAlias = SettledItem | PriceRow | Tick

@@ -340,6 +340,14 @@ class AutoTopUpItem(SignedItemRecord, frozen=True, kw_only=True, gc=False):
     expiry_time_s: int
 
 
+class SettleMarketItem(ItemRecord, frozen=True, kw_only=True, gc=False):
+    """A position of a market that has ended is delivered."""
+
+    OPCODE: ClassVar = 0x0E
+    FIELDS: ClassVar = (Field("position", 2),)
+    position: int
+
+
 class FillAtItem(ItemRecord, frozen=True, kw_only=True, gc=False):
     """A match at a price of its own: the maker slid, or an auction, where the taker buys."""
 
@@ -405,6 +413,7 @@ Item: TypeAlias = (
     | SessionKeyItem
     | ParametersItem
     | AutoTopUpItem
+    | SettleMarketItem
     | FillAtItem
     | LiquidationFillAtItem
     | FundFillAtItem
@@ -427,6 +436,7 @@ ITEM_TYPES: Final[dict[int, type[Item]]] = {
         SessionKeyItem,
         ParametersItem,
         AutoTopUpItem,
+        SettleMarketItem,
         FillAtItem,
         LiquidationFillAtItem,
         FundFillAtItem,

@@ -26,6 +26,7 @@ from tests.integration.whole_venue import (
 
 CAROL = SigningKey(b"\xc0" * 32)
 DAVE = SigningKey(b"\xd0" * 32)
+ERIN = SigningKey(b"\xe0" * 32)
 DEPOSIT_QUOTE = 100_000_000
 FUND_QUOTE = 50_000_000
 
@@ -55,12 +56,12 @@ async def trade(venue: Venue, stack: AsyncExitStack) -> None:
         "0x" + key.address.hex(): await stack.enter_async_context(
             await Client.connect(venue.matcher, chain.domain, key)
         )
-        for key in (ALICE, BOB, CAROL, DAVE)
+        for key in (ALICE, BOB, CAROL, DAVE, ERIN)
     }
-    alice, bob, carol, dave = clients.values()
+    alice, bob, carol, dave, erin = clients.values()
 
     async def is_credited() -> bool:
-        return (await admin.status()).deposits_quote == 4 * DEPOSIT_QUOTE + FUND_QUOTE
+        return (await admin.status()).deposits_quote == 5 * DEPOSIT_QUOTE + FUND_QUOTE
 
     await until(is_credited, "the deposits in the engine")
     market = await public.market(1)
@@ -70,6 +71,7 @@ async def trade(venue: Venue, stack: AsyncExitStack) -> None:
         (alice, 100, 6_000_000),
         (carol, 150, 1_500_000),
         (dave, 100, 1_000_000),
+        (erin, 50, 500_000),
     ):
         order = client.orders.limit(
             market, Side.BUY, price_ticks=60_000, qty_lots=lots, margin_quote=margin
@@ -77,6 +79,7 @@ async def trade(venue: Venue, stack: AsyncExitStack) -> None:
         await client.place_one(order)
     assert (await alice.move_collateral(1, 500_000)).reject_reason == 0
     assert (await alice.withdraw(7_000_000)).reject_reason == 0
+    await erin.set_auto_top_up(1, 5_000_000)
     bid = bob.orders.limit(market, Side.BUY, price_ticks=59_300, qty_lots=50, leverage=5)
     await bob.place_one(bid)
 
@@ -88,6 +91,11 @@ async def trade(venue: Venue, stack: AsyncExitStack) -> None:
         )
 
     await until(are_liquidated, "both liquidations")
+    # TOPUP-1: as thin as dave, but her instruction has saved her.
+    saved = await erin.position(1)
+    assert saved.position_lots == 50
+    assert saved.equity_quote == saved.initial_quote
+    assert (await erin.balances()).free_quote < DEPOSIT_QUOTE - 500_000
 
     async with open_node(chain.rpc_url, chain.addresses) as node:
 
@@ -104,7 +112,7 @@ async def trade(venue: Venue, stack: AsyncExitStack) -> None:
 
 def test_chain_and_engine_end_up_equal(venue: Venue) -> None:
     venue.chain.fund_insurance(1, FUND_QUOTE)
-    for key in (ALICE, BOB, CAROL, DAVE):
+    for key in (ALICE, BOB, CAROL, DAVE, ERIN):
         venue.chain.deposit(key.address, DEPOSIT_QUOTE)
 
     async def main() -> None:
@@ -114,7 +122,7 @@ def test_chain_and_engine_end_up_equal(venue: Venue) -> None:
     asyncio.run(main())
     status, output = venue.reconcile()
     assert status == 0, output
-    assert "9 accounts and positions, 0 differences" in output
+    assert "11 accounts and positions, 0 differences" in output
     venue.chain.deposit(ALICE.address, 1)  # after the replay: the chain is one unit ahead
     compared = run("reconcile", str(venue.folder / "state.json"), *venue.settlement)
     assert compared.returncode == 1

@@ -92,6 +92,7 @@ class Exchange(Forced):
         venue = self.venue(c)
         self.check_account(c)
         self.check_signed(c)
+        require(venue.state != MarketState.SETTLED, "MARKET_STATE")
         require(venue.rules.mark > 0, "NO_PRICE")
         key = (c.account, c.market_id)
         p = self.positions.get(key, Bucket(0, 0, 0))
@@ -123,7 +124,8 @@ class Exchange(Forced):
 
     def set_market_state(self, c: Command) -> None:
         venue = self.venue(c)
-        require(c.aux in set(MarketState), "AMOUNT_OUT_OF_RANGE")
+        require(venue.state != MarketState.SETTLED, "MARKET_STATE")
+        require(1 <= c.aux <= MarketState.DELISTING, "AMOUNT_OUT_OF_RANGE")
         if not venue.is_continuous and c.aux != MarketState.HALTED:
             venue.grace_until_s = self.now_s + venue.spec.grace_s  # MARK-3
         venue.state = c.aux
@@ -177,10 +179,14 @@ class Exchange(Forced):
         """TICK-1."""
         venue = self.venue(c)
         market, age = c.market_id, venue.spec.index_age_max_ms
+        require(venue.state != MarketState.SETTLED, "MARKET_STATE")
         require(1 <= c.price_ticks <= venue.spec.price_ticks_max, "PRICE_OUT_OF_RANGE")
         require(venue.index_ms <= c.aux, "PRICE_STALE")
         require(-10_000 <= self.now_s * 1000 - c.aux <= age, "PRICE_STALE")
         self.follow_parameters(venue, market)
+        if venue.spec.expiry_time_s and c.aux >= venue.spec.expiry_time_s * 1000:
+            self.end_market(venue, c)
+            return
         age = venue.spec.index_age_max_ms
         if venue.index_price and self.now_s * 1000 - venue.index_ms > age:
             venue.grace_until_s = self.now_s + venue.spec.grace_s  # MARK-3
@@ -193,9 +199,51 @@ class Exchange(Forced):
         if not venue.is_continuous:
             return
         self.fire_triggers(venue, market)
+        self.liquidate_all(venue, market, waits)
+
+    def liquidate_all(self, venue: Venue, market: int, waits: bool) -> None:
         tried: set[Key] = set()
         while not waits and (key := self.most_endangered(venue, market, tried)) is not None:
             tried.add(key)
             self.liquidate(venue, key)
             self.trim()
         self.unwind_fund(venue, market, waits)
+
+    # The end of a market
+
+    def end_market(self, venue: Venue, c: Command) -> None:
+        """EXP-2: the last row."""
+        market = c.market_id
+        venue.index_price, venue.index_ms, venue.rules.mark = c.price_ticks, c.aux, c.price_ticks
+        self.say("PRICE", market, price=c.price_ticks, qty=c.price_ticks, amount=c.aux)
+        venue.state = MarketState.SETTLED
+        self.say("MARKET_STATE", market, amount=venue.state)
+        for key in [key for key in self.positions if key[1] == market]:
+            self.drop_all(key, "MARKET_STATE")
+        self.trim()
+        self.liquidate_all(venue, market, waits=False)
+
+    def settle_market(self, c: Command) -> None:
+        """EXP-2; there are never more positions than one command delivers."""
+        venue, market = self.venue(c), c.market_id
+        require(venue.state == MarketState.SETTLED, "MARKET_STATE")
+        keys = [k for k in self.positions if k[1] == market and k[0] != FUND]
+        keys = [k for k in keys if k not in self.frozen]
+        sides = (
+            [k for k in keys if self.positions[k].lots > 0],
+            [k for k in keys if self.positions[k].lots < 0],
+        )
+        while queue := sides[self.positions[FUND, market].lots > 0]:
+            key = queue.pop(0)
+            p, fund, price = self.positions[key], self.positions[FUND, market], venue.index_price
+            try:
+                after, fund_after = venue.rules.deliver_to(fund, p, price)
+            except RefusedError:
+                continue
+            self.say(
+                "POSITION_SETTLED", market, account=key[0], side=int(p.lots < 0), price=price,
+                qty=abs(p.lots), amount=after.free,
+                amount_2=-min(0, venue.rules.deliver(p, price).margin),
+            )  # fmt: skip
+            self.commit(key, after)
+            self.commit((FUND, market), fund_after)

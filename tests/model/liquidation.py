@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from matcher.engine.commands import MarketState
 from tests.model.floor import FUND, Key, Venue
 from tests.model.margin import PPM, RefusedError
 from tests.model.pricing import Pricing
@@ -27,6 +28,8 @@ class Waterfall(Pricing):
         """LIQ-1 to LIQ-4, LIQ-6."""
         account, market = key
         rules, p = venue.rules, self.positions[key]
+        if venue.state == MarketState.SETTLED and rules.equity(p) >= 0:
+            return
         if self.draw_top_up(venue, key):
             return
         self.say(
@@ -48,6 +51,8 @@ class Waterfall(Pricing):
         """COLL-3: before LIQ-1 and, where that was not enough, after it."""
         c = self.top_ups.get(key)
         if c is None or c.amount_quote == 0 or c.expiry_time_s <= self.now_s:
+            return False
+        if venue.state == MarketState.SETTLED:
             return False
         free = self.unreserved(key[0])
         try:

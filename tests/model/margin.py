@@ -196,6 +196,20 @@ class Market(Requirements):
             self.release(p, max(0, p.margin))
         return p
 
+    def deliver_to(self, fund: Bucket, p: Bucket, price: int) -> tuple[Bucket, Bucket]:
+        """EXP-2: the fund takes the lots and pays what is lacking."""
+        after, fund, lots = self.deliver(p, price), self.settled(fund), p.lots
+        closing = min(abs(lots), abs(fund.lots)) if fund.lots * lots < 0 else 0
+        if closing:
+            self.close(fund, closing, price)
+        self.open(fund, lots - closing if lots > 0 else lots + closing, price)
+        fund.margin += min(0, after.margin)
+        if after.margin < 0 and self.equity(fund, price) < 0:
+            raise RefusedError("FUND_CANNOT_CARRY")
+        if abs(fund.lots) > self.spec.position_lots_max:
+            raise RefusedError("POSITION_LIMIT")
+        return replace(after, margin=0), fund
+
     def adl_factors(self, p: Bucket) -> tuple[int, int]:
         """LIQ-4: unrealised profit on entry value, and leverage, at the mark, in ppm."""
         worth = self.worth(p.lots, self.mark)

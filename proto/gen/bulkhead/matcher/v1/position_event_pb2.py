@@ -28,7 +28,7 @@ from bulkhead.types.v1 import reject_reason_pb2 as bulkhead_dot_types_dot_v1_dot
 from bulkhead.types.v1 import settlement_state_pb2 as bulkhead_dot_types_dot_v1_dot_settlement__state__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(bulkhead/matcher/v1/position_event.proto\x12\x13\x62ulkhead.matcher.v1\x1a%bulkhead/matcher/v1/chain_event.proto\x1a\"bulkhead/matcher/v1/position.proto\x1a%bulkhead/types/v1/reject_reason.proto\x1a(bulkhead/types/v1/settlement_state.proto\"V\n\x0fPositionUpdated\x12/\n\x08position\x18\x01 \x01(\x0b\x32\x1d.bulkhead.matcher.v1.Position\x12\x12\n\nfree_quote\x18\x02 \x01(\x03\"[\n\x0f\x43ollateralMoved\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12\x14\n\x0c\x61mount_quote\x18\x02 \x01(\x03\x12\r\n\x05nonce\x18\x03 \x01(\x04\x12\x10\n\x08item_seq\x18\x04 \x01(\x03\"C\n\x0c\x41utoTopUpSet\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12\x11\n\tcap_quote\x18\x02 \x01(\x03\x12\r\n\x05nonce\x18\x03 \x01(\x04\"p\n\x0c\x41utoToppedUp\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12\x14\n\x0c\x61mount_quote\x18\x02 \x01(\x03\x12\x16\n\x0e\x63\x61p_left_quote\x18\x03 \x01(\x03\x12\r\n\x05nonce\x18\x04 \x01(\x04\x12\x10\n\x08item_seq\x18\x05 \x01(\x03\"P\n\x0f\x44\x65positCredited\x12\x14\n\x0c\x61mount_quote\x18\x01 \x01(\x03\x12\x13\n\x0b\x64\x65posit_seq\x18\x02 \x01(\x03\x12\x12\n\nfree_quote\x18\x03 \x01(\x03\"K\n\x12WithdrawalAccepted\x12\x14\n\x0c\x61mount_quote\x18\x01 \x01(\x03\x12\r\n\x05nonce\x18\x02 \x01(\x04\x12\x10\n\x08item_seq\x18\x03 \x01(\x03\"\x89\x01\n\x12LiquidationStarted\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12\x15\n\rposition_lots\x18\x02 \x01(\x03\x12\x18\n\x10mark_price_ticks\x18\x03 \x01(\x03\x12\x14\n\x0c\x65quity_quote\x18\x04 \x01(\x03\x12\x19\n\x11maintenance_quote\x18\x05 \x01(\x03\"s\n\x11PositionTakenOver\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12\x10\n\x08qty_lots\x18\x02 \x01(\x03\x12\x13\n\x0bprice_ticks\x18\x03 \x01(\x03\x12\x12\n\ndust_quote\x18\x04 \x01(\x03\x12\x10\n\x08item_seq\x18\x05 \x01(\x03\"Q\n\x10LiquidationEnded\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12\x10\n\x08qty_lots\x18\x02 \x01(\x03\x12\x18\n\x10\x63ollateral_quote\x18\x03 \x01(\x03\"\x84\x01\n\x13PositionDeleveraged\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12\x10\n\x08qty_lots\x18\x02 \x01(\x03\x12\x13\n\x0bprice_ticks\x18\x03 \x01(\x03\x12\x13\n\x0bis_bankrupt\x18\x04 \x01(\x08\x12\x0c\n\x04rank\x18\x05 \x01(\x03\x12\x10\n\x08item_seq\x18\x06 \x01(\x03\"6\n\x0ePositionFrozen\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12\x11\n\tis_frozen\x18\x02 \x01(\x08\"\x86\x02\n\rRequestServed\x12\x19\n\x11\x66orced_request_id\x18\x01 \x01(\x03\x12\x34\n\x04kind\x18\x02 \x01(\x0e\x32&.bulkhead.matcher.v1.ForcedRequestKind\x12\x11\n\tmarket_id\x18\x03 \x01(\r\x12/\n\x06reason\x18\x04 \x01(\x0e\x32\x1f.bulkhead.types.v1.RejectReason\x12\x10\n\x08qty_lots\x18\x05 \x01(\x03\x12\x13\n\x0bprice_ticks\x18\x06 \x01(\x03\x12\x14\n\x0c\x61mount_quote\x18\x07 \x01(\x03\x12\x11\n\tfee_quote\x18\x08 \x01(\x03\x12\x10\n\x08item_seq\x18\t \x01(\x03\"\xe5\x01\n\x16SettlementStateChanged\x12\x31\n\x05state\x18\x01 \x01(\x0e\x32\".bulkhead.types.v1.SettlementState\x12\x16\n\x0e\x66irst_item_seq\x18\x02 \x01(\x03\x12\x15\n\rlast_item_seq\x18\x03 \x01(\x03\x12\x11\n\tbatch_seq\x18\x04 \x01(\x03\x12\x0f\n\x07tx_hash\x18\x05 \x01(\x0c\x12\x14\n\x0c\x62lock_number\x18\x06 \x01(\x03\x12/\n\x06reason\x18\x07 \x01(\x0e\x32\x1f.bulkhead.types.v1.RejectReasonb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(bulkhead/matcher/v1/position_event.proto\x12\x13\x62ulkhead.matcher.v1\x1a%bulkhead/matcher/v1/chain_event.proto\x1a\"bulkhead/matcher/v1/position.proto\x1a%bulkhead/types/v1/reject_reason.proto\x1a(bulkhead/types/v1/settlement_state.proto\"V\n\x0fPositionUpdated\x12/\n\x08position\x18\x01 \x01(\x0b\x32\x1d.bulkhead.matcher.v1.Position\x12\x12\n\nfree_quote\x18\x02 \x01(\x03\"[\n\x0f\x43ollateralMoved\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12\x14\n\x0c\x61mount_quote\x18\x02 \x01(\x03\x12\r\n\x05nonce\x18\x03 \x01(\x04\x12\x10\n\x08item_seq\x18\x04 \x01(\x03\"C\n\x0c\x41utoTopUpSet\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12\x11\n\tcap_quote\x18\x02 \x01(\x03\x12\r\n\x05nonce\x18\x03 \x01(\x04\"p\n\x0c\x41utoToppedUp\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12\x14\n\x0c\x61mount_quote\x18\x02 \x01(\x03\x12\x16\n\x0e\x63\x61p_left_quote\x18\x03 \x01(\x03\x12\r\n\x05nonce\x18\x04 \x01(\x04\x12\x10\n\x08item_seq\x18\x05 \x01(\x03\"\x8c\x01\n\x0fPositionSettled\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12\x10\n\x08qty_lots\x18\x02 \x01(\x03\x12\x13\n\x0bprice_ticks\x18\x03 \x01(\x03\x12\x16\n\x0ereleased_quote\x18\x04 \x01(\x03\x12\x15\n\rlacking_quote\x18\x05 \x01(\x03\x12\x10\n\x08item_seq\x18\x06 \x01(\x03\"P\n\x0f\x44\x65positCredited\x12\x14\n\x0c\x61mount_quote\x18\x01 \x01(\x03\x12\x13\n\x0b\x64\x65posit_seq\x18\x02 \x01(\x03\x12\x12\n\nfree_quote\x18\x03 \x01(\x03\"K\n\x12WithdrawalAccepted\x12\x14\n\x0c\x61mount_quote\x18\x01 \x01(\x03\x12\r\n\x05nonce\x18\x02 \x01(\x04\x12\x10\n\x08item_seq\x18\x03 \x01(\x03\"\x89\x01\n\x12LiquidationStarted\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12\x15\n\rposition_lots\x18\x02 \x01(\x03\x12\x18\n\x10mark_price_ticks\x18\x03 \x01(\x03\x12\x14\n\x0c\x65quity_quote\x18\x04 \x01(\x03\x12\x19\n\x11maintenance_quote\x18\x05 \x01(\x03\"s\n\x11PositionTakenOver\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12\x10\n\x08qty_lots\x18\x02 \x01(\x03\x12\x13\n\x0bprice_ticks\x18\x03 \x01(\x03\x12\x12\n\ndust_quote\x18\x04 \x01(\x03\x12\x10\n\x08item_seq\x18\x05 \x01(\x03\"Q\n\x10LiquidationEnded\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12\x10\n\x08qty_lots\x18\x02 \x01(\x03\x12\x18\n\x10\x63ollateral_quote\x18\x03 \x01(\x03\"\x84\x01\n\x13PositionDeleveraged\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12\x10\n\x08qty_lots\x18\x02 \x01(\x03\x12\x13\n\x0bprice_ticks\x18\x03 \x01(\x03\x12\x13\n\x0bis_bankrupt\x18\x04 \x01(\x08\x12\x0c\n\x04rank\x18\x05 \x01(\x03\x12\x10\n\x08item_seq\x18\x06 \x01(\x03\"6\n\x0ePositionFrozen\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12\x11\n\tis_frozen\x18\x02 \x01(\x08\"\x86\x02\n\rRequestServed\x12\x19\n\x11\x66orced_request_id\x18\x01 \x01(\x03\x12\x34\n\x04kind\x18\x02 \x01(\x0e\x32&.bulkhead.matcher.v1.ForcedRequestKind\x12\x11\n\tmarket_id\x18\x03 \x01(\r\x12/\n\x06reason\x18\x04 \x01(\x0e\x32\x1f.bulkhead.types.v1.RejectReason\x12\x10\n\x08qty_lots\x18\x05 \x01(\x03\x12\x13\n\x0bprice_ticks\x18\x06 \x01(\x03\x12\x14\n\x0c\x61mount_quote\x18\x07 \x01(\x03\x12\x11\n\tfee_quote\x18\x08 \x01(\x03\x12\x10\n\x08item_seq\x18\t \x01(\x03\"\xe5\x01\n\x16SettlementStateChanged\x12\x31\n\x05state\x18\x01 \x01(\x0e\x32\".bulkhead.types.v1.SettlementState\x12\x16\n\x0e\x66irst_item_seq\x18\x02 \x01(\x03\x12\x15\n\rlast_item_seq\x18\x03 \x01(\x03\x12\x11\n\tbatch_seq\x18\x04 \x01(\x03\x12\x0f\n\x07tx_hash\x18\x05 \x01(\x0c\x12\x14\n\x0c\x62lock_number\x18\x06 \x01(\x03\x12/\n\x06reason\x18\x07 \x01(\x0e\x32\x1f.bulkhead.types.v1.RejectReasonb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,22 +43,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUTOTOPUPSET']._serialized_end=469
   _globals['_AUTOTOPPEDUP']._serialized_start=471
   _globals['_AUTOTOPPEDUP']._serialized_end=583
-  _globals['_DEPOSITCREDITED']._serialized_start=585
-  _globals['_DEPOSITCREDITED']._serialized_end=665
-  _globals['_WITHDRAWALACCEPTED']._serialized_start=667
-  _globals['_WITHDRAWALACCEPTED']._serialized_end=742
-  _globals['_LIQUIDATIONSTARTED']._serialized_start=745
-  _globals['_LIQUIDATIONSTARTED']._serialized_end=882
-  _globals['_POSITIONTAKENOVER']._serialized_start=884
-  _globals['_POSITIONTAKENOVER']._serialized_end=999
-  _globals['_LIQUIDATIONENDED']._serialized_start=1001
-  _globals['_LIQUIDATIONENDED']._serialized_end=1082
-  _globals['_POSITIONDELEVERAGED']._serialized_start=1085
-  _globals['_POSITIONDELEVERAGED']._serialized_end=1217
-  _globals['_POSITIONFROZEN']._serialized_start=1219
-  _globals['_POSITIONFROZEN']._serialized_end=1273
-  _globals['_REQUESTSERVED']._serialized_start=1276
-  _globals['_REQUESTSERVED']._serialized_end=1538
-  _globals['_SETTLEMENTSTATECHANGED']._serialized_start=1541
-  _globals['_SETTLEMENTSTATECHANGED']._serialized_end=1770
+  _globals['_POSITIONSETTLED']._serialized_start=586
+  _globals['_POSITIONSETTLED']._serialized_end=726
+  _globals['_DEPOSITCREDITED']._serialized_start=728
+  _globals['_DEPOSITCREDITED']._serialized_end=808
+  _globals['_WITHDRAWALACCEPTED']._serialized_start=810
+  _globals['_WITHDRAWALACCEPTED']._serialized_end=885
+  _globals['_LIQUIDATIONSTARTED']._serialized_start=888
+  _globals['_LIQUIDATIONSTARTED']._serialized_end=1025
+  _globals['_POSITIONTAKENOVER']._serialized_start=1027
+  _globals['_POSITIONTAKENOVER']._serialized_end=1142
+  _globals['_LIQUIDATIONENDED']._serialized_start=1144
+  _globals['_LIQUIDATIONENDED']._serialized_end=1225
+  _globals['_POSITIONDELEVERAGED']._serialized_start=1228
+  _globals['_POSITIONDELEVERAGED']._serialized_end=1360
+  _globals['_POSITIONFROZEN']._serialized_start=1362
+  _globals['_POSITIONFROZEN']._serialized_end=1416
+  _globals['_REQUESTSERVED']._serialized_start=1419
+  _globals['_REQUESTSERVED']._serialized_end=1681
+  _globals['_SETTLEMENTSTATECHANGED']._serialized_start=1684
+  _globals['_SETTLEMENTSTATECHANGED']._serialized_end=1913
 # @@protoc_insertion_point(module_scope)

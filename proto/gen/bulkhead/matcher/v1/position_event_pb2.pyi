@@ -53,6 +53,22 @@ class AutoToppedUp(_message.Message):
     item_seq: int
     def __init__(self, market_id: _Optional[int] = ..., amount_quote: _Optional[int] = ..., cap_left_quote: _Optional[int] = ..., nonce: _Optional[int] = ..., item_seq: _Optional[int] = ...) -> None: ...
 
+class PositionSettled(_message.Message):
+    __slots__ = ("market_id", "qty_lots", "price_ticks", "released_quote", "lacking_quote", "item_seq")
+    MARKET_ID_FIELD_NUMBER: _ClassVar[int]
+    QTY_LOTS_FIELD_NUMBER: _ClassVar[int]
+    PRICE_TICKS_FIELD_NUMBER: _ClassVar[int]
+    RELEASED_QUOTE_FIELD_NUMBER: _ClassVar[int]
+    LACKING_QUOTE_FIELD_NUMBER: _ClassVar[int]
+    ITEM_SEQ_FIELD_NUMBER: _ClassVar[int]
+    market_id: int
+    qty_lots: int
+    price_ticks: int
+    released_quote: int
+    lacking_quote: int
+    item_seq: int
+    def __init__(self, market_id: _Optional[int] = ..., qty_lots: _Optional[int] = ..., price_ticks: _Optional[int] = ..., released_quote: _Optional[int] = ..., lacking_quote: _Optional[int] = ..., item_seq: _Optional[int] = ...) -> None: ...
+
 class DepositCredited(_message.Message):
     __slots__ = ("amount_quote", "deposit_seq", "free_quote")
     AMOUNT_QUOTE_FIELD_NUMBER: _ClassVar[int]

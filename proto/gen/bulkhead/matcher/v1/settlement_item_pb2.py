@@ -29,7 +29,7 @@ from bulkhead.types.v1 import signed_order_pb2 as bulkhead_dot_types_dot_v1_dot_
 from bulkhead.types.v1 import signed_withdrawal_pb2 as bulkhead_dot_types_dot_v1_dot_signed__withdrawal__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)bulkhead/matcher/v1/settlement_item.proto\x12\x13\x62ulkhead.matcher.v1\x1a*bulkhead/types/v1/signed_auto_top_up.proto\x1a.bulkhead/types/v1/signed_collateral_move.proto\x1a*bulkhead/types/v1/signed_index_price.proto\x1a$bulkhead/types/v1/signed_order.proto\x1a)bulkhead/types/v1/signed_withdrawal.proto\"R\n\x0fSettlementOrder\x12\x10\n\x08order_id\x18\x01 \x01(\x04\x12-\n\x05order\x18\x02 \x01(\x0b\x32\x1e.bulkhead.types.v1.SignedOrder\"\x89\x06\n\x0eSettlementItem\x12\x10\n\x08item_seq\x18\x01 \x01(\x03\x12\x0f\n\x07time_ns\x18\x02 \x01(\x03\x12/\n\x05price\x18\x03 \x01(\x0b\x32\x1e.bulkhead.matcher.v1.PriceItemH\x00\x12-\n\x04\x66ill\x18\x04 \x01(\x0b\x32\x1d.bulkhead.matcher.v1.FillItemH\x00\x12\x44\n\x10liquidation_fill\x18\x05 \x01(\x0b\x32(.bulkhead.matcher.v1.LiquidationFillItemH\x00\x12\x35\n\x08takeover\x18\x06 \x01(\x0b\x32!.bulkhead.matcher.v1.TakeoverItemH\x00\x12+\n\x03\x61\x64l\x18\x07 \x01(\x0b\x32\x1c.bulkhead.matcher.v1.AdlItemH\x00\x12\x36\n\tfund_fill\x18\x08 \x01(\x0b\x32!.bulkhead.matcher.v1.FundFillItemH\x00\x12\x33\n\x07\x66unding\x18\t \x01(\x0b\x32 .bulkhead.matcher.v1.FundingItemH\x00\x12\x42\n\x0f\x63ollateral_move\x18\n \x01(\x0b\x32\'.bulkhead.matcher.v1.CollateralMoveItemH\x00\x12\x39\n\nwithdrawal\x18\x0b \x01(\x0b\x32#.bulkhead.matcher.v1.WithdrawalItemH\x00\x12-\n\x04tick\x18\x0c \x01(\x0b\x32\x1d.bulkhead.matcher.v1.TickItemH\x00\x12\x39\n\nparameters\x18\x14 \x01(\x0b\x32#.bulkhead.matcher.v1.ParametersItemH\x00\x12\x39\n\x0b\x61uto_top_up\x18\x15 \x01(\x0b\x32\".bulkhead.matcher.v1.AutoTopUpItemH\x00\x12\x31\n\x06\x66orced\x18\x19 \x01(\x0b\x32\x1f.bulkhead.matcher.v1.ForcedItemH\x00\x42\x06\n\x04item\"\x9a\x01\n\tPriceItem\x12\x38\n\x0bindex_price\x18\x01 \x01(\x0b\x32#.bulkhead.types.v1.SignedIndexPrice\x12\x18\n\x10mark_price_ticks\x18\x02 \x01(\x03\x12\x39\n\x0cobservations\x18\x03 \x03(\x0b\x32#.bulkhead.types.v1.SignedIndexPrice\"\x88\x01\n\x08\x46illItem\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12\x16\n\x0etaker_order_id\x18\x02 \x01(\x04\x12\x16\n\x0emaker_order_id\x18\x03 \x01(\x04\x12\x10\n\x08qty_lots\x18\x04 \x01(\x03\x12\x13\n\x0bprice_ticks\x18\x05 \x01(\x03\x12\x12\n\nis_auction\x18\x06 \x01(\x08\"x\n\x13LiquidationFillItem\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0c\x12\x11\n\tmarket_id\x18\x02 \x01(\r\x12\x16\n\x0emaker_order_id\x18\x03 \x01(\x04\x12\x10\n\x08qty_lots\x18\x04 \x01(\x03\x12\x13\n\x0bprice_ticks\x18\x05 \x01(\x03\"Y\n\x0cTakeoverItem\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0c\x12\x11\n\tmarket_id\x18\x02 \x01(\r\x12\x10\n\x08qty_lots\x18\x03 \x01(\x03\x12\x13\n\x0bprice_ticks\x18\x04 \x01(\x03\"r\n\x07\x41\x64lItem\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0c\x12\x1c\n\x14\x63ounterparty_account\x18\x02 \x01(\x0c\x12\x11\n\tmarket_id\x18\x03 \x01(\r\x12\x10\n\x08qty_lots\x18\x04 \x01(\x03\x12\x13\n\x0bprice_ticks\x18\x05 \x01(\x03\"`\n\x0c\x46undFillItem\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12\x16\n\x0emaker_order_id\x18\x02 \x01(\x04\x12\x10\n\x08qty_lots\x18\x03 \x01(\x03\x12\x13\n\x0bprice_ticks\x18\x04 \x01(\x03\":\n\x0b\x46undingItem\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12\x18\n\x10\x66unding_index_e6\x18\x02 \x01(\x03\"K\n\x12\x43ollateralMoveItem\x12\x35\n\x04move\x18\x01 \x01(\x0b\x32\'.bulkhead.types.v1.SignedCollateralMove\"I\n\x0eWithdrawalItem\x12\x37\n\nwithdrawal\x18\x01 \x01(\x0b\x32#.bulkhead.types.v1.SignedWithdrawal\"#\n\x0eParametersItem\x12\x11\n\tmarket_id\x18\x01 \x01(\r\"^\n\rAutoTopUpItem\x12\x37\n\x0binstruction\x18\x01 \x01(\x0b\x32\".bulkhead.types.v1.SignedAutoTopUp\x12\x14\n\x0c\x61mount_quote\x18\x02 \x01(\x03\"D\n\nForcedItem\x12\x12\n\nrequest_id\x18\x01 \x01(\x03\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\x0c\x12\x11\n\tmarket_id\x18\x03 \x01(\r\"\n\n\x08TickItemb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)bulkhead/matcher/v1/settlement_item.proto\x12\x13\x62ulkhead.matcher.v1\x1a*bulkhead/types/v1/signed_auto_top_up.proto\x1a.bulkhead/types/v1/signed_collateral_move.proto\x1a*bulkhead/types/v1/signed_index_price.proto\x1a$bulkhead/types/v1/signed_order.proto\x1a)bulkhead/types/v1/signed_withdrawal.proto\"R\n\x0fSettlementOrder\x12\x10\n\x08order_id\x18\x01 \x01(\x04\x12-\n\x05order\x18\x02 \x01(\x0b\x32\x1e.bulkhead.types.v1.SignedOrder\"\xcf\x06\n\x0eSettlementItem\x12\x10\n\x08item_seq\x18\x01 \x01(\x03\x12\x0f\n\x07time_ns\x18\x02 \x01(\x03\x12/\n\x05price\x18\x03 \x01(\x0b\x32\x1e.bulkhead.matcher.v1.PriceItemH\x00\x12-\n\x04\x66ill\x18\x04 \x01(\x0b\x32\x1d.bulkhead.matcher.v1.FillItemH\x00\x12\x44\n\x10liquidation_fill\x18\x05 \x01(\x0b\x32(.bulkhead.matcher.v1.LiquidationFillItemH\x00\x12\x35\n\x08takeover\x18\x06 \x01(\x0b\x32!.bulkhead.matcher.v1.TakeoverItemH\x00\x12+\n\x03\x61\x64l\x18\x07 \x01(\x0b\x32\x1c.bulkhead.matcher.v1.AdlItemH\x00\x12\x36\n\tfund_fill\x18\x08 \x01(\x0b\x32!.bulkhead.matcher.v1.FundFillItemH\x00\x12\x33\n\x07\x66unding\x18\t \x01(\x0b\x32 .bulkhead.matcher.v1.FundingItemH\x00\x12\x42\n\x0f\x63ollateral_move\x18\n \x01(\x0b\x32\'.bulkhead.matcher.v1.CollateralMoveItemH\x00\x12\x39\n\nwithdrawal\x18\x0b \x01(\x0b\x32#.bulkhead.matcher.v1.WithdrawalItemH\x00\x12-\n\x04tick\x18\x0c \x01(\x0b\x32\x1d.bulkhead.matcher.v1.TickItemH\x00\x12\x39\n\nparameters\x18\x14 \x01(\x0b\x32#.bulkhead.matcher.v1.ParametersItemH\x00\x12\x39\n\x0b\x61uto_top_up\x18\x15 \x01(\x0b\x32\".bulkhead.matcher.v1.AutoTopUpItemH\x00\x12\x31\n\x06\x66orced\x18\x19 \x01(\x0b\x32\x1f.bulkhead.matcher.v1.ForcedItemH\x00\x12\x44\n\x10position_settled\x18\x16 \x01(\x0b\x32(.bulkhead.matcher.v1.PositionSettledItemH\x00\x42\x06\n\x04item\"\x9a\x01\n\tPriceItem\x12\x38\n\x0bindex_price\x18\x01 \x01(\x0b\x32#.bulkhead.types.v1.SignedIndexPrice\x12\x18\n\x10mark_price_ticks\x18\x02 \x01(\x03\x12\x39\n\x0cobservations\x18\x03 \x03(\x0b\x32#.bulkhead.types.v1.SignedIndexPrice\"\x88\x01\n\x08\x46illItem\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12\x16\n\x0etaker_order_id\x18\x02 \x01(\x04\x12\x16\n\x0emaker_order_id\x18\x03 \x01(\x04\x12\x10\n\x08qty_lots\x18\x04 \x01(\x03\x12\x13\n\x0bprice_ticks\x18\x05 \x01(\x03\x12\x12\n\nis_auction\x18\x06 \x01(\x08\"x\n\x13LiquidationFillItem\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0c\x12\x11\n\tmarket_id\x18\x02 \x01(\r\x12\x16\n\x0emaker_order_id\x18\x03 \x01(\x04\x12\x10\n\x08qty_lots\x18\x04 \x01(\x03\x12\x13\n\x0bprice_ticks\x18\x05 \x01(\x03\"Y\n\x0cTakeoverItem\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0c\x12\x11\n\tmarket_id\x18\x02 \x01(\r\x12\x10\n\x08qty_lots\x18\x03 \x01(\x03\x12\x13\n\x0bprice_ticks\x18\x04 \x01(\x03\"r\n\x07\x41\x64lItem\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0c\x12\x1c\n\x14\x63ounterparty_account\x18\x02 \x01(\x0c\x12\x11\n\tmarket_id\x18\x03 \x01(\r\x12\x10\n\x08qty_lots\x18\x04 \x01(\x03\x12\x13\n\x0bprice_ticks\x18\x05 \x01(\x03\"`\n\x0c\x46undFillItem\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12\x16\n\x0emaker_order_id\x18\x02 \x01(\x04\x12\x10\n\x08qty_lots\x18\x03 \x01(\x03\x12\x13\n\x0bprice_ticks\x18\x04 \x01(\x03\":\n\x0b\x46undingItem\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12\x18\n\x10\x66unding_index_e6\x18\x02 \x01(\x03\"K\n\x12\x43ollateralMoveItem\x12\x35\n\x04move\x18\x01 \x01(\x0b\x32\'.bulkhead.types.v1.SignedCollateralMove\"I\n\x0eWithdrawalItem\x12\x37\n\nwithdrawal\x18\x01 \x01(\x0b\x32#.bulkhead.types.v1.SignedWithdrawal\"#\n\x0eParametersItem\x12\x11\n\tmarket_id\x18\x01 \x01(\r\"^\n\rAutoTopUpItem\x12\x37\n\x0binstruction\x18\x01 \x01(\x0b\x32\".bulkhead.types.v1.SignedAutoTopUp\x12\x14\n\x0c\x61mount_quote\x18\x02 \x01(\x03\"D\n\nForcedItem\x12\x12\n\nrequest_id\x18\x01 \x01(\x03\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\x0c\x12\x11\n\tmarket_id\x18\x03 \x01(\r\"`\n\x13PositionSettledItem\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0c\x12\x11\n\tmarket_id\x18\x02 \x01(\r\x12\x10\n\x08qty_lots\x18\x03 \x01(\x03\x12\x13\n\x0bprice_ticks\x18\x04 \x01(\x03\"\n\n\x08TickItemb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,31 +39,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETTLEMENTORDER']._serialized_start=283
   _globals['_SETTLEMENTORDER']._serialized_end=365
   _globals['_SETTLEMENTITEM']._serialized_start=368
-  _globals['_SETTLEMENTITEM']._serialized_end=1145
-  _globals['_PRICEITEM']._serialized_start=1148
-  _globals['_PRICEITEM']._serialized_end=1302
-  _globals['_FILLITEM']._serialized_start=1305
-  _globals['_FILLITEM']._serialized_end=1441
-  _globals['_LIQUIDATIONFILLITEM']._serialized_start=1443
-  _globals['_LIQUIDATIONFILLITEM']._serialized_end=1563
-  _globals['_TAKEOVERITEM']._serialized_start=1565
-  _globals['_TAKEOVERITEM']._serialized_end=1654
-  _globals['_ADLITEM']._serialized_start=1656
-  _globals['_ADLITEM']._serialized_end=1770
-  _globals['_FUNDFILLITEM']._serialized_start=1772
-  _globals['_FUNDFILLITEM']._serialized_end=1868
-  _globals['_FUNDINGITEM']._serialized_start=1870
-  _globals['_FUNDINGITEM']._serialized_end=1928
-  _globals['_COLLATERALMOVEITEM']._serialized_start=1930
-  _globals['_COLLATERALMOVEITEM']._serialized_end=2005
-  _globals['_WITHDRAWALITEM']._serialized_start=2007
-  _globals['_WITHDRAWALITEM']._serialized_end=2080
-  _globals['_PARAMETERSITEM']._serialized_start=2082
-  _globals['_PARAMETERSITEM']._serialized_end=2117
-  _globals['_AUTOTOPUPITEM']._serialized_start=2119
-  _globals['_AUTOTOPUPITEM']._serialized_end=2213
-  _globals['_FORCEDITEM']._serialized_start=2215
-  _globals['_FORCEDITEM']._serialized_end=2283
-  _globals['_TICKITEM']._serialized_start=2285
-  _globals['_TICKITEM']._serialized_end=2295
+  _globals['_SETTLEMENTITEM']._serialized_end=1215
+  _globals['_PRICEITEM']._serialized_start=1218
+  _globals['_PRICEITEM']._serialized_end=1372
+  _globals['_FILLITEM']._serialized_start=1375
+  _globals['_FILLITEM']._serialized_end=1511
+  _globals['_LIQUIDATIONFILLITEM']._serialized_start=1513
+  _globals['_LIQUIDATIONFILLITEM']._serialized_end=1633
+  _globals['_TAKEOVERITEM']._serialized_start=1635
+  _globals['_TAKEOVERITEM']._serialized_end=1724
+  _globals['_ADLITEM']._serialized_start=1726
+  _globals['_ADLITEM']._serialized_end=1840
+  _globals['_FUNDFILLITEM']._serialized_start=1842
+  _globals['_FUNDFILLITEM']._serialized_end=1938
+  _globals['_FUNDINGITEM']._serialized_start=1940
+  _globals['_FUNDINGITEM']._serialized_end=1998
+  _globals['_COLLATERALMOVEITEM']._serialized_start=2000
+  _globals['_COLLATERALMOVEITEM']._serialized_end=2075
+  _globals['_WITHDRAWALITEM']._serialized_start=2077
+  _globals['_WITHDRAWALITEM']._serialized_end=2150
+  _globals['_PARAMETERSITEM']._serialized_start=2152
+  _globals['_PARAMETERSITEM']._serialized_end=2187
+  _globals['_AUTOTOPUPITEM']._serialized_start=2189
+  _globals['_AUTOTOPUPITEM']._serialized_end=2283
+  _globals['_FORCEDITEM']._serialized_start=2285
+  _globals['_FORCEDITEM']._serialized_end=2353
+  _globals['_POSITIONSETTLEDITEM']._serialized_start=2355
+  _globals['_POSITIONSETTLEDITEM']._serialized_end=2451
+  _globals['_TICKITEM']._serialized_start=2453
+  _globals['_TICKITEM']._serialized_end=2463
 # @@protoc_insertion_point(module_scope)

@@ -20,7 +20,7 @@ class SettlementOrder(_message.Message):
     def __init__(self, order_id: _Optional[int] = ..., order: _Optional[_Union[_signed_order_pb2.SignedOrder, _Mapping]] = ...) -> None: ...
 
 class SettlementItem(_message.Message):
-    __slots__ = ("item_seq", "time_ns", "price", "fill", "liquidation_fill", "takeover", "adl", "fund_fill", "funding", "collateral_move", "withdrawal", "tick", "parameters", "auto_top_up", "forced")
+    __slots__ = ("item_seq", "time_ns", "price", "fill", "liquidation_fill", "takeover", "adl", "fund_fill", "funding", "collateral_move", "withdrawal", "tick", "parameters", "auto_top_up", "forced", "position_settled")
     ITEM_SEQ_FIELD_NUMBER: _ClassVar[int]
     TIME_NS_FIELD_NUMBER: _ClassVar[int]
     PRICE_FIELD_NUMBER: _ClassVar[int]
@@ -36,6 +36,7 @@ class SettlementItem(_message.Message):
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     AUTO_TOP_UP_FIELD_NUMBER: _ClassVar[int]
     FORCED_FIELD_NUMBER: _ClassVar[int]
+    POSITION_SETTLED_FIELD_NUMBER: _ClassVar[int]
     item_seq: int
     time_ns: int
     price: PriceItem
@@ -51,7 +52,8 @@ class SettlementItem(_message.Message):
     parameters: ParametersItem
     auto_top_up: AutoTopUpItem
     forced: ForcedItem
-    def __init__(self, item_seq: _Optional[int] = ..., time_ns: _Optional[int] = ..., price: _Optional[_Union[PriceItem, _Mapping]] = ..., fill: _Optional[_Union[FillItem, _Mapping]] = ..., liquidation_fill: _Optional[_Union[LiquidationFillItem, _Mapping]] = ..., takeover: _Optional[_Union[TakeoverItem, _Mapping]] = ..., adl: _Optional[_Union[AdlItem, _Mapping]] = ..., fund_fill: _Optional[_Union[FundFillItem, _Mapping]] = ..., funding: _Optional[_Union[FundingItem, _Mapping]] = ..., collateral_move: _Optional[_Union[CollateralMoveItem, _Mapping]] = ..., withdrawal: _Optional[_Union[WithdrawalItem, _Mapping]] = ..., tick: _Optional[_Union[TickItem, _Mapping]] = ..., parameters: _Optional[_Union[ParametersItem, _Mapping]] = ..., auto_top_up: _Optional[_Union[AutoTopUpItem, _Mapping]] = ..., forced: _Optional[_Union[ForcedItem, _Mapping]] = ...) -> None: ...
+    position_settled: PositionSettledItem
+    def __init__(self, item_seq: _Optional[int] = ..., time_ns: _Optional[int] = ..., price: _Optional[_Union[PriceItem, _Mapping]] = ..., fill: _Optional[_Union[FillItem, _Mapping]] = ..., liquidation_fill: _Optional[_Union[LiquidationFillItem, _Mapping]] = ..., takeover: _Optional[_Union[TakeoverItem, _Mapping]] = ..., adl: _Optional[_Union[AdlItem, _Mapping]] = ..., fund_fill: _Optional[_Union[FundFillItem, _Mapping]] = ..., funding: _Optional[_Union[FundingItem, _Mapping]] = ..., collateral_move: _Optional[_Union[CollateralMoveItem, _Mapping]] = ..., withdrawal: _Optional[_Union[WithdrawalItem, _Mapping]] = ..., tick: _Optional[_Union[TickItem, _Mapping]] = ..., parameters: _Optional[_Union[ParametersItem, _Mapping]] = ..., auto_top_up: _Optional[_Union[AutoTopUpItem, _Mapping]] = ..., forced: _Optional[_Union[ForcedItem, _Mapping]] = ..., position_settled: _Optional[_Union[PositionSettledItem, _Mapping]] = ...) -> None: ...
 
 class PriceItem(_message.Message):
     __slots__ = ("index_price", "mark_price_ticks", "observations")
@@ -174,6 +176,18 @@ class ForcedItem(_message.Message):
     account: bytes
     market_id: int
     def __init__(self, request_id: _Optional[int] = ..., account: _Optional[bytes] = ..., market_id: _Optional[int] = ...) -> None: ...
+
+class PositionSettledItem(_message.Message):
+    __slots__ = ("account", "market_id", "qty_lots", "price_ticks")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    MARKET_ID_FIELD_NUMBER: _ClassVar[int]
+    QTY_LOTS_FIELD_NUMBER: _ClassVar[int]
+    PRICE_TICKS_FIELD_NUMBER: _ClassVar[int]
+    account: bytes
+    market_id: int
+    qty_lots: int
+    price_ticks: int
+    def __init__(self, account: _Optional[bytes] = ..., market_id: _Optional[int] = ..., qty_lots: _Optional[int] = ..., price_ticks: _Optional[int] = ...) -> None: ...
 
 class TickItem(_message.Message):
     __slots__ = ()

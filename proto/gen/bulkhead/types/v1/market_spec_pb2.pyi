@@ -17,6 +17,7 @@ class MarketState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MARKET_STATE_HALTED: _ClassVar[MarketState]
     MARKET_STATE_AUCTION: _ClassVar[MarketState]
     MARKET_STATE_DELISTING: _ClassVar[MarketState]
+    MARKET_STATE_SETTLED: _ClassVar[MarketState]
 MARKET_STATE_UNSPECIFIED: MarketState
 MARKET_STATE_OPEN: MarketState
 MARKET_STATE_POST_ONLY: MarketState
@@ -25,6 +26,7 @@ MARKET_STATE_REDUCE_ONLY: MarketState
 MARKET_STATE_HALTED: MarketState
 MARKET_STATE_AUCTION: MarketState
 MARKET_STATE_DELISTING: MarketState
+MARKET_STATE_SETTLED: MarketState
 
 class MarketSpec(_message.Message):
     __slots__ = ("market_id", "quote_per_tick_lot", "price_ticks_max", "position_lots_max", "fee_maker_ppm", "fee_taker_ppm", "fee_liquidation_ppm", "liquidation_buffer_ppm", "mark_band_ppm", "funding_cap_ppm", "funding_interval_s", "index_age_max_ms", "tiers", "impact_notional_quote", "funding_period_s", "funding_interest_ppm", "funding_clamp_ppm", "grace_s", "kind", "expiry_time_s", "strike_ticks", "option_initial_least_ppm", "option_initial_ppm", "option_maintenance_ppm", "option_maintenance_of_mark_ppm", "option_put_initial_ppm", "order_band_ppm", "open_interest_lots_max")

@@ -1,0 +1,149 @@
+"""The end of a market: dated futures are delivered, perpetuals are delisted (EXP-1, EXP-2)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from margin_core import ContractKind
+from matcher.engine.commands import CommandKind, MarketState
+from matcher.engine.engine import Engine
+from matcher.engine.events import Event, EventKind, unpack
+from tests.unit.engine.test_liquidation import only, waterfall
+from tests.unit.engine.venue import BUY, CASH, SELL, START_S, Venue, spec_of, story
+
+END_S = START_S + 100
+FUTURE = {"kind": ContractKind.LINEAR_FUTURE, "funding_cap_ppm": 0, "expiry_time_s": END_S}
+
+
+def dated(**more: int) -> Venue:
+    """Return a market that ends in 100 s; account 1 is long 10 at 1 000 with 1 000."""
+    v = Venue(spec=spec_of(**(FUTURE | more)))
+    v.trade(1, 2, 10, 1_000, 1_000, 5_000)
+    return v
+
+
+def settle(v: Venue) -> list[Event]:
+    return v.do(CommandKind.SETTLE_MARKET)
+
+
+def settled(events: list[Event]) -> list[tuple[int, int, int, int]]:
+    """Return (account, lots, released, lacking) of each delivery, all at one price."""
+    found = only(events, EventKind.POSITION_SETTLED)
+    assert len({e.price_ticks for e in found}) <= 1
+    return [(e.account, e.qty_lots, e.amount_quote, e.amount_2_quote) for e in found]
+
+
+def test_the_first_row_of_its_second_is_the_last() -> None:
+    """EXP-2: the index is the mark at once, orders end, and nothing is admitted any more."""
+    v = dated()
+    v.rest(3, BUY, 5, 900)
+    v.rest(3, SELL, 5, 1_200, trigger_kind=1, trigger_price_ticks=1_100)
+    v.wait(99)
+    assert story(v.price(1_000)) == ["PRICE"]
+    v.wait(1)
+    events = v.price(1_090)
+    assert story(events) == ["PRICE", "MARKET_STATE"] + ["ORDER_CANCELED MARKET_STATE"] * 2
+    assert (v.mark, events[1].amount_quote) == (1_090, MarketState.SETTLED)
+    assert story(v.price(1_090)) == ["COMMAND_REJECTED MARKET_STATE"]
+    assert story(v.place(3, BUY, 1, 1_000)) == ["ORDER_REJECTED MARKET_STATE"]
+    assert story(v.move(1, 5)) == ["COMMAND_REJECTED MARKET_STATE"]
+    assert story(v.set_state(MarketState.OPEN)) == ["COMMAND_REJECTED MARKET_STATE"]
+    assert v.engine.reserved_quote(3) == 0
+
+
+def test_everybody_gets_what_is_left() -> None:
+    """EXP-1, EXP-2: longs and shorts in turn, the oldest first; the fund is flat afterwards."""
+    v = dated()
+    v.trade(3, 4, 5, 1_000, 2_000, 2_000)
+    v.wait(100)
+    v.price(1_050)
+    assert settled(settle(v)) == [
+        (1, 10, 1_500, 0), (2, 10, 4_500, 0), (3, 5, 2_250, 0), (4, 5, 1_750, 0),
+    ]  # fmt: skip
+    assert [v.engine.free_quote(n) - CASH for n in (1, 2, 3, 4)] == [500, -500, 250, -250]
+    assert v.engine.market(1).open_interest_lots == 0
+    assert v.engine.fund(1)[:3] == (0, 0, 0)
+    assert settle(v) == []
+
+
+def test_before_its_end_nothing_is_delivered() -> None:
+    """EXP-2: MARKET_STATE; an unknown market first."""
+    v = dated()
+    assert story(settle(v)) == ["COMMAND_REJECTED MARKET_STATE"]
+    found = story(v.do(CommandKind.SETTLE_MARKET, market_id=9))
+    assert found == ["COMMAND_REJECTED MARKET_UNKNOWN"]
+
+
+def test_who_is_below_the_requirement_keeps_what_is_left() -> None:
+    """EXP-2: only bankrupt positions go through the waterfall; others are simply delivered."""
+    v = dated()
+    v.wait(100)
+    assert waterfall(v.price(901)) == ["MARKET_STATE"]
+    assert settled(settle(v))[0] == (1, 10, 10, 0)
+
+
+def test_what_is_bankrupt_is_deleveraged_first() -> None:
+    """EXP-2, LIQ-4: without a fund the other side closes at the bankruptcy price; nobody owes."""
+    v = dated()
+    v.wait(100)
+    names = waterfall(v.price(800))
+    assert names == ["MARKET_STATE", "LIQUIDATION_STARTED", "ADL", "LIQUIDATION_ENDED"]
+    assert v.engine.free_quote(1) == CASH - 1_000
+    assert v.engine.free_quote(2) == CASH + 1_000
+    assert settle(v) == []
+
+
+def test_the_fund_pays_what_is_lacking_when_it_can() -> None:
+    """EXP-2: a frozen position is not in the waterfall; its turn comes when it is thawed."""
+    v = dated()
+    v.freeze(1)
+    v.wait(100)
+    v.price(850)
+    assert settled(settle(v)) == []
+    v.freeze(1, 0)
+    assert settled(settle(v)) == []  # 500 are lacking, and the fund has nothing
+    v.fund(600)
+    assert settled(settle(v)) == [(1, 10, 0, 500), (2, 10, 6_500, 0)]
+    assert v.engine.fund(1)[:3] == (0, 0, 100)
+
+
+def test_a_perpetual_is_delisted_by_announcement() -> None:
+    """PAR-1, EXP-2: it gets an end; until then it trades."""
+    v = Venue(fund=10)
+    v.trade(1, 2, 10, 1_000, 1_000, 5_000)
+    spec = replace(v.spec, expiry_time_s=END_S)
+    made = v.engine.announce_parameters(spec, START_S + 50, v.time_ns)
+    assert story(list(unpack(made))) == ["PARAMETERS_ANNOUNCED"]
+    v.wait(50)
+    assert story(v.price(1_000)) == ["PARAMETERS_CHANGED", "PRICE"]
+    v.trade(3, 4, 1, 1_000)
+    v.wait(50)
+    v.price(1_000)
+    v.engine = Engine.restore(b"".join(v.engine.snapshot()))
+    assert [found[0] for found in settled(settle(v))] == [1, 2, 3, 4]
+    assert v.engine.fund(1).collateral_quote == 10
+
+
+def test_a_command_delivers_a_bounded_number() -> None:
+    """EXP-2: 256 positions; the next command goes on where it stopped."""
+    v = Venue(spec=spec_of(**FUTURE), accounts=300, cash=1_000, positions=301)
+    for account in range(1, 301, 2):
+        v.trade(account, account + 1, 1, 1_000, 500, 500)
+    v.wait(100)
+    v.price(1_000)
+    assert [len(settled(settle(v))) for _ in range(3)] == [256, 44, 0]
+
+
+@pytest.mark.parametrize("kind", [ContractKind.INVERSE_PERPETUAL, ContractKind.OPTION_CALL])
+def test_the_engine_lists_linear_kinds(kind: ContractKind) -> None:
+    """MKT-3."""
+    fields: dict[str, object] = {"kind": kind}
+    if kind.is_option:
+        fields |= {
+            "tiers": (), "funding_cap_ppm": 0, "expiry_time_s": END_S, "strike_ticks": 5,
+            "option_maintenance_ppm": 1, "option_initial_ppm": 2, "option_initial_least_ppm": 2,
+        }  # fmt: skip
+    with pytest.raises(ValueError, match=f"MKT-3: kind = {kind.name}: expected LINEAR"):
+        Venue(spec=spec_of(**fields))
