@@ -145,8 +145,8 @@ KINDS: list[tuple[str, dict[str, Any], str]] = [
     ("no expiry", DATED | {"expiry_time_s": 0}, "expiry_time_s = 0: expected 1 to 1099511627775 s"),
     (
         "expiry",
-        {"expiry_time_s": 1},
-        "expiry_time_s = 1: expected 0 to 0 s of a market of kind LIN",
+        {"kind": 1, "expiry_time_s": 1},
+        "expiry_time_s = 1: expected 0 to 0 s of a market of kind INV",
     ),
     ("strike", {"strike_ticks": 1}, "strike_ticks = 1: expected 0 to 0 ticks of a market of kind"),
     ("no strike", CALL | {"strike_ticks": 0}, "strike_ticks = 0: expected 1 to 10000000 ticks"),
