@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from margin_core import MarketSpec
 from matcher.accounts import Accounts, LiveOrders
@@ -57,6 +57,10 @@ class Applied(NamedTuple):
     item_seq: int
 
 
+# Room from the start for 256 orders an account; beyond, their table doubles within a command.
+NONCE_GROUPS_PER_ACCOUNT: Final = 4
+
+
 @dataclass(slots=True)
 class Cursor:
     """How far the journal and the chain are known; all 0 before the first."""
@@ -80,7 +84,8 @@ class Venue:
         derived_dir: Path | None = None,
     ) -> None:
         """Begin empty. `derived_dir` takes the unnamed file of the settlement items."""
-        self.engine = Engine(**capacities._asdict())
+        groups = max(1 << 10, NONCE_GROUPS_PER_ACCOUNT * capacities.account_count_max)
+        self.engine = Engine(**capacities._asdict(), nonce_group_count=groups)
         self.capacities = capacities
         self.accounts = Accounts()
         self.orders = LiveOrders()

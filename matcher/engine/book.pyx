@@ -15,7 +15,7 @@ from matcher.engine.invariants cimport check_free, check_side
 from matcher.engine.ladder cimport (
     inlined, ladder_close, ladder_open, next_down, next_up, prefetch, unlikely)
 from matcher.engine.matching cimport execute
-from matcher.engine.memory cimport release, reserve
+from matcher.engine.memory cimport release, reserve, reserve_dense
 from matcher.engine.store cimport (
     CAPACITY, COMMAND_REJECTED, EXPIRED, MARKET_UNKNOWN, ORDER_ACCEPTED, ORDER_AMENDED,
     ORDER_REJECTED, ORDER_UNKNOWN, POST_ONLY_WOULD_TAKE, PRICE_OUT_OF_RANGE, QTY_OUT_OF_RANGE,
@@ -175,7 +175,7 @@ cdef class Book:
         self.c.markets[0] = &self.m
         self.m.market_id = market_id
         self.m.ticks_max = price_ticks_max
-        self.c.orders = <OrderC*> reserve(self.c.order_capacity * sizeof(OrderC))
+        self.c.orders = <OrderC*> reserve_dense(self.c.order_capacity * sizeof(OrderC))
         self.c.events = <EventC*> reserve(self.c.event_capacity * sizeof(EventC))
         if self.c.orders == NULL or self.c.events == NULL or (
                 not ladder_open(&self.m.sides[0], price_ticks_max)) or (

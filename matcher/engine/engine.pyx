@@ -89,7 +89,7 @@ cdef class Engine:
             <uint64_t> self.c.tree_node_capacity * sizeof(LeafC))
         self.c.accounts = <AccountC*> reserve_dense(self.c.account_capacity * sizeof(AccountC))
         self.c.buckets = <BucketC*> reserve_dense(self.c.bucket_capacity * sizeof(BucketC))
-        self.c.orders = <OrderC*> reserve(self.c.order_capacity * sizeof(OrderC))
+        self.c.orders = <OrderC*> reserve_dense(self.c.order_capacity * sizeof(OrderC))
         self.c.bucket_of = <uint32_t*> reserve(
             <uint64_t> self.c.account_capacity * MARKETS_MAX * sizeof(uint32_t))
         self.c.extras = <ExtraC*> reserve(self.c.order_capacity * sizeof(ExtraC))

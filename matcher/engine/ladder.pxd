@@ -1,7 +1,7 @@
 """Price levels in an array indexed by tick, and a five-level bitmap that finds the next one."""
 
 from libc.stdint cimport uint32_t, uint64_t
-from matcher.engine.memory cimport release, reserve
+from matcher.engine.memory cimport release, reserve_dense
 from matcher.engine.types cimport LadderC, LevelC, OrderC
 
 
@@ -47,7 +47,7 @@ cdef inline bint ladder_open(LadderC* ladder, uint32_t price_max) noexcept nogil
         total += count * 8
         count = (count >> 6) + 1
         k += 1
-    memory = <char*> reserve(total)
+    memory = <char*> reserve_dense(total)
     if memory == NULL:
         return False
     ladder.levels = <LevelC*> memory

@@ -42,6 +42,7 @@ cdef extern from *:
     }
     """
     void* reserve "bh_reserve"(uint64_t length) noexcept nogil  # NULL when the system refuses
-    # As `reserve`, for arrays that fill from the front and are read anywhere: in large pages.
+    # As `reserve`, in large pages: for what is read anywhere and fills from the front, or, as price
+    # levels do, lies together.
     void* reserve_dense "bh_reserve_dense"(uint64_t length) noexcept nogil
     void release "bh_release"(void* memory, uint64_t length) noexcept nogil

@@ -301,15 +301,15 @@ def measure_tick() -> Iterator[Result]:
         "rounds": TICKS,
         "value": "median CPU time",
     }
-    for name, liquidated, runs in (
-        ("engine.tick_1m", LIQUIDATED, times),
-        ("engine.tick_1m.funding", 0, funding),
+    for name, liquidated, runs, bar in (
+        ("engine.tick_1m", LIQUIDATED, times, TICK_BAR),
+        ("engine.tick_1m.funding", 0, funding, None),
     ):
         cpu = {count: statistics.median(run[0] for run in runs[count]) for count in engines}
         wall = {count: statistics.median(run[1] for run in runs[count]) for count in engines}
         walls = {"wall_ns": wall[POSITIONS], "limit_wall_ns": wall[POSITIONS_FEW]}
         more = {"liquidated": liquidated} | walls
-        yield Result(name, cpu[POSITIONS], "ns", cpu[POSITIONS_FEW], conditions | more, TICK_BAR)
+        yield Result(name, cpu[POSITIONS], "ns", cpu[POSITIONS_FEW], conditions | more, bar)
 
 
 def resident_bytes() -> int:

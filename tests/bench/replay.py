@@ -104,10 +104,15 @@ def index_price(price: int) -> Command:
     )
 
 
-def new_engine(*, accounts: int, orders: int, amount: int = FREE_QUOTE) -> Engine:
+def new_engine(
+    *, accounts: int, orders: int, amount: int = FREE_QUOTE, nonce_groups: int = 1 << 10
+) -> Engine:
     """Return an engine with one market, a mark and funded accounts."""
     engine = Engine(
-        account_count_max=accounts, position_count_max=accounts + 1, order_count_max=orders
+        account_count_max=accounts,
+        position_count_max=accounts + 1,
+        order_count_max=orders,
+        nonce_group_count=nonce_groups,
     )
     engine.list_market(spec(), TIME_NS)
     for _ in range(accounts):
@@ -119,9 +124,11 @@ def new_engine(*, accounts: int, orders: int, amount: int = FREE_QUOTE) -> Engin
 
 def engine_for(workload: Workload) -> Engine:
     """Return an engine that is ready for the first command of the workload."""
+    accounts = MAKERS + TAKERS + RESTING_TAKERS
     return new_engine(
-        accounts=MAKERS + TAKERS + RESTING_TAKERS,
+        accounts=accounts,
         orders=2 * int(workload.header["live_orders"]) + 65_536,
+        nonce_groups=len(workload.operations) // 64 + accounts,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import sys
+from collections import Counter
 from pathlib import Path
 from random import Random
 
@@ -94,18 +95,24 @@ def allocated() -> tuple[int, int, int]:
     return info.uordblks, info.hblkhd, pages
 
 
-def stream(rounds: int) -> bytes:
-    """Return commands that rest, trade, cancel and use up nonces, with accounts that are new."""
+def stream(rounds: int, *, consecutive: bool) -> bytes:
+    """Return commands that rest, trade, cancel and use up nonces, with accounts that are new.
+
+    An account's nonces are consecutive, or leave most groups of 64 with one.
+    """
     random, records = Random(1), []
-    for nonce in range(1, rounds):
+    used: Counter[int] = Counter()
+    for step in range(1, rounds):
         account, side = random.randint(1, 400), random.choice([BUY, SELL])
+        used[account] += 1
+        nonce = used[account] if consecutive else step
         command = Command(
             CommandKind.PLACE, side=side, time_in_force=random.choice([0, 0, 0, IOC]), market_id=1,
             account=account, time_ns=TIME_NS, nonce=nonce, price_ticks=random.randint(980, 1_020),
             qty_lots=random.randint(1, 5), amount_quote=1_500, expiry_time_s=EXPIRY_S,
         )  # fmt: skip
         records.append(command)
-        if nonce % 2:
+        if step % 2:
             records.append(
                 Command(CommandKind.CANCEL, account=account, nonce=nonce, time_ns=TIME_NS)
             )
@@ -116,10 +123,13 @@ def stream(rounds: int) -> bytes:
     not sys.platform.startswith("linux") or not hasattr(ctypes.CDLL(None), "mallinfo2"),
     reason="counts what glibc allocates",
 )
-def test_nothing_on_the_path_allocates() -> None:
-    """Fresh accounts, positions, levels, nonces and 40,000 events in one call."""
+@pytest.mark.parametrize(
+    ("consecutive", "more"), [(False, {"nonce_group_count": 1 << 16}), (True, {})]
+)
+def test_nothing_on_the_path_allocates(consecutive: bool, more: dict[str, int]) -> None:
+    """Fresh accounts, positions, levels, nonces and 60,000 events in one call."""
     accounts = 400
-    engine = Engine(account_count_max=accounts, order_count_max=20_000, nonce_group_count=1 << 16)
+    engine = Engine(account_count_max=accounts, order_count_max=40_000, **more)
     engine.list_market(spec_of(), TIME_NS)
     for index in range(1, accounts + 1):
         engine.register_account()
@@ -131,13 +141,13 @@ def test_nothing_on_the_path_allocates() -> None:
             CommandKind.PRICE, market_id=1, price_ticks=1_000, aux=TIME_NS // 10**6, time_ns=TIME_NS
         )
     )
-    records = stream(20_000)
+    records = stream(40_000, consecutive=consecutive)
     engine.apply_view(b"")
     allocated()
     before = allocated()
     seen = engine.apply_view(records).nbytes
     after = allocated()
-    assert seen > 30_000 * 64
+    assert seen > 60_000 * 64
     slack = 4_096  # Python's own: the numbers of this function, the memoryview
     assert after[0] - before[0] <= slack
     assert after[1:] == before[1:]
