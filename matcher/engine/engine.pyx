@@ -22,7 +22,7 @@ from matcher.engine.handlers cimport (
     settle_command)
 from matcher.engine.index cimport key_shift_of
 from matcher.engine.invariants cimport check_core
-from matcher.engine.ladder cimport ladder_close, ladder_open, next_down, next_up
+from matcher.engine.ladder cimport ladder_close, ladder_open, next_down, next_up, prefetch
 from matcher.engine.limits cimport PRICE_UNBOUND
 from matcher.engine.memory cimport release, reserve, reserve_dense
 from matcher.engine.requests cimport dispatch_request, group_span, span
@@ -50,6 +50,7 @@ FALLING = "fee_maker_ppm", "fee_taker_ppm"
 cdef enum:
     LOOK_FAR = 8                 # commands ahead of the one being applied
     LOOK_NEAR = 4
+    RECORDS_AHEAD = 64           # a page: the machine itself fetches ahead within one
     AFTER_PASSES_MAX = 4         # how often one bucket may wait within one list
     TREE_NODES_SPARE = 8192      # a root and a little more for each tree of each market
 
@@ -546,6 +547,7 @@ cdef int check_records(const CommandC* command, Py_ssize_t count) except -1:
     cdef Py_ssize_t step
     while k < count:
         step = 1
+        prefetch(&command[k + RECORDS_AHEAD])   # beyond the end too: it does no harm
         if KIND_DEPOSIT <= command[k].kind <= KIND_SETTLEMENT_REJECTED:
             pass
         elif command[k].kind == KIND_GROUP:

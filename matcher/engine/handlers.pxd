@@ -24,8 +24,8 @@ from matcher.engine.store cimport (
     ORDER_REJECTED, ORDER_UNKNOWN, POST_ONLY_WOULD_TAKE, PRICE_BAND, PRICE_OUT_OF_RANGE,
     PRICE_STALE, QTY_OUT_OF_RANGE, REASON_FROZEN, REASON_REDUCE_ONLY, RISK_PAUSED, SIDE_MISMATCH,
     TIME_IN_FORCE, USER_CANCELED, WITHDRAWN, bucket_at, commit, count_lots, drop_order, emit,
-    ensure_bucket, free_order, market_with, new_order, nonce_used, now_s, reservation_with,
-    touch_bucket, use_nonce)
+    ensure_bucket, free_order, market_with, new_order, nonce_hash, nonce_used, now_s,
+    reservation_with, touch_bucket, use_nonce)
 from matcher.engine.types cimport (
     BucketC, CommandC, CoreC, EventC, MarketC, ORDER_PENDING, OrderC, POST_ONLY,
     REDUCE_ONLY, SLOT_BITS, STATE_DELISTING, STATE_HALTED, STATE_OPEN, STATE_SETTLED, TAGGED,
@@ -502,6 +502,8 @@ cdef inline inlined look_far(CoreC* c, const CommandC* p) noexcept nogil:
     """
     prefetch(&c.accounts[p.account])
     prefetch(&c.orders[p.order_id & (((<uint64_t> 1) << SLOT_BITS) - 1)])
+    if unlikely(p.nonce & 63 == 0):     # the account's first of a group stores the one before
+        prefetch(&c.nonces[nonce_hash(p.account, (p.nonce >> 6) - 1) & (c.nonce_capacity - 1)])
 
 
 cdef inline inlined look_near(CoreC* c, const CommandC* p) noexcept nogil:
@@ -515,7 +517,8 @@ cdef inline inlined look_near(CoreC* c, const CommandC* p) noexcept nogil:
     b = &c.buckets[bucket_at(c, p.account, m)]
     prefetch(b)
     prefetch(<char*> b + 64)
-    prefetch(&m.sides[p.side & 1].levels[p.price])
+    # A cancel has neither side nor price, a new order no slot: one sum for both.
+    prefetch(&m.sides[(p.side | c.orders[slot].side) & 1].levels[p.price + c.orders[slot].price])
     prefetch(&c.orders[c.orders[slot].previous])
     prefetch(&c.orders[c.orders[slot].next])
 

@@ -17,12 +17,21 @@ cdef extern from *:
     #endif
         return mask;
     }
+    static inline uint32_t* bh_either(uint32_t slot, uint32_t* link, uint32_t* end) {
+        uintptr_t mask = 0 - (uintptr_t) (slot != 0);
+    #if defined(__GNUC__)
+        __asm__("" : "+r"(mask));
+    #endif
+        return (uint32_t*) ((uintptr_t) end ^ (((uintptr_t) link ^ (uintptr_t) end) & mask));
+    }
     #define BH_COLD __attribute__((cold, noinline)) void
     #define BH_COLD_INT __attribute__((cold, noinline)) int
     #define BH_INLINED __attribute__((always_inline)) void
     """
     # All ones or 0, to be applied without a branch: the side of an order cannot be predicted.
     uint32_t flip_of "bh_flip_of"(uint32_t is_flipped) noexcept nogil
+    # `link` of a slot that there is, else `end`; where it is in a list cannot be predicted either.
+    uint32_t* either "bh_either"(uint32_t slot, uint32_t* link, uint32_t* end) noexcept nogil
     ctypedef void cold "BH_COLD"         # a rare case: out of line, so that the common one is short
     ctypedef int cold_int "BH_COLD_INT"
     # In line wherever it is called. What only prefetches needs it: gcc takes such a function for
@@ -144,7 +153,7 @@ cdef inline void link_order(
     cdef LevelC* level = &ladder.levels[price]
     cdef OrderC* order = &orders[slot]
     cdef uint32_t tail = level.tail
-    cdef uint32_t* before = &orders[tail].next if tail else &level.head
+    cdef uint32_t* before = either(tail, &orders[tail].next, &level.head)
     order.previous = tail
     order.next = 0
     before[0] = slot
@@ -161,8 +170,8 @@ cdef inline bint unlink_order(
     cdef LevelC* level = &ladder.levels[price]
     cdef uint32_t previous = orders[slot].previous
     cdef uint32_t next = orders[slot].next
-    cdef uint32_t* before = &orders[previous].next if previous else &level.head
-    cdef uint32_t* after = &orders[next].previous if next else &level.tail
+    cdef uint32_t* before = either(previous, &orders[previous].next, &level.head)
+    cdef uint32_t* after = either(next, &orders[next].previous, &level.tail)
     level.lots -= lots
     before[0] = next
     after[0] = previous

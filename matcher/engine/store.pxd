@@ -9,7 +9,7 @@ from margin_core.requirement cimport abs64
 from margin_core.transitions cimport slice_of
 from margin_core.types cimport FillC
 from matcher.engine.ladder cimport (
-    cold, flip_of, link_order, next_down, next_up, unlikely, unlink_order)
+    cold, either, flip_of, link_order, next_down, next_up, unlikely, unlink_order)
 from matcher.engine.memory cimport release, reserve
 from matcher.engine.special cimport (
     add_timed, cut_of, filled_of, leave, mark_after, shown_of, trigger_side, unlink_trail)
@@ -391,7 +391,7 @@ cdef inline void free_order(CoreC* c, uint32_t slot) noexcept nogil:
     if WITH_MARGIN:
         if unlikely(order.flags & (REDUCE_ONLY | SPECIAL | TIMED)):
             leave(c, slot)
-        before = &c.orders[newer].bucket_next if newer else &c.buckets[order.bucket].orders
+        before = either(newer, &c.orders[newer].bucket_next, &c.buckets[order.bucket].orders)
         before[0] = order.bucket_next
         c.orders[order.bucket_next].bucket_previous = newer
         c.buckets[order.bucket].order_count -= 1
