@@ -35,8 +35,10 @@ class Pair:
         )
         self.model = Exchange(order_max)
         self.specs = specs
+        self.order_max = order_max
         self.last_id = 0
-        self.sent: list[bytes] = []  # every buffer of records that the engine got
+        # Every buffer of records that the engine got, and what was announced between them.
+        self.sent: list[bytes | tuple[MarketSpec, int, int]] = []
         self.seen: Counter[str] = Counter()  # events with their reasons; features of orders
         self.asked: dict[
             tuple[int, int], list[str]
@@ -90,6 +92,7 @@ class Pair:
 
     def announce(self, spec: MarketSpec, effective_time_s: int, time_ns: int) -> None:
         """PAR-1: compare the announcement; `apply` compares what follows from it."""
+        self.sent.append((spec, effective_time_s, time_ns))
         made = self.engine.announce_parameters(spec, effective_time_s, time_ns)
         found = [self.named(e) for e in unpack(made)]
         assert found == self.model.announce(spec, effective_time_s, time_ns)
