@@ -156,15 +156,25 @@ contract Settlement is TradeItems, ReentrancyGuardTransient, Proxy {
         uint256 i = 0;
         while (i < items) {
             uint256 word = BatchLib.wordAt(payload, offset);
-            if (BatchLib.isAnnex(word >> 248)) {
+            RejectReason reason;
+            if (word >> 248 == BatchLib.FILL) {
+                // One that ends behind the payload is found below.
+                reason = _judgeFill(b, word);
+                unchecked {
+                    offset += BatchLib.FILL_BYTES;
+                }
+            } else if (BatchLib.isAnnex(word >> 248)) {
                 (i, offset) = _runAnnex(b, payload, i, offset);
                 continue;
+            } else {
+                uint256 end = BatchLib.itemEnd(payload, offset);
+                reason = _judge(b, payload, offset, word);
+                offset = end;
             }
-            uint256 end = BatchLib.itemEnd(payload, offset);
-            RejectReason reason = _judge(b, payload, offset, word);
             if (reason != RejectReason.NONE) _refuse(b, i, reason);
-            offset = end;
-            ++i;
+            unchecked {
+                ++i;
+            }
         }
         if (offset != payload.length) revert BatchLib.BatchMalformed(offset);
     }
@@ -190,7 +200,6 @@ contract Settlement is TradeItems, ReentrancyGuardTransient, Proxy {
         returns (RejectReason)
     {
         uint256 opcode = word >> 248;
-        if (opcode == BatchLib.FILL) return _judgeFill(b, word);
         if (opcode == BatchLib.PRICE) return _judgePrice(b, payload, offset, word);
         if (opcode == BatchLib.CLOCK) return _judgeClock(b, word);
         if (opcode == BatchLib.FUNDING) return _judgeFunding(b, word);

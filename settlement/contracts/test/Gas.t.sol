@@ -191,5 +191,15 @@ contract GasTest is SettlementTest {
         if (units == 1) return;
         vm.snapshotValue("settlement", string.concat(name, "_each"), gasUsed / units);
         vm.snapshotValue("settlement", string.concat(name, "_bytes_each"), data.length / units);
+        string memory intrinsic = string.concat(name, "_intrinsic_each");
+        vm.snapshotValue("settlement", intrinsic, _intrinsicGas(data) / units);
+    }
+
+    /// @dev What a transaction costs before anything is run.
+    function _intrinsicGas(bytes memory data) private pure returns (uint256 gas) {
+        gas = 21_000;
+        for (uint256 i = 0; i < data.length; ++i) {
+            gas += data[i] == 0 ? 4 : 16;
+        }
     }
 }

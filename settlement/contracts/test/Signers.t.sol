@@ -64,7 +64,8 @@ contract SignersTest is SettlementTest {
         bytes32[] memory leaves = _leaves(4, 1, OrderTwin.orderHash(o));
         bytes32 root = _root(leaves);
         Plan memory p = plan();
-        bytes32 digest = OrderLib.bulkDigest(settlement.domainSeparator(), 3, root);
+        bytes32 digest =
+            OrderLib.bulkDigest(settlement.domainSeparator(), OrderLib.bulkTypehash(3), root);
         uint16 index = addRootSigned(p, vm.addr(ALICE), 2, root, compact(ALICE, digest));
         addFill(p, addOrderOf(p, o, BULK, _leaf(index, 1, leaves)), _maker(p), 5);
         settleRejected(p, RejectReason.SIGNATURE_INVALID);

@@ -151,9 +151,10 @@ abstract contract BatchTables is Signatures {
             if (accountIndex >= accounts || marketIndex >= markets) {
                 revert BatchLib.BatchMalformed(offset);
             }
+            uint256 mark = 1 << marketIndex;
             uint256 seen = marketsSeen[accountIndex];
-            if (seen >> marketIndex & 1 != 0) revert BatchLib.BatchMalformed(offset);
-            marketsSeen[accountIndex] = seen | 1 << marketIndex;
+            if (seen & mark != 0) revert BatchLib.BatchMalformed(offset);
+            marketsSeen[accountIndex] = seen | mark;
             PositionEntry memory e = positions[i];
             _loadPosition(b, e, accountIndex, marketIndex);
             if (e.owner.account == INSURANCE) e.listing.fundIndex = i;
@@ -197,6 +198,8 @@ abstract contract BatchTables is Signatures {
     {
         uint256 count = b.header.roots;
         b.roots = new RootEntry[](count);
+        bytes32 typehash;
+        uint256 typeHeight = 0;
         for (uint256 i = 0; i < count; ++i) {
             RootEntry memory r = b.roots[i];
             uint256 word = BatchLib.wordAt(payload, offset);
@@ -207,7 +210,11 @@ abstract contract BatchTables is Signatures {
                 revert BatchLib.BatchMalformed(offset);
             }
             offset += BatchLib.ROOT_BYTES;
-            bytes32 digest = OrderLib.bulkDigest(b.domain, r.height, r.root);
+            if (r.height != typeHeight) {
+                typeHeight = r.height;
+                typehash = OrderLib.bulkTypehash(typeHeight);
+            }
+            bytes32 digest = OrderLib.bulkDigest(b.domain, typehash, r.root);
             uint256 kind = uint8(word >> 232);
             r.authority = _authority(b.accounts[r.account].account, digest, kind, payload, offset);
             offset = BatchLib.signatureEnd(payload, kind, offset);

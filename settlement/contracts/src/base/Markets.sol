@@ -40,6 +40,7 @@ abstract contract Markets is SettlementStorage {
         _positions[marketId][account_] = word;
         MarketTotals storage totals = _markets[marketId].totals;
         totals.positionsQuote += int88(SlotLib.heldQuote(word) - SlotLib.heldQuote(before));
+        totals.lotsSum += int64(SlotLib.lots(word) - SlotLib.lots(before));
         totals.fundingPoolQuote += int88(fundingQuote);
     }
 

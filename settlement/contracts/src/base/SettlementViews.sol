@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import { ICollateralVault } from "../interfaces/ICollateralVault.sol";
 import { ISettlementDesk } from "../interfaces/ISettlement.sol";
 import {
+    Health,
     MarketParams,
     MarketState,
     MarketTotals,
@@ -192,13 +193,13 @@ abstract contract SettlementViews is Payments, ISettlementDesk {
     }
 
     /// @inheritdoc ISettlementDesk
-    function custodyGapQuote() external view returns (int256) {
+    function custodyGapQuote() public view returns (int256) {
         uint256 heldQuote = ICollateralVault(_status.vault).balanceQuote();
         return int256(heldQuote) - int256(uint256(_totals.custodyQuote));
     }
 
     /// @inheritdoc ISettlementDesk
-    function liabilitiesQuote() external view returns (int256 quote) {
+    function liabilitiesQuote() public view returns (int256 quote) {
         quote = int256(uint256(_totals.freeQuote)) + int256(uint256(_totals.feesQuote))
             + int256(uint256(_outflow.waitingQuote)) + int256(uint256(_relaying.potQuote))
             + int256(uint256(_relaying.owedQuote));
@@ -206,5 +207,26 @@ abstract contract SettlementViews is Payments, ISettlementDesk {
             MarketTotals storage totals = _markets[_marketIds[i]].totals;
             quote += int256(totals.fundingPoolQuote) + int256(totals.positionsQuote);
         }
+    }
+
+    /// @inheritdoc ISettlementDesk
+    function health() external view returns (Health memory h) {
+        h.phase = _status.phase;
+        h.isRiskPaused = _status.isRiskPaused;
+        h.exitTimeS = _status.exitTimeS;
+        h.sequence = _progress.sequence;
+        h.queueLength = _queue.made - _queue.served;
+        if (h.queueLength != 0) {
+            h.queueAgeS = block.timestamp - _requests[_queue.served + 1].timeS;
+        }
+        if (_progress.clockTimeS < block.timestamp) {
+            h.clockLagS = block.timestamp - _progress.clockTimeS;
+        }
+        for (uint256 i = 0; i < _marketIds.length; ++i) {
+            int256 sum = _markets[_marketIds[i]].totals.lotsSum;
+            h.lotsGap += sum < 0 ? uint256(-sum) : uint256(sum);
+        }
+        h.liabilitiesGapQuote = int256(uint256(_totals.custodyQuote)) - liabilitiesQuote();
+        h.custodyGapQuote = custodyGapQuote();
     }
 }

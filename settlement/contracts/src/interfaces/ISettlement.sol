@@ -8,6 +8,7 @@ import { IExitDesk } from "./IExitDesk.sol";
 import { IGovernanceDesk } from "./IGovernanceDesk.sol";
 import { IInsuranceDesk } from "./IInsuranceDesk.sol";
 import {
+    Health,
     MarketParams,
     MarketState,
     MarketTotals,
@@ -264,6 +265,9 @@ interface ISettlementDesk is ISettlementEvents, ISettlementErrors {
     /// @notice CONS-1, right side: free balances, positions, fees, funding pools and withdrawals
     /// that wait. Always equal to `custodyQuote`, which the vault's balance covers.
     function liabilitiesQuote() external view returns (int256);
+
+    /// @notice CONS-3: everything that monitoring has to see, in one call. Loops over markets only.
+    function health() external view returns (Health memory);
 }
 
 /// @title Settlement of an isolated-margin venue

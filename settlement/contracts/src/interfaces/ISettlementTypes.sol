@@ -174,6 +174,28 @@ struct MarketTotals {
     int64 lotsSum;
 }
 
+/// @notice What monitoring has to see, in one call (CONS-3).
+/// @param exitTimeS when exit mode began, 0 before
+/// @param isRiskPaused whether the guardian has stopped new risk
+/// @param queueLength forced requests that wait
+/// @param queueAgeS how long the oldest of them has been waiting
+/// @param clockLagS how far the batches' clock is behind the block, 0 when it is ahead
+/// @param lotsGap over all markets, how far the sum of positions is from 0: always 0
+/// @param liabilitiesGapQuote custody less liabilities: always 0
+/// @param custodyGapQuote what the vault holds beyond the custody, never negative
+struct Health {
+    VenuePhase phase;
+    bool isRiskPaused;
+    uint40 exitTimeS;
+    uint64 sequence;
+    uint64 queueLength;
+    uint256 queueAgeS;
+    uint256 clockLagS;
+    uint256 lotsGap;
+    int256 liabilitiesGapQuote;
+    int256 custodyGapQuote;
+}
+
 /// @notice A position as stored, in one slot.
 /// @param positionLots signed lots
 /// @param entryValueQuote sum of the notionals that opened it

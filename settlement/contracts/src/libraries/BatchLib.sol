@@ -29,6 +29,7 @@ library BatchLib {
     uint256 internal constant LEAF_BYTES = 4;
     uint256 internal constant SIGNATURE_BYTES = 64;
     uint256 internal constant PRICE_BYTES = 7;
+    uint256 internal constant FILL_BYTES = 9;
     uint256 internal constant OBSERVATION_BYTES = 74;
 
     uint256 internal constant SIGNER_OWNER = 0;

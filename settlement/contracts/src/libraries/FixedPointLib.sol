@@ -10,8 +10,6 @@ library FixedPointLib {
     /// @notice Parts per million in one.
     int256 internal constant PPM = 1_000_000;
 
-    error DivisionInexact(int256 numerator, int256 denominator);
-
     /// @notice Rounds towards minus infinity.
     function floorDiv(int256 x, int256 denominator) internal pure returns (int256 quotient) {
         unchecked {
@@ -47,12 +45,6 @@ library FixedPointLib {
         unchecked {
             return int256((uint256(x * ppm) + 999_999) / 1_000_000);
         }
-    }
-
-    /// @notice `x / denominator`; reverts when it leaves a remainder.
-    function divExact(int256 x, int256 denominator) internal pure returns (int256) {
-        if (x % denominator != 0) revert DivisionInexact(x, denominator);
-        return x / denominator;
     }
 
     function abs(int256 x) internal pure returns (int256) {

@@ -96,14 +96,13 @@ library OrderLib {
     }
 
     /// @notice Digest of a tree of orders with this root.
-    function bulkDigest(bytes32 domain, uint256 height, bytes32 root)
+    /// @param typehash of its height, see `bulkTypehash`
+    function bulkDigest(bytes32 domain, bytes32 typehash, bytes32 root)
         internal
         pure
         returns (bytes32)
     {
-        return MessageHashUtils.toTypedDataHash(
-            domain, Hashes.efficientKeccak256(bulkTypehash(height), root)
-        );
+        return MessageHashUtils.toTypedDataHash(domain, Hashes.efficientKeccak256(typehash, root));
     }
 
     /// @notice Root of the tree in which `leaf` stands at `index`, its siblings at `offset` of

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import { MarketState, PositionView } from "../../src/interfaces/ISettlementTypes.sol";
-import { Order } from "./OrderTwin.sol";
+import {
+    Health,
+    MarketState,
+    PositionView,
+    VenuePhase
+} from "../../src/interfaces/ISettlementTypes.sol";
+import { SessionKeyScope } from "../../src/libraries/SessionKeyLib.sol";
+import { Order, OrderTwin } from "./OrderTwin.sol";
 import { Plan, SettlementTest } from "./SettlementTest.sol";
 import { vm } from "./Vm.sol";
 
@@ -11,13 +17,17 @@ import { vm } from "./Vm.sol";
 contract Operator is SettlementTest {
     uint256 private constant TRADERS = 6;
     uint256 private constant TRADER = 0x7ade0000;
+    uint256 private constant KEY = 0x5e5510;
+    uint16 private constant BY_SESSION_KEY = 1 << 8;
+    address private constant RECEIVER = address(0xbeef);
 
     mapping(uint256 trader => uint256 quote) public deposited;
     mapping(uint256 trader => uint256 quote) public consented;
     mapping(uint256 trader => Order[]) private _orders;
     uint256 public accepted;
     uint256 public refused;
-    uint256[11] public acceptedOf;
+    uint256[17] public acceptedOf;
+    uint256 public exits;
 
     constructor() {
         setUp();
@@ -29,20 +39,25 @@ contract Operator is SettlementTest {
         _submit(p);
     }
 
+    /// @dev In exit mode there are no batches, deposits and requests.
+    modifier whileOpen() {
+        if (settlement.phase() == VenuePhase.OPEN) _;
+    }
+
     /* ACTIONS */
 
-    function depositMore(uint256 trader, uint256 amountQuote) external {
+    function depositMore(uint256 trader, uint256 amountQuote) external whileOpen {
         _deposit(trader % TRADERS, bound(amountQuote, 1, 10_000_000));
     }
 
-    function insure(uint256 amountQuote) external {
+    function insure(uint256 amountQuote) external whileOpen {
         amountQuote = bound(amountQuote, 1, 50_000_000);
         token.mint(address(this), amountQuote);
         token.approve(address(settlement), amountQuote);
         settlement.fundInsurance(MARKET, amountQuote);
     }
 
-    function movePrice(uint256 seed) external {
+    function movePrice(uint256 seed) external whileOpen {
         vm.warp(block.timestamp + seed % 100);
         Plan memory p = plan();
         (MarketState memory state,) = settlement.market(MARKET);
@@ -58,7 +73,7 @@ contract Operator is SettlementTest {
         _submit(p);
     }
 
-    function moveFunding(int256 step) external {
+    function moveFunding(int256 step) external whileOpen {
         vm.warp(block.timestamp + 3600);
         (MarketState memory state,) = settlement.market(MARKET);
         Plan memory p = plan();
@@ -67,7 +82,7 @@ contract Operator is SettlementTest {
     }
 
     /// @dev Fills near the mark, several a batch, of orders new and old.
-    function trade(uint256 seed) external {
+    function trade(uint256 seed) external whileOpen {
         Plan memory p = plan();
         uint256 fills = 1 + seed % 4;
         for (uint256 i = 0; i < fills; ++i) {
@@ -78,7 +93,7 @@ contract Operator is SettlementTest {
     }
 
     /// @dev An order that its account did not sign.
-    function forge(uint256 seed) external {
+    function forge(uint256 seed) external whileOpen {
         seed >>= 1;
         Plan memory p = plan();
         Order memory o = order(TRADER + seed % TRADERS, BUY, 10_000, 10, 1_000_000);
@@ -92,7 +107,7 @@ contract Operator is SettlementTest {
         assertEq(accepted, before, "nothing without the user's signature");
     }
 
-    function liquidate(uint256 seed) external {
+    function liquidate(uint256 seed) external whileOpen {
         seed >>= 1;
         Plan memory p = plan();
         _refresh(p, seed);
@@ -109,7 +124,7 @@ contract Operator is SettlementTest {
         _submit(p);
     }
 
-    function takeOver(uint256 seed) external {
+    function takeOver(uint256 seed) external whileOpen {
         Plan memory p = plan();
         _refresh(p, seed);
         for (uint256 i = 0; i < TRADERS; ++i) {
@@ -121,7 +136,7 @@ contract Operator is SettlementTest {
         _submit(p);
     }
 
-    function deleverage(uint256 seed) external {
+    function deleverage(uint256 seed) external whileOpen {
         Plan memory p = plan();
         _refresh(p, seed);
         for (uint256 i = 0; i < 6; ++i) {
@@ -133,7 +148,7 @@ contract Operator is SettlementTest {
         _submit(p);
     }
 
-    function closeFund(uint256 seed) external {
+    function closeFund(uint256 seed) external whileOpen {
         Plan memory p = plan();
         _refresh(p, seed);
         bool isLong = settlement.position(MARKET, FUND).positionLots > 0;
@@ -142,7 +157,7 @@ contract Operator is SettlementTest {
         _submit(p);
     }
 
-    function moveCollateral(uint256 trader, int256 amountQuote) external {
+    function moveCollateral(uint256 trader, int256 amountQuote) external whileOpen {
         trader %= TRADERS;
         int256 amount = boundInt(amountQuote, -2_000_000, 2_000_000);
         if (amount > 0) consented[trader] += uint256(amount);
@@ -151,12 +166,12 @@ contract Operator is SettlementTest {
         _submit(p);
     }
 
-    function withdraw(uint256 trader, uint256 amountQuote) external {
+    function withdraw(uint256 trader, uint256 amountQuote) external whileOpen {
         trader %= TRADERS;
         uint256 amount = bound(amountQuote, 1, 2_000_000);
         consented[trader] += amount;
         Plan memory p = plan();
-        address to = amountQuote % 5 == 0 ? address(0) : address(0xbeef);
+        address to = amountQuote % 5 == 0 ? address(0) : RECEIVER;
         addWithdrawal(p, TRADER + trader, to, uint64(amount), nextNonce++);
         _submit(p);
     }
@@ -167,10 +182,150 @@ contract Operator is SettlementTest {
         killNonce(TRADER + trader, _orders[trader][seed % _orders[trader].length].nonce);
     }
 
+    /// @dev What owners ask for behind the operator's back.
+    function request(uint256 trader, uint256 seed) external whileOpen {
+        trader %= TRADERS;
+        address owner = vm.addr(TRADER + trader);
+        uint64 amount = uint64(1 + seed % 3_000_000);
+        if (seed >> 64 & 3 == 0) {
+            _deposited(trader, amount);
+            consented[trader] += amount;
+            vm.startPrank(owner);
+            token.approve(address(settlement), amount);
+            settlement.depositToPosition(MARKET, owner, amount);
+            vm.stopPrank();
+            return;
+        }
+        vm.startPrank(owner);
+        if (seed >> 64 & 3 == 1) {
+            consented[trader] += amount;
+            settlement.requestWithdrawal(amount, RECEIVER);
+        } else if (settlement.position(MARKET, owner).positionLots != 0) {
+            settlement.requestReduce(MARKET, uint64(1 + seed % 30));
+        }
+        vm.stopPrank();
+    }
+
+    /// @dev Serves the head of the queue, or another request in its place, or for another account.
+    function serve(uint256 seed) external whileOpen {
+        (uint64 served, uint64 made) = settlement.requestQueue();
+        if (served == made) return;
+        Plan memory p = plan();
+        if (seed & 1 == 0) _refresh(p, seed);
+        address owner = settlement.forcedRequest(served + 1).account;
+        if (seed & 14 == 0) owner = vm.addr(TRADER + (seed >> 8) % TRADERS);
+        addForced(p, served + (seed & 48 == 0 ? 2 : 1), owner);
+        _submit(p);
+    }
+
+    /// @dev A session key of a trader trades, within its scope or beyond.
+    function tradeByKey(uint256 seed) external whileOpen {
+        uint256 trader = seed % TRADERS;
+        SessionKeyScope memory scope =
+            SessionKeyScope(uint64(seed >> 8 & 1), 5, 3_000_000, uint40(block.timestamp + 1 days));
+        if (seed >> 16 & 7 == 0) {
+            vm.prank(vm.addr(TRADER + trader));
+            settlement.setSessionKey(vm.addr(KEY), scope);
+        }
+        Plan memory p = plan();
+        (MarketState memory state,) = settlement.market(MARKET);
+        Order memory o = order(TRADER + trader, BUY, state.markTicks + 1, 5, state.markTicks * 20);
+        o.expiryTimeS = type(uint32).max;
+        consented[trader] += o.marginQuote;
+        _orders[trader].push(o);
+        bytes32 digest = OrderTwin.orderDigest(settlement.domainSeparator(), o);
+        uint16 taker = addOrderOf(p, o, BY_SESSION_KEY, compact(KEY, digest));
+        (uint16 maker,) = _newOrder(p, (trader + 1) % TRADERS, SELL, seed >> 32);
+        addFill(p, taker, maker, 1 + uint32(seed >> 96) % 5);
+        _submit(p);
+    }
+
+    /// @dev Backs the fund, asks to leave, leaves.
+    function back(uint256 trader, uint256 seed) external {
+        trader %= TRADERS;
+        address owner = vm.addr(TRADER + trader);
+        uint256 shares = settlement.backer(MARKET, owner).shares;
+        bool isOpen = settlement.phase() == VenuePhase.OPEN;
+        if (!isOpen || settlement.backer(MARKET, owner).lockedShares != 0) return;
+        vm.warp(block.timestamp + (seed & 7 == 0 ? 7 days : 0));
+        bool isLeaving = settlement.backer(MARKET, owner).leavingShares != 0;
+        if (isLeaving) {
+            if (settlement.backer(MARKET, owner).dueTimeS > block.timestamp) return;
+            if (settlement.fundEquityQuote(MARKET) > 0) settlement.finishUnbacking(MARKET, owner);
+            return;
+        }
+        if (shares != 0 && seed & 3 == 0) {
+            vm.prank(owner);
+            settlement.requestUnbacking(MARKET, shares);
+        } else if (settlement.fundEquityQuote(MARKET) >= 0) {
+            uint256 amount = 1_000_000 + seed % 1_000_000;
+            uint256 equity = uint256(settlement.fundEquityQuote(MARKET));
+            if (amount * (settlement.fundShares(MARKET) + 1000) <= equity) return;
+            token.mint(owner, amount);
+            vm.startPrank(owner);
+            token.approve(address(settlement), amount);
+            settlement.backFund(MARKET, amount);
+            vm.stopPrank();
+        }
+    }
+
+    /// @dev Withdrawals that have waited are paid, by anybody.
+    function claim(uint256 seed) external {
+        uint256 count = settlement.waitingWithdrawals();
+        if (count == 0) return;
+        uint256 id = 1 + seed % count;
+        (address owner,,, uint40 dueTimeS) = settlement.waitingWithdrawal(id);
+        if (owner != address(0) && dueTimeS <= block.timestamp) settlement.claimWithdrawal(id);
+    }
+
+    /// @dev The operator is dead: a request grows old, and everybody leaves, one by one.
+    function die(uint256 seed) external {
+        if (settlement.phase() == VenuePhase.OPEN) {
+            (uint64 served, uint64 made) = settlement.requestQueue();
+            if (served == made || seed & 3 != 0) return;
+            vm.warp(block.timestamp + 1 days);
+            settlement.enterExitMode();
+        }
+        for (uint256 i = 0; i < TRADERS; ++i) {
+            uint256 trader = (i + (seed >> 8)) % TRADERS;
+            address owner = vm.addr(TRADER + trader);
+            if (settlement.position(MARKET, owner).positionLots != 0) {
+                settlement.exitPosition(MARKET, owner);
+                ++exits;
+            }
+            if (seed >> 16 & 1 == 0) continue;
+            uint256 amount = free(TRADER + trader);
+            if (amount == 0) continue;
+            consented[trader] += amount;
+            vm.prank(owner);
+            settlement.exitWithdraw(amount, RECEIVER);
+        }
+    }
+
     /* WHAT MUST HOLD */
+
+    /// @dev Whoever submits and signs batches ends with nothing: not one unit of anybody's.
+    function checkNobodyElseGains() external view {
+        address[5] memory thieves = [
+            vm.addr(ATTESTOR), vm.addr(ATTESTOR + 1), vm.addr(ORACLE), vm.addr(KEY), address(this)
+        ];
+        uint256 consentedQuote = 0;
+        for (uint256 i = 0; i < TRADERS; ++i) {
+            consentedQuote += consented[i];
+        }
+        for (uint256 i = 0; i < thieves.length; ++i) {
+            (uint96 freeQuote,) = settlement.account(thieves[i]);
+            assertEq(freeQuote + token.balanceOf(thieves[i]), 0, "a unit taken");
+        }
+        assertTrue(token.balanceOf(RECEIVER) <= consentedQuote, "more paid than signed for");
+    }
 
     function checkConservation() external view {
         assertSound();
+        Health memory h = settlement.health();
+        assertEq(h.lotsGap, 0, "CONS-3");
+        assertEqInt(h.liabilitiesGapQuote, 0, "CONS-3");
+        assertEqInt(h.custodyGapQuote, 0, "CONS-3");
     }
 
     /// @dev The free balance falls only by what its owner signed: the margin of orders, top-ups and
@@ -219,6 +374,11 @@ contract Operator is SettlementTest {
 
     function _deposit(uint256 trader, uint256 amountQuote) private {
         fund(TRADER + trader, amountQuote);
+        deposited[trader] += amountQuote;
+    }
+
+    function _deposited(uint256 trader, uint256 amountQuote) private {
+        token.mint(vm.addr(TRADER + trader), amountQuote);
         deposited[trader] += amountQuote;
     }
 
@@ -274,6 +434,7 @@ contract Operator is SettlementTest {
         if (opcode == 1) return 81;
         if (opcode == 9) return 89;
         if (opcode == 10) return 109;
+        if (opcode == 15) return 13;
         return opcode == 3 || opcode == 4 || opcode == 7 ? 9 : 10;
     }
 }

@@ -281,7 +281,9 @@ abstract contract SettlementTest is Test {
         view
         returns (uint16)
     {
-        bytes32 digest = OrderLib.bulkDigest(settlement.domainSeparator(), height, root);
+        bytes32 digest = OrderLib.bulkDigest(
+            settlement.domainSeparator(), OrderLib.bulkTypehash(height), root
+        );
         return addRootSigned(p, vm.addr(key), uint8(height), root, compact(key, digest));
     }
 

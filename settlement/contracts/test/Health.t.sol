@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import { ISettlementErrors } from "../src/interfaces/ISettlement.sol";
+import { Health, VenuePhase } from "../src/interfaces/ISettlementTypes.sol";
+import { Plan, SettlementTest } from "./utils/SettlementTest.sol";
+import { vm } from "./utils/Vm.sol";
+
+/// @notice CONS-3: what monitoring sees in one call.
+contract HealthTest is SettlementTest {
+    function test_health_followsTheVenue() public {
+        Plan memory p = plan();
+        addPrice(p, 1000, 1000);
+        uint16 taker = addOrder(p, ALICE, order(ALICE, BUY, 1000, 100, 200_000));
+        addFill(p, taker, addOrder(p, BOB, order(BOB, SELL, 1000, 100, 300_000)), 100);
+        settleAccepted(p);
+        vm.warp(block.timestamp + 100);
+        Health memory h = settlement.health();
+        assertEq(uint8(h.phase), uint8(VenuePhase.OPEN), "phase");
+        assertEq(h.sequence, 1, "sequence");
+        assertEq(h.clockLagS, 100, "clock");
+        assertEq(h.queueLength + h.queueAgeS + h.exitTimeS + h.lotsGap, 0, "nothing to tell");
+        assertEqInt(h.liabilitiesGapQuote, 0, "liabilities");
+        assertEqInt(h.custodyGapQuote, 0, "custody");
+
+        vm.prank(GUARDIAN);
+        settlement.pauseRisk();
+        vm.prank(vm.addr(ALICE));
+        settlement.requestWithdrawal(1, address(0xbeef));
+        vm.prank(vm.addr(BOB));
+        settlement.requestWithdrawal(1, address(0xbeef));
+        vm.warp(block.timestamp + 1 days);
+        h = settlement.health();
+        assertTrue(h.isRiskPaused, "paused");
+        assertEq(h.queueLength, 2, "two wait");
+        assertEq(h.queueAgeS, 1 days, "age of the head");
+        settlement.enterExitMode();
+        h = settlement.health();
+        assertEq(uint8(h.phase), uint8(VenuePhase.EXIT), "exit");
+        assertEq(h.exitTimeS, block.timestamp, "since when");
+    }
+
+    /// @dev What the vault holds beyond the custody is seen.
+    function test_health_seesTheVaultsBalance() public {
+        token.mint(address(settlement.VAULT()), 7);
+        assertEqInt(settlement.health().custodyGapQuote, 7, "more than owed");
+        assertEqInt(settlement.health().liabilitiesGapQuote, 0, "nobody is credited");
+    }
+
+    function test_RevertWhen_etherIsSent() public {
+        (bool succeeded, bytes memory data) = address(settlement).call{ value: 1 }("");
+        assertTrue(!succeeded, "refused");
+        assertTrue(bytes4(data) == ISettlementErrors.EtherRefused.selector, "says why");
+    }
+}
