@@ -60,7 +60,7 @@ GAS_MODEL: Final = GasModel(
     items={
         PriceItem: 14_000,
         ClockItem: 1_000,
-        FillItem: 32_000,
+        FillItem: 24_000,
         LiquidationFillItem: 38_000,
         TakeoverItem: 34_000,
         AdlItem: 38_000,
@@ -72,7 +72,7 @@ GAS_MODEL: Final = GasModel(
         ParametersItem: 120_000,
         AutoTopUpItem: 60_000,
         SettleMarketItem: 40_000,
-        FillAtItem: 33_000,
+        FillAtItem: 25_000,
         LiquidationFillAtItem: 39_000,
         FundFillAtItem: 35_000,
         ForcedItem: 120_000,

@@ -18,35 +18,84 @@ SNAPSHOT: Final = (
 
 
 class Figure(NamedTuple):
-    """What one key of the snapshot means."""
+    """What one key of the snapshot means, and what it must not exceed."""
 
     name: str
     unit: str
     what: str
+    at_most: float | None = None
 
+
+class Floor(NamedTuple):
+    """What the EVM's price list asks for a fill of a scenario, whatever the code does."""
+
+    slots: int  # account, position, filled lots: read and written once, cold
+    fresh_slots: int  # the same, zero before
+    signatures: int
+    fills: int = 100
+
+    def gas_each(self, intrinsic_each: float) -> float:
+        """Return gas a fill: transaction and calldata, slots, `ecrecover`."""
+        paid = self.slots * SLOT_GAS + self.fresh_slots * FRESH_SLOT_GAS
+        return intrinsic_each + (paid + self.signatures * RECOVER_GAS) / self.fills
+
+
+# EIP-2929, EIP-2200: a cold read and a changed word; a word that was zero. ECRECOVER's price.
+SLOT_GAS: Final = 2_100 + 2_900
+FRESH_SLOT_GAS: Final = 2_100 + 20_000
+RECOVER_GAS: Final = 3_000
 
 FIGURES: Final = {
-    "fill_bytes_each": Figure("gas.calldata", "bytes", "of a fill; batch as gas.fill"),
-    "fill_each": Figure("gas.fill", "gas", "100 fills, 2 an order, 20 accounts, positions open"),
-    "fill_cold_each": Figure("gas.fill_cold", "gas", "100 fills, each trader once, slots cold"),
+    "fill_bytes_each": Figure("gas.calldata", "bytes", "of a fill; batch as gas.fill", 125),
+    "fill_each": Figure(
+        "gas.fill", "gas", "100 fills, 2 an order, 20 accounts, positions open", 45_000
+    ),
+    "fill_cold_each": Figure(
+        "gas.fill_cold", "gas", "100 fills, each trader once, slots cold, positions open", 110_000
+    ),
     "fill_open_each": Figure("gas.fill_open", "gas", "100 fills, each opens two positions"),
     "fill_bulk_each": Figure(
-        "gas.fill_bulk", "gas", "100 takers once each, 20 makers, 25 bulk orders, 4 fills each"
+        "gas.fill_bulk",
+        "gas",
+        "100 takers once each, 20 makers, 25 bulk orders, 4 fills each; nonces count upwards",
+        35_000,
     ),
-    "liquidation_each": Figure("gas.liquidation", "gas", "batch of ten, each against one order"),
+    "liquidation_each": Figure(
+        "gas.liquidation", "gas", "batch of ten, each against one order", 110_000
+    ),
     "price_each": Figure("gas.price", "gas", "a signed price row, batch of ten"),
     "deposit": Figure("gas.deposit", "gas", "a transaction"),
     "withdrawal": Figure("gas.withdraw", "gas", "a batch with one withdrawal"),
+    "exit": Figure("gas.exit", "gas", "a position leaves in exit mode, a transaction"),
+    "exit_withdraw": Figure("gas.exit_withdraw", "gas", "free balance leaves in exit mode"),
     "batch_empty": Figure("gas.batch", "gas", "a batch without items"),
+}
+
+# gas.fill: 20 accounts and positions, 20 groups of nonces that begin. gas.fill_cold: 200 of each.
+# gas.fill_bulk: 120 accounts and positions, a group of nonces a maker and a taker, 13 of which
+# begin; 100 takers and 20 roots have signed.
+FLOORS: Final = {
+    "fill_each": Floor(slots=40, fresh_slots=20, signatures=100),
+    "fill_cold_each": Floor(slots=400, fresh_slots=200, signatures=200),
+    "fill_open_each": Floor(slots=200, fresh_slots=400, signatures=200),
+    "fill_bulk_each": Floor(slots=347, fresh_slots=13, signatures=120),
 }
 
 
 def measure() -> Iterator[Result]:
     """Yield the figures that have a name; whole batches stay in the snapshot."""
-    values = json.loads(SNAPSHOT.read_text())
+    values = {key: float(value) for key, value in json.loads(SNAPSHOT.read_text()).items()}
     for key, figure in FIGURES.items():
         conditions: dict[str, object] = {"what": figure.what, "snapshot": f"{SNAPSHOT.name}:{key}"}
-        yield Result(figure.name, float(values[key]), figure.unit, None, conditions)
+        bar = None if figure.at_most is None else ("value", figure.at_most)
+        yield Result(figure.name, values[key], figure.unit, _floor(key, values), conditions, bar)
+
+
+def _floor(key: str, values: dict[str, float]) -> float | None:
+    floor = FLOORS.get(key)
+    if floor is None:
+        return None
+    return floor.gas_each(values[key.replace("_each", "_intrinsic_each")])
 
 
 CASES = {"gas.": measure}

@@ -1,0 +1,26 @@
+"""Each error that the contracts can revert with is named by a test of theirs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+CONTRACTS: Final = Path(__file__).resolve().parents[2] / "settlement" / "contracts"
+DECLARED: Final = re.compile(r"^\s*error (\w+)\(", re.MULTILINE)
+
+# What no test can name, and why.
+UNNAMED: Final = {
+    "ConservationBroken": "proves each batch; only a wrong contract gets there",
+    "LotsSumBroken": "proves each batch; only a wrong contract gets there",
+    "WalletGasMissing": "test_RevertWhen_walletHasTooLittleGas sees the revert; its data is lost",
+    "MemoryLayout": "a batch is the first thing that a call allocates",
+    "ExitPriceMissing": "a position is opened at a price, and a market keeps its last one",
+}
+
+
+def test_every_error_of_the_contracts_is_named_by_a_test_of_theirs() -> None:
+    sources = "".join(path.read_text() for path in (CONTRACTS / "src").rglob("*.sol"))
+    tests = "".join(path.read_text() for path in (CONTRACTS / "test").rglob("*.sol"))
+    untested = {name for name in DECLARED.findall(sources) if not re.search(rf"\b{name}\b", tests)}
+    assert untested == set(UNNAMED)
