@@ -72,6 +72,7 @@ MARKET_PARAM_NAMES: Final = (
     "funding_cap_ppm",
     "funding_interval_s",
     "index_age_max_ms",
+    "expiry_time_s",
 )
 
 

@@ -70,6 +70,7 @@ PARAMETERS_ON_CHAIN: Final = (
     "funding_cap_ppm",
     "funding_interval_s",
     "index_age_max_ms",
+    "expiry_time_s",
     "tiers",
 )
 MARKET_ID_MAX: Final = 65_535

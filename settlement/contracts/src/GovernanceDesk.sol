@@ -180,8 +180,8 @@ contract GovernanceDesk is Desk, IGovernanceDesk {
     ) external onlyOwner {
         Market storage listed = _markets[marketId];
         Announcement storage announced = _announced[marketId];
-        uint256 quotePerTickLot = listed.params.quotePerTickLot;
-        if (quotePerTickLot == 0) revert MarketUnknown(marketId);
+        MarketParams memory held = listed.params;
+        if (held.quotePerTickLot == 0) revert MarketUnknown(marketId);
         uint256 pendingTimeS = announced.effectiveTimeS;
         if (pendingTimeS != 0 && pendingTimeS <= block.timestamp) {
             revert AnnouncementDue(marketId);
@@ -189,9 +189,10 @@ contract GovernanceDesk is Desk, IGovernanceDesk {
         uint256 earliestTimeS = block.timestamp + _delays.parametersS;
         if (effectiveTimeS < earliestTimeS) revert NoticeTooShort(earliestTimeS, effectiveTimeS);
         _checkParams(params);
-        bool isKept = params.quotePerTickLot == quotePerTickLot
-            && params.priceTicksMax >= listed.state.indexTicks
-            && params.priceTicksMax >= listed.state.markTicks;
+        // Orders have signed the highest fees that they pay: a raised one would break those open.
+        bool isKept = params.quotePerTickLot == held.quotePerTickLot
+            && params.priceTicksMax == held.priceTicksMax && params.feeMakerPpm <= held.feeMakerPpm
+            && params.feeTakerPpm <= held.feeTakerPpm;
         if (!isKept) revert MarketParamsInvalid();
         announced.effectiveTimeS = effectiveTimeS;
         announced.params = params;

@@ -9,7 +9,7 @@ import { RejectReason } from "./libraries/RejectReason.sol";
 
 /// @title SettlementAnnex
 /// @notice Judges the items that are seldom: liquidations, session keys, automatic top-ups,
-/// announced parameters, forced requests.
+/// announced parameters, deliveries, forced requests.
 /// @dev A part of Settlement that did not fit into it: runs on its storage and its memory, a whole
 /// run of items at a call. Called directly it works on an empty storage and what it is given.
 contract SettlementAnnex is ForcedItems {
@@ -53,6 +53,7 @@ contract SettlementAnnex is ForcedItems {
             return _judgeFundFill(b, word);
         }
         if (opcode == BatchLib.PARAMETERS) return _judgeParameters(b, word);
+        if (opcode == BatchLib.SETTLE_MARKET) return _judgeDelivery(b, word);
         if (opcode == BatchLib.FORCED) return _judgeForced(b, word);
         if (opcode == BatchLib.SESSION_KEY) return _judgeSessionKey(b, items, offset);
         if (opcode == BatchLib.AUTO_TOP_UP) return _judgeAutoTopUp(b, items, offset);

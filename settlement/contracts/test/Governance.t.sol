@@ -335,18 +335,20 @@ contract GovernanceTest is SettlementTest {
         settlement.announceMarketParams(MARKET, marketParams(), tiers(), effectiveTimeS);
     }
 
+    /// @dev GOV-5, PAR-1: what the engine's books and signed limits depend on stays.
     function test_RevertWhen_announcementBreaksTheMarket() public {
         MarketParams memory params = marketParams();
         params.quotePerTickLot += 1;
         vm.expectRevert(ISettlementErrors.MarketParamsInvalid.selector);
         settlement.announceMarketParams(MARKET, params, tiers(), type(uint40).max);
-        Plan memory p = plan();
-        addPrice(p, 1000, 1000);
-        settleAccepted(p);
-        params = marketParams();
-        params.priceTicksMax = 999;
-        vm.expectRevert(ISettlementErrors.MarketParamsInvalid.selector);
-        settlement.announceMarketParams(MARKET, params, tiers(), type(uint40).max);
+        for (uint256 i = 0; i < 3; ++i) {
+            params = marketParams();
+            if (i == 0) params.priceTicksMax -= 1;
+            if (i == 1) params.feeMakerPpm += 1;
+            if (i == 2) params.feeTakerPpm += 1;
+            vm.expectRevert(ISettlementErrors.MarketParamsInvalid.selector);
+            settlement.announceMarketParams(MARKET, params, tiers(), type(uint40).max);
+        }
         vm.expectRevert(abi.encodeWithSelector(ISettlementErrors.MarketUnknown.selector, 9));
         settlement.announceMarketParams(9, params, tiers(), type(uint40).max);
     }

@@ -63,7 +63,7 @@ contract RelayerTest is SettlementTest {
         addPrice(p, 1000, 1000);
         settleAccepted(p);
         MarketParams memory params = marketParams();
-        params.feeTakerPpm = 900;
+        params.feeTakerPpm = 300;
         uint40 effectiveTimeS = uint40(block.timestamp + 4 days);
         settlement.announceMarketParams(MARKET, params, tiers(), effectiveTimeS);
         p = plan();
@@ -78,7 +78,7 @@ contract RelayerTest is SettlementTest {
         addItem(p, abi.encodePacked(uint8(12), uint8(0)));
         addFill(p, taker, maker, 5);
         settleAccepted(p);
-        assertEq(settlement.feesQuote(), 25 + 10 + 45 + 10, "old fees, then new ones");
+        assertEq(settlement.feesQuote(), 25 + 10 + 15 + 10, "old fees, then new ones");
         p = plan();
         addItem(p, abi.encodePacked(uint8(12), uint8(0)));
         settleRejected(p, RejectReason.PARAMETERS_NOT_DUE);

@@ -75,6 +75,9 @@ abstract contract AccountItems is LiquidationItems {
             amountQuote != 0 && usedQuote <= capQuote && int256(amountQuote) <= neededQuote;
         reason = FillLib.moveCollateral(d, int256(amountQuote), _markOf(m), m.terms);
         if (reason != RejectReason.NONE) return reason;
+        if (MarginLib.isLiquidatable(d.position, _markOf(m), m.terms)) {
+            return RejectReason.INSUFFICIENT_MARGIN;
+        }
         bytes32 hash = OrderLib.autoTopUpHash(a.account, m.marketId, capQuote, nonce, expiryTimeS);
         if (_authorityOf(b, a.account, hash, items, offset + 32) != SIGNED_BY_OWNER) {
             return RejectReason.SIGNATURE_INVALID;

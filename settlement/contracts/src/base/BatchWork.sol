@@ -146,7 +146,7 @@ abstract contract BatchWork is SettlementStorage {
     function _loadTerms(MarketEntry memory m) internal view {
         Market storage stored = _markets[m.marketId];
         m.params = stored.params;
-        m.isListed = m.params.quotePerTickLot != 0;
+        m.isListed = m.params.quotePerTickLot != 0 && m.state.deliveryTicks == 0;
         m.terms.quotePerTickLot = int256(uint256(m.params.quotePerTickLot));
         m.terms.positionLotsMax = int256(uint256(m.params.positionLotsMax));
         m.terms.feeTakerPpm = int256(uint256(m.params.feeTakerPpm));

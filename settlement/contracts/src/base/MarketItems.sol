@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import { ExitLib } from "../libraries/ExitLib.sol";
+import { Draft, FillLib } from "../libraries/FillLib.sol";
+import { FixedPointLib } from "../libraries/FixedPointLib.sol";
+import { MarginLib, Position, Terms } from "../libraries/MarginLib.sol";
 import { RejectReason } from "../libraries/RejectReason.sol";
 import { AccountItems } from "./AccountItems.sol";
-import { Batch, MarketEntry } from "./BatchWork.sol";
+import { Batch, MarketEntry, PositionEntry } from "./BatchWork.sol";
 
-/// @title Items by which a market changes at a time that was announced
+/// @title Items by which a market changes, or ends, at a time that was announced
 abstract contract MarketItems is AccountItems {
+    using FixedPointLib for int256;
+
     /// @notice GOV-5: the announced parameters hold from here on.
     function _judgeParameters(Batch memory b, uint256 word) internal returns (RejectReason) {
         MarketEntry memory m = b.markets[_marketIndex(b, uint8(word >> 240))];
@@ -18,5 +24,58 @@ abstract contract MarketItems is AccountItems {
         _applyAnnounced(uint32(m.marketId));
         _loadTerms(m);
         return RejectReason.NONE;
+    }
+
+    /// @notice EXP-2: a position of a market that has ended closes at the price of its end. The
+    /// insurance fund takes its lots, so that they stay in balance, and pays what is lacking.
+    function _judgeDelivery(Batch memory b, uint256 word) internal pure returns (RejectReason) {
+        PositionEntry memory e = b.positions[_positionIndex(b, uint16(word >> 232))];
+        MarketEntry memory m = e.listing;
+        if (m.params.quotePerTickLot == 0) return RejectReason.MARKET_UNKNOWN;
+        if (e.owner.account == INSURANCE) return RejectReason.ACCOUNT_UNKNOWN;
+        uint256 ticks = m.state.deliveryTicks;
+        if (ticks == 0) {
+            uint256 expiryTimeS = m.params.expiryTimeS;
+            if (expiryTimeS == 0 || m.state.priceTimeMs < expiryTimeS * 1000) {
+                return RejectReason.MARKET_STATE;
+            }
+            ticks = m.state.indexTicks;
+        }
+        if (e.position.positionLots == 0) return RejectReason.NO_POSITION;
+
+        PositionEntry memory fund = b.positions[m.fundIndex];
+        _begin(b.draftA, e);
+        _begin(b.draftB, fund);
+        RejectReason reason = _deliver(b.draftA, b.draftB.position, int256(ticks), m.terms);
+        if (reason != RejectReason.NONE) return reason;
+        if (!FillLib.fits(b.draftA) || !FillLib.fits(b.draftB)) {
+            return RejectReason.AMOUNT_OUT_OF_RANGE;
+        }
+        m.state.deliveryTicks = uint32(ticks);
+        m.isListed = false;
+        m.isChanged = true;
+        _accept(b, b.draftA, e);
+        _accept(b, b.draftB, fund);
+        return RejectReason.NONE;
+    }
+
+    /// @notice Closes all lots of a draft against the fund at a price, without fee.
+    function _deliver(Draft memory d, Position memory fund, int256 ticks, Terms memory t)
+        private
+        pure
+        returns (RejectReason)
+    {
+        int256 lots = d.position.positionLots.abs();
+        ExitLib.takeOn(fund, d.position.positionLots > 0, lots, ticks, t);
+        MarginLib.reduce(d.position, lots, ticks, t);
+        int256 leftQuote = d.position.collateralQuote;
+        d.position.collateralQuote = 0;
+        if (leftQuote >= 0) d.freeQuote += leftQuote;
+        else fund.collateralQuote += leftQuote;
+        if (leftQuote < 0 && MarginLib.equity(fund, ticks, t) < 0) {
+            return RejectReason.FUND_CANNOT_CARRY;
+        }
+        bool isTooLarge = fund.positionLots.abs() > t.positionLotsMax;
+        return isTooLarge ? RejectReason.POSITION_LIMIT : RejectReason.NONE;
     }
 }

@@ -124,6 +124,7 @@ struct VenueConfig {
 /// @param fundingCapPpm largest absolute rate of one funding settlement
 /// @param fundingIntervalS shortest time between two funding settlements
 /// @param indexAgeMaxMs oldest index price that liquidates
+/// @param expiryTimeS when the market ends (EXP-2), 0 never
 struct MarketParams {
     uint64 quotePerTickLot;
     uint32 priceTicksMax;
@@ -136,6 +137,7 @@ struct MarketParams {
     uint24 fundingCapPpm;
     uint32 fundingIntervalS;
     uint32 indexAgeMaxMs;
+    uint40 expiryTimeS;
 }
 
 /// @notice One margin tier.
@@ -155,6 +157,7 @@ struct Tier {
 /// @param fundingIndexE6 funding index
 /// @param fundingTimeS batch clock of the last funding settlement, 0 before the first
 /// @param number how many markets were listed before, at most 255: the bit of a session key's scope
+/// @param deliveryTicks price at which positions are delivered, 0 before the market has ended
 struct MarketState {
     uint32 indexTicks;
     uint32 markTicks;
@@ -162,6 +165,7 @@ struct MarketState {
     int64 fundingIndexE6;
     uint40 fundingTimeS;
     uint8 number;
+    uint32 deliveryTicks;
 }
 
 /// @notice Running totals of a market, for the conservation laws. One storage slot.

@@ -49,6 +49,7 @@ library BatchLib {
     uint256 internal constant SESSION_KEY = 0x0b;
     uint256 internal constant PARAMETERS = 0x0c;
     uint256 internal constant AUTO_TOP_UP = 0x0d;
+    uint256 internal constant SETTLE_MARKET = 0x0e;
     uint256 internal constant FORCED = 0x0f;
     uint256 internal constant FILL_AT = 0x10;
     uint256 internal constant LIQUIDATION_FILL_AT = 0x11;
@@ -57,14 +58,14 @@ library BatchLib {
     /// @dev Bytes of each item before its signature, opcode first; byte n is of opcode n. Items
     /// of bit n in `SIGNED` carry `u8 signer · signature` behind them.
     bytes32 private constant ITEM_BYTES =
-        hex"00070609090a0a090a182c360220000d0e0d0d00000000000000000000000000";
+        hex"00070609090a0a090a182c360220030d0e0d0d00000000000000000000000000";
     uint256 private constant SIGNED =
         1 << COLLATERAL | 1 << WITHDRAWAL | 1 << SESSION_KEY | 1 << AUTO_TOP_UP;
 
     /// @dev Items that the annex judges, one bit an opcode.
     uint256 private constant ANNEX = 1 << LIQUIDATION_FILL | 1 << TAKEOVER | 1 << ADL | 1
-        << FUND_FILL | 1 << SESSION_KEY | 1 << PARAMETERS | 1 << AUTO_TOP_UP | 1 << FORCED | 1
-        << LIQUIDATION_FILL_AT | 1 << FUND_FILL_AT;
+        << FUND_FILL | 1 << SESSION_KEY | 1 << PARAMETERS | 1 << AUTO_TOP_UP | 1 << SETTLE_MARKET
+        | 1 << FORCED | 1 << LIQUIDATION_FILL_AT | 1 << FUND_FILL_AT;
 
     error BatchMalformed(uint256 offset);
 

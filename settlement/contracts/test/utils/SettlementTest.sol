@@ -137,7 +137,8 @@ abstract contract SettlementTest is Test {
             markBandPpm: 50_000,
             fundingCapPpm: 10_000,
             fundingIntervalS: 3600,
-            indexAgeMaxMs: 10_000
+            indexAgeMaxMs: 10_000,
+            expiryTimeS: 0
         });
     }
 

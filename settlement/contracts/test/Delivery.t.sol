@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import { MarketParams } from "../src/interfaces/ISettlementTypes.sol";
+import { RejectReason } from "../src/libraries/RejectReason.sol";
+import { Plan, SettlementTest } from "./utils/SettlementTest.sol";
+import { vm } from "./utils/Vm.sol";
+
+/// @notice EXP-2: a market ends at a time that was announced, and its positions are delivered.
+contract DeliveryTest is SettlementTest {
+    uint40 private _expiryTimeS;
+
+    function test_delivery_paysEverybodyAtTheLastIndex() public {
+        _open(200_000);
+        uint256 freeBuyer = free(ALICE);
+        uint256 freeSeller = free(BOB);
+        int256 buyer = position(ALICE).collateralQuote;
+        int256 seller = position(BOB).collateralQuote;
+        _end();
+        Plan memory p = plan();
+        addPrice(p, 1010, 1010);
+        _deliver(p, ALICE);
+        _deliver(p, BOB);
+        settleAccepted(p);
+        int256 gain = 100 * 10 * UNIT;
+        assertEqInt(position(ALICE).positionLots, 0, "no lots");
+        assertEqInt(int256(free(ALICE)), int256(freeBuyer) + buyer + gain, "the long gains");
+        assertEqInt(int256(free(BOB)), int256(freeSeller) + seller - gain, "the short loses");
+        assertEqInt(settlement.position(MARKET, address(1)).positionLots, 0, "the fund is flat");
+    }
+
+    /// @dev The first delivery fixes the price; the market has no prices, fills or second end.
+    function test_delivery_fixesOnePriceAndClosesTheMarket() public {
+        _open(200_000);
+        _end();
+        Plan memory p = plan();
+        addPrice(p, 1010, 1010);
+        _deliver(p, ALICE);
+        addPrice(p, 1020, 1020);
+        settleRejected(p, RejectReason.MARKET_UNKNOWN);
+        p = plan();
+        uint16 taker = addOrder(p, ALICE, order(ALICE, BUY, 1010, 1, 20_000));
+        addFill(p, taker, addOrder(p, BOB, order(BOB, SELL, 1010, 1, 20_000)), 1);
+        settleRejected(p, RejectReason.MARKET_UNKNOWN);
+        p = plan();
+        _deliver(p, BOB);
+        _deliver(p, BOB);
+        settleRejected(p, RejectReason.NO_POSITION);
+    }
+
+    function test_refused_beforeARowOfItsEnd() public {
+        _open(200_000);
+        Plan memory p = plan();
+        _deliver(p, ALICE);
+        settleRejected(p, RejectReason.MARKET_STATE);
+        _end();
+        p = plan();
+        _deliver(p, ALICE);
+        settleRejected(p, RejectReason.MARKET_STATE);
+        p = plan();
+        addPrice(p, 1000, 1000);
+        addItem(p, abi.encodePacked(uint8(14), addPosition(p, address(1))));
+        settleRejected(p, RejectReason.ACCOUNT_UNKNOWN);
+    }
+
+    /// @dev What a position lacks the fund pays, as far as it can.
+    function test_refused_whatTheFundCannotPay() public {
+        _open(101_000);
+        _end();
+        Plan memory p = plan();
+        addPrice(p, 850, 850);
+        _deliver(p, ALICE);
+        settleRejected(p, RejectReason.FUND_CANNOT_CARRY);
+        _fundInsurance(100_000);
+        p = plan();
+        addPrice(p, 850, 850);
+        _deliver(p, ALICE);
+        _deliver(p, BOB);
+        settleAccepted(p);
+        assertEqInt(position(ALICE).collateralQuote, 0, "nothing is owed");
+    }
+
+    /* HELPERS */
+
+    function _open(uint64 marginQuote) private {
+        Plan memory p = plan();
+        addPrice(p, 1000, 1000);
+        uint16 taker = addOrder(p, ALICE, order(ALICE, BUY, 1000, 100, marginQuote));
+        addFill(p, taker, addOrder(p, BOB, order(BOB, SELL, 1000, 100, 300_000)), 100);
+        settleAccepted(p);
+    }
+
+    /// @dev Announces the end, and lets its time and the parameters' pass.
+    function _end() private {
+        MarketParams memory params = marketParams();
+        uint40 effectiveTimeS = uint40(block.timestamp + 4 days);
+        params.expiryTimeS = effectiveTimeS + 60;
+        settlement.announceMarketParams(MARKET, params, tiers(), effectiveTimeS);
+        vm.warp(params.expiryTimeS);
+        Plan memory p = plan();
+        addItem(p, abi.encodePacked(uint8(12), uint8(0)));
+        settleAccepted(p);
+    }
+
+    function _fundInsurance(uint256 amountQuote) private {
+        token.mint(address(this), amountQuote);
+        token.approve(address(settlement), amountQuote);
+        settlement.fundInsurance(MARKET, amountQuote);
+    }
+
+    function _deliver(Plan memory p, uint256 owner) private pure {
+        addItem(p, abi.encodePacked(uint8(14), addPosition(p, vm.addr(owner))));
+    }
+}
