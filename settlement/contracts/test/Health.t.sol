@@ -31,7 +31,7 @@ contract HealthTest is SettlementTest {
         settlement.requestWithdrawal(1, address(0xbeef));
         vm.warp(block.timestamp + 1 days);
         h = settlement.health();
-        assertTrue(h.isRiskPaused, "paused");
+        assertEq(h.riskPausedFromS, settlement.riskPausedFromS(), "paused");
         assertEq(h.queueLength, 2, "two wait");
         assertEq(h.queueAgeS, 1 days, "age of the head");
         settlement.enterExitMode();

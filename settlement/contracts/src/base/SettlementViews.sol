@@ -212,7 +212,7 @@ abstract contract SettlementViews is Payments, ISettlementDesk {
     /// @inheritdoc ISettlementDesk
     function health() external view returns (Health memory h) {
         h.phase = _status.phase;
-        h.isRiskPaused = _status.isRiskPaused;
+        h.riskPausedFromS = _status.riskPausedFromS;
         h.exitTimeS = _status.exitTimeS;
         h.sequence = _progress.sequence;
         h.queueLength = _queue.made - _queue.served;

@@ -180,7 +180,7 @@ struct MarketTotals {
 
 /// @notice What monitoring has to see, in one call (CONS-3).
 /// @param exitTimeS when exit mode began, 0 before
-/// @param isRiskPaused whether the guardian has stopped new risk
+/// @param riskPausedFromS from when on the guardian has stopped new risk, 0 when it has not
 /// @param queueLength forced requests that wait
 /// @param queueAgeS how long the oldest of them has been waiting
 /// @param clockLagS how far the batches' clock is behind the block, 0 when it is ahead
@@ -189,7 +189,7 @@ struct MarketTotals {
 /// @param custodyGapQuote what the vault holds beyond the custody, never negative
 struct Health {
     VenuePhase phase;
-    bool isRiskPaused;
+    uint40 riskPausedFromS;
     uint40 exitTimeS;
     uint64 sequence;
     uint64 queueLength;

@@ -176,7 +176,7 @@ contract Operator is SettlementTest {
         _submit(p);
     }
 
-    function cancel(uint256 trader, uint256 seed) external {
+    function cancel(uint256 trader, uint256 seed) external whileOpen {
         trader %= TRADERS;
         if (_orders[trader].length == 0) return;
         killNonce(TRADER + trader, _orders[trader][seed % _orders[trader].length].nonce);
