@@ -179,7 +179,9 @@ contract Operator is SettlementTest {
     function cancel(uint256 trader, uint256 seed) external whileOpen {
         trader %= TRADERS;
         if (_orders[trader].length == 0) return;
-        killNonce(TRADER + trader, _orders[trader][seed % _orders[trader].length].nonce);
+        uint64 nonce = _orders[trader][seed % _orders[trader].length].nonce;
+        vm.prank(vm.addr(TRADER + trader));
+        settlement.requestCancel(nonce);
     }
 
     /// @dev What owners ask for behind the operator's back.
