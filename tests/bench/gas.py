@@ -87,7 +87,7 @@ def measure() -> Iterator[Result]:
     values = {key: float(value) for key, value in json.loads(SNAPSHOT.read_text()).items()}
     for key, figure in FIGURES.items():
         conditions: dict[str, object] = {"what": figure.what, "snapshot": f"{SNAPSHOT.name}:{key}"}
-        bar = None if figure.at_most is None else ("value", figure.at_most)
+        bar = None if figure.at_most is None else {"value_max": figure.at_most}
         yield Result(figure.name, values[key], figure.unit, _floor(key, values), conditions, bar)
 
 

@@ -1,4 +1,4 @@
-"""A market ends, and its positions are delivered: engine and chain end up equal and flat (EXP-2)."""
+"""A market ends, and its positions are delivered: engine and chain end equal and flat (EXP-2)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 
 from matcher.client import AdminClient, Client, MarketState, PublicClient, Side
-from tests.integration import settlement_support, test_settlement_end_to_end
 from tests.integration.settlement_support import ALICE, BOB, CONFIG, running_chain
-from tests.integration.test_settlement_end_to_end import Venue, quote_index, until
+from tests.integration.whole_venue import FUND_ACCOUNT, Venue, quote_index, until
 
 DEPOSIT_QUOTE = 100_000_000
-ENDS_AFTER_S = 45
+ENDS_AFTER_S = 30
 
 
 def ending_config(folder: Path, expiry_time_s: int) -> Path:
@@ -70,21 +69,17 @@ async def trade_until_the_end(venue: Venue, stack: AsyncExitStack, expiry_time_s
         return [call(address).call()[0] for address in addresses] == balances
 
     await until(is_on_chain, "the deliveries on chain")
-    fund = chain.settlement.functions.position(1, test_settlement_end_to_end.FUND_ACCOUNT).call()
+    fund = chain.settlement.functions.position(1, FUND_ACCOUNT).call()
     assert fund[0] == 0
 
 
-def test_a_market_ends_on_chain_as_in_the_engine(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_market_ends_on_chain_as_in_the_engine(tmp_path: Path) -> None:
     """EXP-2: PARAMETERS are those of the listing; items 0e settle; nothing differs."""
     pytest.importorskip("matcher.engine.engine", reason="the engine is not built: run make build")
     expiry_time_s = int(time.time()) + ENDS_AFTER_S
     config = ending_config(tmp_path, expiry_time_s)
-    for module in (settlement_support, test_settlement_end_to_end):
-        monkeypatch.setattr(module, "CONFIG", config)
-    with running_chain(tmp_path, "eth-tester") as chain:
-        venue = Venue(chain, tmp_path)
+    with running_chain(tmp_path, "eth-tester", config=config) as chain:
+        venue = Venue(chain, tmp_path, config)
         try:
             for key in (ALICE, BOB):
                 chain.deposit(key.address, DEPOSIT_QUOTE)
