@@ -109,6 +109,7 @@ TAME_SPAN: Final = np.array([TAME.get(k, (0, 256))[1] for k in range(GENE_BYTES)
 CHOICES: Final = {
     CommandKind.SET_MARKET_STATE: table((170, 1), (8, 2), (8, 3), (10, 4), (8, 5), (70, 6), (6, 7)),
     CommandKind.SETTLEMENT_REJECTED: table((60, 1), (196, 0)),
+    CommandKind.PAUSE_RISK: table((40, 1), (216, 0)),
 }
 WORD_FLAGS: Final = table((120, 0), (40, 1), (40, 2), (30, 4), (20, 3), (6, 8))
 PLAIN_BELOW: Final = 90
@@ -234,7 +235,7 @@ def word_of(g: Bytes, record: npt.NDArray[np.void]) -> bytes:
         display_lots=parts[g[3] & 7] * shows,
         min_lots=parts[g[4] & 7] * waits if g[4] < 80 else 0,
         trailing_ticks=int(g[5]) & 63 if g[6] < 40 else 0,
-        oco_nonce=nonce + (1 if nonce & 1 else -1) if g[8] < 50 else 0,
+        oco_nonce=min(((nonce - 1) ^ 1) + 1, 2**64 - 1) if nonce and g[8] < 50 else 0,
     ).pack()
 
 

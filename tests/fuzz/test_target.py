@@ -10,7 +10,7 @@ from matcher.engine.events import EventKind, unpack
 from matcher.engine.reject_reason import RejectReason
 from tests.fuzz import seeds, target
 
-INPUTS = 120
+INPUTS = 240
 
 
 def told() -> tuple[Counter[str], Counter[str]]:
