@@ -93,7 +93,6 @@ contract ExitDesk is Deposits, ForcedQueue, Markets, Payments, IExitDesk {
         id = _request(account_, RequestKind.TOP_UP, marketId, amountQuote, address(0));
         TopUps memory waiting = _topUps[marketId][account_];
         if (waiting.lastId == 0) waiting.oldestTimeS = uint40(block.timestamp);
-        waiting.newestTimeS = uint40(block.timestamp);
         waiting.lastId = id;
         _topUps[marketId][account_] = waiting;
     }
@@ -158,8 +157,7 @@ contract ExitDesk is Deposits, ForcedQueue, Markets, Payments, IExitDesk {
         uint256 gainsQuote = e.gainsQuote;
         uint256 paidQuote = potQuote < gainsQuote ? gainQuote * potQuote / gainsQuote : gainQuote;
         delete _exitGains[marketId][account_];
-        _payFromFund(marketId, account_, paidQuote);
-        emit ExitGainPaid(marketId, account_, paidQuote);
+        emit ExitGainPaid(marketId, account_, _payFromFund(marketId, account_, paidQuote));
     }
 
     /// @inheritdoc IExitDesk
@@ -200,6 +198,8 @@ contract ExitDesk is Deposits, ForcedQueue, Markets, Payments, IExitDesk {
     }
 
     function _lastIndex(uint32 marketId) private view returns (uint256) {
+        uint256 deliveryTicks = _markets[marketId].state.deliveryTicks;
+        if (deliveryTicks != 0) return deliveryTicks;
         address adapter = _indexAdapters[marketId];
         if (adapter != address(0)) {
             try IIndexOracle(adapter).indexPrice() returns (uint256 priceTicks, uint256) {

@@ -114,7 +114,8 @@ contract ForcedModule is Markets, Payments {
     {
         TopUps storage waiting = _topUps[w.marketId][w.account];
         if (waiting.lastId == w.requestId) delete _topUps[w.marketId][w.account];
-        else waiting.oldestTimeS = waiting.newestTimeS;
+        // Those behind it are younger: the position is protected early, never late.
+        else waiting.oldestTimeS = r.timeS;
         Draft memory d;
         _begin(w, d);
         int256 amountQuote = int256(uint256(r.amount)).min(d.freeQuote);

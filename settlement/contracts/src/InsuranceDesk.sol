@@ -89,8 +89,7 @@ contract InsuranceDesk is Deposits, ForcedQueue, Markets, IInsuranceDesk {
         ExitMarket memory e = _exitMarkets[marketId];
         uint256 restQuote = e.potQuote > e.gainsQuote ? e.potQuote - e.gainsQuote : 0;
         uint256 amountQuote = restQuote * shares / (_fundShares[marketId] + VIRTUAL_SHARES);
-        _payFromFund(marketId, backer_, amountQuote);
-        emit UnbackingPaidAtExit(marketId, backer_, amountQuote);
+        emit UnbackingPaidAtExit(marketId, backer_, _payFromFund(marketId, backer_, amountQuote));
     }
 
     /* INTERNAL */

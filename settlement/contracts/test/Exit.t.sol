@@ -60,6 +60,27 @@ contract ExitTest is SettlementTest {
         assertSound();
     }
 
+    /// @dev EXIT-4: what those who leave late still have in the market is not shared out before.
+    function test_exit_aLateLeaverIsPaidByNobodyElse() public {
+        address carol = vm.addr(CAROL);
+        token.mint(carol, 1001);
+        vm.startPrank(carol);
+        token.approve(address(settlement), 1001);
+        settlement.backFund(MARKET, 1001);
+        vm.stopPrank();
+        _enter();
+        settlement.exitPosition(MARKET, _bob);
+        vm.warp(block.timestamp + 14 days);
+        settlement.claimBackingAtExit(MARKET, carol);
+        settlement.exitPosition(MARKET, _alice);
+        settlement.claimExitGain(MARKET, _bob);
+        assertEq(free(ALICE), 1_000_000_000 - 200_000 + 199_500 - 50_000, "the late one's rest");
+        assertEq(free(BOB), 1_000_000_000 - 300_000 + 299_800 + 50_000, "the early one's profit");
+        int256 owed = int256(free(ALICE) + free(BOB) + free(CAROL) + settlement.feesQuote());
+        assertGe(int256(settlement.custodyQuote()), owed, "solvent");
+        assertSound();
+    }
+
     /// @dev The price is fixed once, so the order and the moment of leaving change nothing.
     function testFuzz_exit_orderChangesNothing(bool bobFirst) public {
         _enter();

@@ -229,6 +229,20 @@ contract ForcedTest is SettlementTest {
         _serve(2, _alice);
     }
 
+    /// @dev A later one of somebody else's does not make the middle one younger.
+    function test_depositToPosition_theMiddleOneProtectsToo() public {
+        _topUp(1);
+        vm.warp(block.timestamp + 10);
+        _topUp(300_000);
+        vm.warp(block.timestamp + 5000);
+        _topUp(1);
+        Plan memory p = plan();
+        addForced(p, 1, _alice);
+        addPrice(p, 830, 830);
+        addTakeover(p, addPosition(p, _alice), addPosition(p, FUND), 100);
+        settleRejected(p, RejectReason.FROZEN);
+    }
+
     /* EXIT MODE */
 
     function test_exitMode_onlyWhenTheHeadIsTooOld() public {

@@ -113,6 +113,26 @@ contract MoneyTest is SettlementTest {
         assertEq(token.balanceOf(RECEIVER), LARGE, "paid");
     }
 
+    /// @dev MONEY-3: neither a small one, nor any after the venue's end.
+    function test_RevertWhen_guardianStretchesWhatIsNotLarge() public {
+        address alice = vm.addr(ALICE);
+        vm.prank(alice);
+        uint64 id = settlement.requestWithdrawal(LARGE, RECEIVER);
+        serveNow(id, alice);
+        bytes4 refusal = ISettlementErrors.WithdrawalNotLarge.selector;
+        vm.prank(GUARDIAN);
+        vm.expectRevert(abi.encodeWithSelector(refusal, 1));
+        settlement.stretchWithdrawal(1);
+        _withdraw(BOB, LARGE + 1);
+        vm.prank(alice);
+        settlement.requestCancelAll(9);
+        vm.warp(block.timestamp + 30 days);
+        settlement.enterExitMode();
+        vm.prank(GUARDIAN);
+        vm.expectRevert(abi.encodeWithSelector(refusal, 2));
+        settlement.stretchWithdrawal(2);
+    }
+
     /// @dev The guardian can put it off once, and can neither take nor redirect it.
     function test_guardian_stretchesOnceAndSeizesNothing() public {
         _letWait(ALICE, LARGE + 1);

@@ -5,6 +5,7 @@ import { IERC20Permit } from "@openzeppelin/contracts/token/ERC20/extensions/IER
 
 import { ICollateralVault } from "../interfaces/ICollateralVault.sol";
 import { ISettlementDesk } from "../interfaces/ISettlement.sol";
+import { VenuePhase } from "../interfaces/ISettlementTypes.sol";
 import { SessionKeyScope } from "../libraries/SessionKeyLib.sol";
 import { SlotLib } from "../libraries/SlotLib.sol";
 import { Deposits } from "./Deposits.sol";
@@ -65,6 +66,9 @@ abstract contract Custody is Deposits, ISettlementDesk {
     function stretchWithdrawal(uint256 id) external {
         if (msg.sender != _guardian) revert CallerNotGuardian(msg.sender);
         WaitingWithdrawal memory w = _known(id);
+        if (w.amountQuote <= _limits.largeWithdrawalQuote || _status.phase == VenuePhase.EXIT) {
+            revert WithdrawalNotLarge(id);
+        }
         if (w.isStretched) revert WithdrawalStretchedBefore(id);
         w.dueTimeS += _delays.withdrawalStretchS;
         w.isStretched = true;

@@ -3,12 +3,15 @@ pragma solidity 0.8.37;
 
 import { IExitDesk } from "../interfaces/IExitDesk.sol";
 import { ExitMarket, MarketParams, MarketTotals } from "../interfaces/ISettlementTypes.sol";
+import { FixedPointLib } from "../libraries/FixedPointLib.sol";
 import { MarginLib, Position, Terms } from "../libraries/MarginLib.sol";
 import { SlotLib } from "../libraries/SlotLib.sol";
 import { SettlementStorage } from "./SettlementStorage.sol";
 
 /// @title Positions outside of batches: storage to memory and back
 abstract contract Markets is SettlementStorage {
+    using FixedPointLib for int256;
+
     /// @notice What the margin rules need to know of a market.
     function _terms(uint256 marketId) internal view returns (Terms memory t) {
         MarketParams memory params = _markets[marketId].params;
@@ -58,23 +61,30 @@ abstract contract Markets is SettlementStorage {
 
     /* EXIT */
 
-    /// @notice EXIT-4: fixes what a market holds once all had the time to leave.
+    /// @notice EXIT-4: fixes what may be paid of forgone profit once all had the time to leave: what
+    /// the fund owns at the market's price, so nothing of those who have not left yet.
     function _settleMarket(uint32 marketId) internal {
         ExitMarket storage e = _exitMarkets[marketId];
         if (e.isSettled) return;
         if (e.indexTicks == 0 || block.timestamp < e.settleTimeS) {
             revert IExitDesk.ExitNotSettled(marketId, e.settleTimeS);
         }
-        int256 potQuote = _potQuote(marketId);
-        e.potQuote = potQuote > 0 ? uint80(uint256(potQuote)) : 0;
+        (Position memory fund,) = _settled(marketId, INSURANCE);
+        int256 ownQuote = MarginLib.equity(fund, int256(uint256(e.indexTicks)), _terms(marketId));
+        e.potQuote = uint80(uint256(ownQuote.min(_potQuote(marketId)).max(0)));
         e.isSettled = true;
     }
 
     /// @notice Pays out of a market's pot, at most what is in it.
-    function _payFromFund(uint32 marketId, address account_, uint256 amountQuote) internal {
+    function _payFromFund(uint32 marketId, address account_, uint256 amountQuote)
+        internal
+        returns (uint256 paidQuote)
+    {
+        int256 heldQuote = _potQuote(marketId).max(0);
+        paidQuote = uint256(int256(amountQuote).min(heldQuote));
         (Position memory fund, int256 fundingQuote) = _settled(marketId, INSURANCE);
-        fund.collateralQuote -= int256(amountQuote);
+        fund.collateralQuote -= int256(paidQuote);
         _store(marketId, INSURANCE, fund, fundingQuote);
-        _credit(account_, amountQuote);
+        _credit(account_, paidQuote);
     }
 }

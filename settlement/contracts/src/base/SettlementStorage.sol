@@ -106,7 +106,6 @@ abstract contract SettlementStorage is ISettlementEvents, ISettlementErrors {
     struct TopUps {
         uint64 lastId;
         uint40 oldestTimeS;
-        uint40 newestTimeS;
     }
 
     /// @notice The insurance fund's account (BATCH-4).

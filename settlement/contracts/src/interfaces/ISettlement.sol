@@ -116,6 +116,7 @@ interface ISettlementErrors {
     error WithdrawalUnknown(uint256 id);
     error WithdrawalNotDue(uint256 id, uint256 dueTimeS);
     error WithdrawalStretchedBefore(uint256 id);
+    error WithdrawalNotLarge(uint256 id);
     error EtherRefused();
 }
 
