@@ -16,7 +16,7 @@ from margin_core.types cimport (
     FillC, INVERSE_PERPETUAL, OPTION_CALL, PositionC, SpecC, VERDICT_OK)
 
 from margin_core.limits import FEE_PPM_MAX, FUNDING_INDEX_E6_MAX, ORDER_LOTS_MAX, QUOTE_MAX
-from margin_core.market_spec import tier_amounts_quote
+from margin_core.market_spec import MarketSpec, tier_amounts_quote
 
 
 class Verdict(enum.IntEnum):
@@ -75,6 +75,8 @@ cdef int64_t checked(str name, object value, object low, object high) except? -1
 cdef int load_spec(SpecC* out, object spec) except -1:
     """Fill the C struct of a validated `MarketSpec`."""
     cdef int k
+    if not isinstance(spec, MarketSpec):
+        raise ValueError(f"NUM-4: expected a MarketSpec, got {type(spec).__name__}")
     out.quote_per_tick_lot = spec.quote_per_tick_lot
     out.price_ticks_max = spec.price_ticks_max
     out.position_lots_max = spec.position_lots_max
@@ -112,11 +114,17 @@ cdef int load_spec(SpecC* out, object spec) except -1:
 
 
 cdef int load_position(PositionC* out, SpecC* s, object state) except -1:
-    out.lots = checked("position_lots", state[0], -s.position_lots_max, s.position_lots_max)
-    out.entry_value = checked("entry_value_quote", state[1], 0, QUOTE_MAX)
-    out.collateral = checked("collateral_quote", state[2], -QUOTE_MAX, QUOTE_MAX)
+    try:
+        lots, entry_value, collateral, funding_index = state
+    except (TypeError, ValueError):
+        raise ValueError(
+            "NUM-4: a state has four integers: position_lots, entry_value_quote, collateral_quote, "
+            f"funding_index_e6; got {state!r}") from None
+    out.lots = checked("position_lots", lots, -s.position_lots_max, s.position_lots_max)
+    out.entry_value = checked("entry_value_quote", entry_value, 0, QUOTE_MAX)
+    out.collateral = checked("collateral_quote", collateral, -QUOTE_MAX, QUOTE_MAX)
     out.funding_index = checked(
-        "funding_index_e6", state[3], -FUNDING_INDEX_E6_MAX, FUNDING_INDEX_E6_MAX)
+        "funding_index_e6", funding_index, -FUNDING_INDEX_E6_MAX, FUNDING_INDEX_E6_MAX)
     return 0
 
 

@@ -16,6 +16,8 @@ from tests.unit.models.model_adapters import MODEL_ADAPTERS
 
 ROOT = Path(__file__).resolve().parents[3]
 PATH = Path(os.environ.get("BULKHEAD_VECTORS", ROOT / "../shared/vectors/margin_vectors.json"))
+if "BULKHEAD_VECTORS" in os.environ and not PATH.is_file():
+    raise FileNotFoundError(f"BULKHEAD_VECTORS names no file: {PATH}")
 VECTORS: list[dict[str, Any]] = json.loads(PATH.read_text()) if PATH.is_file() else []
 
 KNOWN = ADAPTERS | MODEL_ADAPTERS | OTHER_ADAPTERS

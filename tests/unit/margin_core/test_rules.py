@@ -46,6 +46,8 @@ OUTSIDE: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any], str]
     (mc.equity_quote, (1, 0, 2**60 + 1, 0), {}, "collateral_quote = 1152921504606846977"),
     (mc.equity_quote, (1, 0, 0, 2**62 + 1), {}, "funding_index_e6 = 4611686018427387905"),
     (mc.equity_quote, (1.5, 0, 0, 0), {}, "position_lots = 1.5: expected an integer"),
+    (mc.equity_quote, (1, 5, 3), {}, "a state has four integers"),
+    (mc.equity_quote, (), {}, "a state has four integers"),
     (mc.equity_quote, LONG, {"mark_price_ticks": 0}, "mark_price_ticks = 0: expected an integer"),
     (mc.equity_quote, LONG, {"mark_price_ticks": 1_000_001}, "from 1 to 1000000"),
     (mc.apply_fill, LONG, {"side": 2}, "side = 2: expected an integer from 0 to 1"),
@@ -68,6 +70,13 @@ def test_a_value_outside_its_bounds_is_refused(
     arguments = (FILL if function is mc.apply_fill else AT) | change
     with pytest.raises(ValueError, match=re.escape(message)):
         function(SPEC, state, **arguments)
+
+
+@pytest.mark.parametrize("spec", [None, object()])
+def test_something_else_than_a_market_is_refused(spec: Any) -> None:
+    """NUM-4: nothing that merely looks like a market reaches the C struct."""
+    with pytest.raises(ValueError, match="expected a MarketSpec"):
+        mc.equity_quote(spec, LONG, **AT)
 
 
 def test_funding_beyond_the_bounds_raises() -> None:
