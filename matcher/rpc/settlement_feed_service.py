@@ -91,18 +91,11 @@ class SettlementFeedService(settlement_feed_service_pb2_grpc.SettlementFeedServi
         )
 
     def _deposits(self, request: pb.ReportChainEventsRequest) -> list[tuple[Command, bytes]]:
-        commands = []
-        known_seq = self._venue.cursor.deposit_seq
-        for at, wire in enumerate(request.deposits):
-            command, extra = convert.deposit_command(wire, f"deposits[{at}]")
-            if command.nonce <= known_seq:
-                continue
-            if command.nonce != known_seq + 1:
-                raise _gap("deposit_seq", known_seq + 1, command.nonce)
-            self._check_room(command, extra, f"deposits[{at}]")
-            known_seq = command.nonce
-            commands.append((command, extra))
-        return commands
+        read = [
+            convert.deposit_command(wire, f"deposits[{at}]")
+            for at, wire in enumerate(request.deposits)
+        ]
+        return self._in_order(read, "deposits", "deposit_seq", self._venue.cursor.deposit_seq)
 
     def _announcements(self, request: pb.ReportChainEventsRequest) -> list[tuple[Command, bytes]]:
         commands = []
@@ -117,15 +110,23 @@ class SettlementFeedService(settlement_feed_service_pb2_grpc.SettlementFeedServi
         return commands
 
     def _requests(self, request: pb.ReportChainEventsRequest) -> list[tuple[Command, bytes]]:
+        read = [
+            convert.request_command(wire, f"requests[{at}]")
+            for at, wire in enumerate(request.requests)
+        ]
+        return self._in_order(read, "requests", "request_id", self._venue.cursor.request_seq)
+
+    def _in_order(
+        self, read: list[tuple[Command, bytes]], field: str, counter: str, known_seq: int
+    ) -> list[tuple[Command, bytes]]:
+        """Return what is new, each with room for it; a number that was left out is an error."""
         commands = []
-        known_seq = self._venue.cursor.request_seq
-        for at, wire in enumerate(request.requests):
-            command, extra = convert.request_command(wire, f"requests[{at}]")
+        for at, (command, extra) in enumerate(read):
             if command.nonce <= known_seq:
                 continue
             if command.nonce != known_seq + 1:
-                raise _gap("request_id", known_seq + 1, command.nonce)
-            self._check_room(command, extra, f"requests[{at}]")
+                raise _gap(counter, known_seq + 1, command.nonce)
+            self._check_room(command, extra, f"{field}[{at}]")
             known_seq = command.nonce
             commands.append((command, extra))
         return commands
