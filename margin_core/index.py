@@ -50,7 +50,7 @@ def index_price(
     spread_max_ms: int,
     deviation_max_ppm: int,
 ) -> IndexRow | NoIndex:
-    """Return the index price that the observations agree on, or why there is none (IDX-1, IDX-2).
+    """Return the index price that the observations agree on, or why there is none (ORA-1, ORA-2).
 
     Of each source its newest observation counts. Those of the future and those older than
     `age_max_ms` are left out, then those outside the `spread_max_ms` that holds the most, then
@@ -94,7 +94,7 @@ def index_price(
 def is_row(
     row: Iterable[tuple[int, int]], *, quorum: int, spread_max_ms: int, deviation_max_ppm: int
 ) -> bool:
-    """Tell whether `(price_ticks, time_ms)` pairs are a row as the contract checks it (IDX-2).
+    """Tell whether `(price_ticks, time_ms)` pairs are a row as the contract checks it (ORA-2).
 
     That their sources are distinct is not judged here.
     """

@@ -1,4 +1,4 @@
-"""Which change may lead a position from which health to which (STATE-1); the README prints it."""
+"""Which change may lead a position from which health to which (POS-1); the README prints it."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def health(
         ValueError: A value is outside its bounds.
         OverflowError: More than 2^60 quote of funding would be owed.
 
-    Source: STATE-1.
+    Source: POS-1.
     """
     state = MarginState(*state)
     if state.position_lots == 0:
@@ -117,7 +117,7 @@ def health(
 
 
 def is_allowed(change: Change, before: Health, after: Health) -> bool:
-    """Return whether a change may lead from one health to another. Source: STATE-1."""
+    """Return whether a change may lead from one health to another. Source: POS-1."""
     sources, targets = ALLOWED[change]
     return before in sources and after in targets
 

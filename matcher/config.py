@@ -93,7 +93,7 @@ class _Addresses(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OracleTable(_Table, frozen=True, kw_only=True):
-    """When the prices that single oracle signers submit are an index price (IDX-1, IDX-2)."""
+    """When the prices that single oracle signers submit are an index price (ORA-1, ORA-2)."""
 
     quorum: Annotated[int, Meta(ge=1, le=64)] = 1
     spread_max_ms: Milliseconds = 2_000

@@ -89,7 +89,7 @@ class SignedObservation(NamedTuple):
 
 
 class PriceExtra(NamedTuple):
-    """The signed observations that a PRICE is made of, in the order of IDX-2."""
+    """The signed observations that a PRICE is made of, in the order of ORA-2."""
 
     observations: tuple[SignedObservation, ...]
 

@@ -1,4 +1,4 @@
-"""The last observation of each index source, and the rows that they agree on (SPEC IDX-1, IDX-2).
+"""The last observation of each index source, and the rows that they agree on (SPEC ORA-1, ORA-2).
 
 Kept in memory only: what counts is journalled with each row. After a restart sources speak again
 within seconds.

@@ -50,7 +50,7 @@ def venue(tmp_path: Path) -> Iterator[Venue]:
 
 
 def test_a_row_of_three_sources_settles(venue: Venue) -> None:
-    """IDX-2: two are too few; the median of three holds, and the chain checks all of them."""
+    """ORA-2: two are too few; the median of three holds, and the chain checks all of them."""
     chain = venue.chain
     for key in (ALICE, BOB):
         chain.deposit(key.address, DEPOSIT_QUOTE)

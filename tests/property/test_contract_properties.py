@@ -113,7 +113,7 @@ def test_ticks_around_the_liquidation_price(kind: mc.ContractKind, rng: Random) 
 def test_the_liquidation_price_moves_by_the_user_and_funding_alone(
     kind: mc.ContractKind, rng: Random
 ) -> None:
-    """STATE-1, MARG-5: not by the mark; a top-up moves it away, what is owed towards the mark."""
+    """POS-1, MARG-5: not by the mark; a top-up moves it away, what is owed towards the mark."""
     case = Case(kind, rng)
     state = case.position()
     price = mc.liquidation_price_ticks(case.spec, state, **case.at, **case.spot)
@@ -221,7 +221,7 @@ def test_a_liquidation_restores_with_the_fewest_lots(kind: mc.ContractKind, rng:
 @rare
 @every_kind
 def test_adl_and_takeover_keep_lots_and_money(kind: mc.ContractKind, rng: Random) -> None:
-    """LIQ-3, LIQ-4, CONS-1, CONS-2, STATE-1: both sides by the same lots at one value."""
+    """LIQ-3, LIQ-4, CONS-1, CONS-2, POS-1: both sides by the same lots at one value."""
     case = Case(kind, rng)
     state = case.position()
     assume(mc.is_liquidatable(case.spec, state, **case.judged))
@@ -265,7 +265,7 @@ def kind_of_fill(before: mc.MarginState, after: mc.MarginState) -> Change:
 
 @every_kind
 def test_a_walk_takes_only_allowed_transitions(kind: mc.ContractKind, rng: Random) -> None:
-    """STATE-1: fills, collateral, leverage, and the mark between them."""
+    """POS-1: fills, collateral, leverage, and the mark between them."""
     case = Case(kind, rng)
     state = rng.choice((case.position(), mc.MarginState(0, 0, 0, case.m.index)))
     for _ in range(12):
@@ -300,13 +300,13 @@ def test_a_walk_takes_only_allowed_transitions(kind: mc.ContractKind, rng: Rando
 
 
 def test_the_readme_shows_the_table() -> None:
-    """STATE-1: as the code has it."""
+    """POS-1: as the code has it."""
     assert table() in (ROOT / "margin_core/README.md").read_text()
 
 
 @pytest.mark.parametrize("change", Change)
 def test_every_change_leads_somewhere(change: Change) -> None:
-    """STATE-1: and nothing brings a flat position to life but an order."""
+    """POS-1: and nothing brings a flat position to life but an order."""
     led = {(a, b) for a in Health for b in Health if is_allowed(change, a, b)}
     assert led
     assert change == Change.OPEN or all(before != Health.FLAT for before, _ in led)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 from tests.tidy.sources import source_files, text_of
@@ -16,6 +16,13 @@ MENTION = re.compile(r"\b([A-Z]{3,6}-\d{1,2})\b")
 def rules() -> list[str]:
     """Return the ids of SPEC.md in order."""
     return list(dict.fromkeys(RULE.findall(text_of(Path("SPEC.md")))))
+
+
+def repeated() -> list[str]:
+    """Return the ids that SPEC.md gives to more than one rule."""
+    return [
+        rule for rule, count in Counter(RULE.findall(text_of(Path("SPEC.md")))).items() if count > 1
+    ]
 
 
 def mentions() -> dict[str, list[Path]]:

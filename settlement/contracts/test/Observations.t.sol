@@ -7,7 +7,7 @@ import { RejectReason } from "../src/libraries/RejectReason.sol";
 import { Plan, SettlementTest } from "./utils/SettlementTest.sol";
 import { vm } from "./utils/Vm.sol";
 
-/// @notice IDX-2: price rows of m-of-n signed observations.
+/// @notice ORA-3: price rows of m-of-n signed observations.
 contract ObservationsTest is SettlementTest {
     uint48 private _nowMs;
 

@@ -44,14 +44,14 @@ observed = st.lists(st.tuples(st.sampled_from("abcdefghi"), prices, ages), max_s
     ],
 )
 def test_rows_and_reasons(rows: list[Seen], expected: object) -> None:
-    """IDX-1, IDX-2."""
+    """ORA-1, ORA-2."""
     found = index_price([(source, price, NOW - age) for source, price, age in rows], **RULES)
     assert (found if isinstance(found, NoIndex) else found[:2]) == expected
 
 
 @given(observed, st.randoms(use_true_random=False))
 def test_the_order_does_not_matter(rows: list[Seen], rng: Random) -> None:
-    """IDX-1."""
+    """ORA-1."""
     shuffled = rows.copy()
     rng.shuffle(shuffled)
     assert index_price(rows, **RULES) == index_price(shuffled, **RULES)
@@ -59,7 +59,7 @@ def test_the_order_does_not_matter(rows: list[Seen], rng: Random) -> None:
 
 @given(observed)
 def test_what_is_stale_or_of_the_future_is_as_if_it_were_not(rows: list[Seen]) -> None:
-    """IDX-1: of each source's newest."""
+    """ORA-1: of each source's newest."""
     newest: dict[str, Seen] = {}
     for row in rows:
         kept = newest.get(row[0], row)
@@ -70,7 +70,7 @@ def test_what_is_stale_or_of_the_future_is_as_if_it_were_not(rows: list[Seen]) -
 
 @given(observed)
 def test_every_row_is_what_the_contract_admits(rows: list[Seen]) -> None:
-    """IDX-2: sorted, distinct sources, quorum, spread, deviation, lower median, oldest time."""
+    """ORA-2: sorted, distinct sources, quorum, spread, deviation, lower median, oldest time."""
     found = index_price(rows, **RULES)
     if isinstance(found, IndexRow):
         assert is_row(
@@ -88,7 +88,7 @@ def test_every_row_is_what_the_contract_admits(rows: list[Seen]) -> None:
 def test_one_liar_does_not_move_it_out_of_the_honest_range(
     honest: list[int], lie: int, age: int
 ) -> None:
-    """IDX-2: whatever price and time it says, with a quorum of three."""
+    """ORA-2: whatever price and time it says, with a quorum of three."""
     rows: list[Seen] = [(str(k), price, NOW - k) for k, price in enumerate(honest)]
     for deviation in (0, 10_000, 1_000_000):
         rules = RULES | {"deviation_max_ppm": deviation}
@@ -99,7 +99,7 @@ def test_one_liar_does_not_move_it_out_of_the_honest_range(
 
 @given(st.lists(st.integers(99_900, 100_100), min_size=3, max_size=9), st.integers(1, 2**27 - 1))
 def test_one_liar_cannot_stop_it(honest: list[int], lie: int) -> None:
-    """IDX-2: while the honest agree there is a price, whatever one more says and when."""
+    """ORA-2: while the honest agree there is a price, whatever one more says and when."""
     rows: list[Seen] = [(str(k), price, NOW - 100 * k) for k, price in enumerate(honest)]
     for age in (0, 2_000, 5_000, -1):
         assert isinstance(index_price([*rows, ("liar", lie, NOW - age)], **RULES), IndexRow)
@@ -114,7 +114,7 @@ def test_one_liar_cannot_stop_it(honest: list[int], lie: int) -> None:
     ],
 )
 def test_outside_the_bounds_is_an_error(row: Seen, message: str) -> None:
-    """IDX-1: with name, value and bounds."""
+    """ORA-1: with name, value and bounds."""
     with pytest.raises(ValueError, match=message):
         index_price([row], **RULES)
     with pytest.raises(ValueError, match="at most 64 sources"):
@@ -134,5 +134,5 @@ def test_outside_the_bounds_is_an_error(row: Seen, message: str) -> None:
     ],
 )
 def test_a_row_has_an_order(pairs: list[tuple[int, int]], good: bool) -> None:
-    """IDX-2."""
+    """ORA-2."""
     assert is_row(pairs, quorum=3, spread_max_ms=2_000, deviation_max_ppm=10_000) is good

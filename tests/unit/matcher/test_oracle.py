@@ -30,7 +30,7 @@ def add(aggregator: Aggregator, source: bytes, ticks: int, age: int = 0, **field
 
 
 def test_a_row_comes_with_the_quorum() -> None:
-    """IDX-1, IDX-2: lower median, oldest time, all observations in the extra."""
+    """ORA-1, ORA-2: lower median, oldest time, all observations in the extra."""
     aggregator = Aggregator(RULES)
     assert add(aggregator, A, 10_002, 5) is RejectReason.NONE
     assert add(aggregator, B, 10_000, 9) is RejectReason.NONE
@@ -47,7 +47,7 @@ def test_a_row_comes_with_the_quorum() -> None:
 
 
 def test_a_row_does_not_go_back_and_says_something_new() -> None:
-    """IDX-1, BATCH-3."""
+    """ORA-1, BATCH-3."""
     aggregator = Aggregator(RULES)
     for source, age in ((A, 30), (B, 20)):
         add(aggregator, source, 10_000, age)
@@ -70,7 +70,7 @@ def test_a_row_does_not_go_back_and_says_something_new() -> None:
     ],
 )
 def test_a_liar_is_told_and_does_not_matter(ticks: int, age: int, reason: RejectReason) -> None:
-    """IDX-2, MARK-2: the others go on without it."""
+    """ORA-2, MARK-2: the others go on without it."""
     aggregator = Aggregator(RULES)
     add(aggregator, A, 10_000, 3)
     add(aggregator, B, 10_001, 3)
@@ -82,7 +82,7 @@ def test_a_liar_is_told_and_does_not_matter(ticks: int, age: int, reason: Reject
 
 
 def test_one_source_is_enough_where_the_quorum_says_so() -> None:
-    """IDX-2: its row's extra is the bare signature, as before there were several."""
+    """ORA-2: its row's extra is the bare signature, as before there were several."""
     aggregator = Aggregator(OracleTable())
     command, extra = add(aggregator, A, 10_000)
     assert extra == SIGNED[A]
@@ -91,7 +91,7 @@ def test_one_source_is_enough_where_the_quorum_says_so() -> None:
 
 
 def test_the_settlement_item_carries_what_was_signed() -> None:
-    """IDX-2: from the journal's extra to the settlement feed on the wire."""
+    """ORA-2: from the journal's extra to the settlement feed on the wire."""
     aggregator = Aggregator(RULES)
     for source, ticks in ((A, 50_002), (B, 50_000)):
         add(aggregator, source, ticks)

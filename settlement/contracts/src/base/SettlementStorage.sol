@@ -89,7 +89,7 @@ abstract contract SettlementStorage is ISettlementEvents, ISettlementErrors {
         uint32 feeMaxQuote;
     }
 
-    /// @dev One slot. What the observations of a price row must satisfy (IDX-2).
+    /// @dev One slot. What the observations of a price row must satisfy (ORA-3).
     struct OracleRule {
         uint8 quorum;
         uint24 deviationPpm;

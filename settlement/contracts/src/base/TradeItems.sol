@@ -203,7 +203,7 @@ abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
         return RejectReason.NONE;
     }
 
-    /// @notice IDX-2: at least a quorum of distinct oracle signers, and no other.
+    /// @notice ORA-3: at least a quorum of distinct oracle signers, and no other.
     function _isObserved(
         Batch memory b,
         bytes calldata payload,

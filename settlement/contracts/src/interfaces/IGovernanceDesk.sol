@@ -84,7 +84,7 @@ interface IGovernanceDesk {
     /// @notice Governed: allows or forbids a signer of index prices.
     function setOracleSigner(address signer, bool allowed) external;
 
-    /// @notice Governed: IDX-2. How many distinct signers a price row needs, how far their prices
+    /// @notice Governed: ORA-3. How many distinct signers a price row needs, how far their prices
     /// may stand from the median and their times apart.
     function setOracleRule(uint8 quorum, uint24 deviationPpm, uint32 spreadMaxMs) external;
 

@@ -48,8 +48,8 @@ class OracleServiceServicer:
 
     def SubmitIndexPrices(self, request, context):
         """Hands in what sources have observed, in this order, each with its own result. As soon as a
-        quorum of sources agrees, the lower median becomes the market's index price (SPEC IDX-1,
-        IDX-2). An observation that is not newer than the source's last one is refused as PRICE_STALE,
+        quorum of sources agrees, the lower median becomes the market's index price (SPEC ORA-1,
+        ORA-2). An observation that is not newer than the source's last one is refused as PRICE_STALE,
         one that the others do without as PRICE_DEVIATION. Fails with FIELD_INVALID,
         LIMIT_REACHED or NOT_READY.
         """
