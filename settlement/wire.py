@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from bulkhead.matcher.v1 import chain_event_pb2, settlement_feed_service_pb2, settlement_item_pb2
 from bulkhead.settlement.v1 import batch_pb2, relay_service_pb2
@@ -42,6 +42,9 @@ from settlement.records import (
     SignedBatch,
 )
 
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
 FeedResponse = settlement_feed_service_pb2.StreamItemsResponse
 ReportRequest = settlement_feed_service_pb2.ReportChainEventsRequest
 
@@ -49,6 +52,21 @@ STATES: Final = {
     BatchState.BATCHED: settlement_state_pb2.SETTLEMENT_STATE_BATCHED,
     BatchState.SUBMITTED: settlement_state_pb2.SETTLEMENT_STATE_SUBMITTED,
     BatchState.SETTLED: settlement_state_pb2.SETTLEMENT_STATE_SETTLED,
+}
+
+ItemT = TypeVar("ItemT", bound=AnyItem)
+
+# Items whose message has the names of the struct.
+PLAIN_ITEMS: Final[dict[str, type[AnyItem]]] = {
+    "fill": Fill,
+    "funding": Funding,
+    "parameters": Parameters,
+    "forced": Forced,
+    "tick": Tick,
+    "liquidation_fill": LiquidationFill,
+    "takeover": Takeover,
+    "position_settled": PositionSettled,
+    "fund_fill": FundFill,
 }
 
 
@@ -88,151 +106,60 @@ def _order_from_wire(message: settlement_item_pb2.SettlementOrder) -> SignedOrde
 
 
 def _item_from_wire(item: settlement_item_pb2.SettlementItem) -> AnyItem:
-    seq, time_ns = item.item_seq, item.time_ns
-    match item.WhichOneof("item"):
+    kind = item.WhichOneof("item")
+    plain = PLAIN_ITEMS.get(kind or "")
+    if plain is not None:
+        return _read(plain, item, getattr(item, kind))
+    match kind:
         case "price":
-            index = item.price.index_price
-            return PriceRow(
-                item_seq=seq,
-                time_ns=time_ns,
-                market_id=index.market_id,
-                index_price_ticks=index.price_ticks,
-                mark_price_ticks=item.price.mark_price_ticks,
-                index_time_ms=index.time_ms,
-                signature=index.signature,
-                observations=tuple(
-                    Observation(
-                        price_ticks=seen.price_ticks, time_ms=seen.time_ms, signature=seen.signature
-                    )
-                    for seen in item.price.observations
-                ),
-            )
-        case "fill":
-            return Fill(
-                item_seq=seq,
-                time_ns=time_ns,
-                taker_order_id=item.fill.taker_order_id,
-                maker_order_id=item.fill.maker_order_id,
-                qty_lots=item.fill.qty_lots,
-                price_ticks=item.fill.price_ticks,
-                is_auction=item.fill.is_auction,
-            )
-        case "funding":
-            return Funding(
-                item_seq=seq,
-                time_ns=time_ns,
-                market_id=item.funding.market_id,
-                funding_index_e6=item.funding.funding_index_e6,
-            )
-        case "parameters":
-            return Parameters(item_seq=seq, time_ns=time_ns, market_id=item.parameters.market_id)
-        case "collateral_move" | "withdrawal" | "auto_top_up":
-            return _signed_from_wire(item)
-        case "forced":
-            return Forced(
-                item_seq=seq,
-                time_ns=time_ns,
-                request_id=item.forced.request_id,
-                account=item.forced.account,
-                market_id=item.forced.market_id,
-            )
-        case "tick":
-            return Tick(item_seq=seq, time_ns=time_ns)
+            return _price_from_wire(item)
+        case "collateral_move":
+            return _read(CollateralMove, item, item.collateral_move.move)
+        case "withdrawal":
+            withdrawal = item.withdrawal.withdrawal
+            return _read(Withdrawal, item, withdrawal, to=withdrawal.receiver)
+        case "auto_top_up":
+            amount_quote = item.auto_top_up.amount_quote
+            signed = item.auto_top_up.instruction
+            return _read(AutoTopUp, item, signed, amount_quote=amount_quote)
+        case "adl":
+            return _read(Adl, item, item.adl, counterparty=item.adl.counterparty_account)
         case _:
-            return _liquidation_from_wire(item)
+            raise StateMismatchError(
+                f"item {item.item_seq} of the settlement feed is of a kind that this attestor does "
+                f"not know ({kind}); install the release that the matcher runs"
+            )
 
 
-def _signed_from_wire(
+def _read(
+    item_type: type[ItemT],
     item: settlement_item_pb2.SettlementItem,
-) -> CollateralMove | Withdrawal | AutoTopUp:
-    if item.HasField("auto_top_up"):
-        signed = item.auto_top_up.instruction
-        return AutoTopUp(
-            item_seq=item.item_seq,
-            time_ns=item.time_ns,
-            account=signed.account,
-            market_id=signed.market_id,
-            amount_quote=item.auto_top_up.amount_quote,
-            cap_quote=signed.cap_quote,
-            nonce=signed.nonce,
-            expiry_time_s=signed.expiry_time_s,
-            signature=signed.signature,
-        )
-    if item.HasField("collateral_move"):
-        move = item.collateral_move.move
-        return CollateralMove(
-            item_seq=item.item_seq,
-            time_ns=item.time_ns,
-            account=move.account,
-            market_id=move.market_id,
-            amount_quote=move.amount_quote,
-            nonce=move.nonce,
-            expiry_time_s=move.expiry_time_s,
-            signature=move.signature,
-        )
-    withdrawal = item.withdrawal.withdrawal
-    return Withdrawal(
+    message: Message,
+    **other: int | bytes,
+) -> ItemT:
+    """Return a struct of what the message holds under the same names, and of `other`."""
+    known: dict[str, Any] = {"item_seq": item.item_seq, "time_ns": item.time_ns, **other}
+    names = (name for name in item_type.__struct_fields__ if name not in known)
+    return item_type(**known, **{name: getattr(message, name) for name in names})
+
+
+def _price_from_wire(item: settlement_item_pb2.SettlementItem) -> PriceRow:
+    index = item.price.index_price
+    return PriceRow(
         item_seq=item.item_seq,
         time_ns=item.time_ns,
-        account=withdrawal.account,
-        to=withdrawal.receiver,
-        amount_quote=withdrawal.amount_quote,
-        nonce=withdrawal.nonce,
-        expiry_time_s=withdrawal.expiry_time_s,
-        signature=withdrawal.signature,
+        market_id=index.market_id,
+        index_price_ticks=index.price_ticks,
+        mark_price_ticks=item.price.mark_price_ticks,
+        index_time_ms=index.time_ms,
+        signature=index.signature,
+        observations=tuple(
+            Observation(
+                price_ticks=seen.price_ticks, time_ms=seen.time_ms, signature=seen.signature
+            )
+            for seen in item.price.observations
+        ),
     )
-
-
-def _liquidation_from_wire(item: settlement_item_pb2.SettlementItem) -> AnyItem:
-    seq, time_ns = item.item_seq, item.time_ns
-    match item.WhichOneof("item"):
-        case "liquidation_fill":
-            return LiquidationFill(
-                item_seq=seq,
-                time_ns=time_ns,
-                market_id=item.liquidation_fill.market_id,
-                account=item.liquidation_fill.account,
-                maker_order_id=item.liquidation_fill.maker_order_id,
-                qty_lots=item.liquidation_fill.qty_lots,
-                price_ticks=item.liquidation_fill.price_ticks,
-            )
-        case "takeover":
-            return Takeover(
-                item_seq=seq,
-                time_ns=time_ns,
-                market_id=item.takeover.market_id,
-                account=item.takeover.account,
-                qty_lots=item.takeover.qty_lots,
-            )
-        case "adl":
-            return Adl(
-                item_seq=seq,
-                time_ns=time_ns,
-                market_id=item.adl.market_id,
-                account=item.adl.account,
-                counterparty=item.adl.counterparty_account,
-                qty_lots=item.adl.qty_lots,
-            )
-        case "position_settled":
-            return PositionSettled(
-                item_seq=seq,
-                time_ns=time_ns,
-                account=item.position_settled.account,
-                market_id=item.position_settled.market_id,
-            )
-        case "fund_fill":
-            return FundFill(
-                item_seq=seq,
-                time_ns=time_ns,
-                maker_order_id=item.fund_fill.maker_order_id,
-                qty_lots=item.fund_fill.qty_lots,
-                price_ticks=item.fund_fill.price_ticks,
-            )
-        case kind:
-            raise StateMismatchError(
-                f"item {seq} of the settlement feed is of a kind that this attestor does not know "
-                f"({kind}); install the release that the matcher runs"
-            )
 
 
 def batch_to_wire(batch: SignedBatch) -> batch_pb2.SignedBatch:

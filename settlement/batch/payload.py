@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import ClassVar, Final, TypeAlias
+from typing import Annotated, ClassVar, Final, TypeAlias, get_args, get_type_hints
 
 import msgspec
 
@@ -26,59 +26,73 @@ class Field(msgspec.Struct, frozen=True):
     kind: Kind = Kind.UINT
 
 
+class Packed(msgspec.Struct, frozen=True):
+    """How an attribute stands in its record, as an annotation of its type."""
+
+    size: int
+    kind: Kind = Kind.UINT
+
+
+U8: TypeAlias = Annotated[int, Packed(1)]
+U16: TypeAlias = Annotated[int, Packed(2)]
+U24: TypeAlias = Annotated[int, Packed(3)]
+U32: TypeAlias = Annotated[int, Packed(4)]
+U40: TypeAlias = Annotated[int, Packed(5)]
+U48: TypeAlias = Annotated[int, Packed(6)]
+U64: TypeAlias = Annotated[int, Packed(8)]
+I64: TypeAlias = Annotated[int, Packed(8, Kind.INT)]
+Bytes20: TypeAlias = Annotated[bytes, Packed(20, Kind.BYTES)]
+Bytes32: TypeAlias = Annotated[bytes, Packed(32, Kind.BYTES)]
+Bytes64: TypeAlias = Annotated[bytes, Packed(64, Kind.BYTES)]
+
+
 class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A packed record; `FIELDS` is its layout in order."""
+    """A packed record. `FIELDS` is its layout: its packed attributes, unless it names others."""
 
     FIELDS: ClassVar[tuple[Field, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        if "FIELDS" not in cls.__dict__:
+            cls.FIELDS = tuple(
+                Field(name, packed.size, packed.kind)
+                for name, hint in get_type_hints(cls, include_extras=True).items()
+                for packed in get_args(hint)
+                if isinstance(packed, Packed)
+            )
 
 
 class Header(Record, frozen=True, kw_only=True, gc=False):
     """The first bytes of a payload."""
 
-    FIELDS: ClassVar = (
-        Field("version", 1),
-        Field("sequence", 8),
-        Field("epoch", 4),
-        Field("clock_time_s", 5),
-        Field("market_count", 1),
-        Field("account_count", 2),
-        Field("position_count", 2),
-        Field("root_count", 2),
-        Field("order_count", 2),
-        Field("item_count", 2),
-    )
-    version: int
-    sequence: int
-    epoch: int
-    clock_time_s: int
-    market_count: int
-    account_count: int
-    position_count: int
-    root_count: int
-    order_count: int
-    item_count: int
+    version: U8
+    sequence: U64
+    epoch: U32
+    clock_time_s: U40
+    market_count: U8
+    account_count: U16
+    position_count: U16
+    root_count: U16
+    order_count: U16
+    item_count: U16
 
 
 class MarketRow(Record, frozen=True, kw_only=True, gc=False):
     """A row of the markets table."""
 
-    FIELDS: ClassVar = (Field("market_id", 4),)
-    market_id: int
+    market_id: U32
 
 
 class AccountRow(Record, frozen=True, kw_only=True, gc=False):
     """A row of the accounts table."""
 
-    FIELDS: ClassVar = (Field("address", 20, Kind.BYTES),)
-    address: bytes
+    address: Bytes20
 
 
 class PositionRow(Record, frozen=True, kw_only=True, gc=False):
     """A row of the positions table: indices of the account and of the market."""
 
-    FIELDS: ClassVar = (Field("account", 2), Field("market", 1))
-    account: int
-    market: int
+    account: U16
+    market: U8
 
 
 class SignerKind(enum.IntEnum):
@@ -92,43 +106,27 @@ class SignerKind(enum.IntEnum):
 class RootRow(Record, frozen=True, kw_only=True, gc=False):
     """A row of the roots table: a tree of orders; its signature stands behind the fields."""
 
-    FIELDS: ClassVar = (
-        Field("account", 2),
-        Field("signer", 1),
-        Field("height", 1),
-        Field("root", 32, Kind.BYTES),
-    )
-    account: int
-    signer: int
-    height: int
-    root: bytes
+    account: U16
+    signer: U8
+    height: U8
+    root: Bytes32
     signature: bytes
 
 
 class OrderRow(Record, frozen=True, kw_only=True, gc=False):
     """A row of the orders table. The codec adds what stands behind the fixed fields."""
 
-    FIELDS: ClassVar = (
-        Field("position", 2),
-        Field("flags", 2),
-        Field("price_ticks", 4),
-        Field("qty_lots", 4),
-        Field("margin_quote", 8),
-        Field("fee_ppm_max", 3),
-        Field("nonce", 8),
-        Field("expiry_time_s", 5),
-    )
     TRIGGER: ClassVar = (Field("trigger_kind", 1), Field("trigger_price_ticks", 4))
     INSTRUCTIONS: ClassVar = (Field("instructions", 32, Kind.BYTES),)
     LEAF: ClassVar = (Field("root", 2), Field("leaf_index", 2))
-    position: int
-    flags: int
-    price_ticks: int
-    qty_lots: int
-    margin_quote: int
-    fee_ppm_max: int
-    nonce: int
-    expiry_time_s: int
+    position: U16
+    flags: U16
+    price_ticks: U32
+    qty_lots: U32
+    margin_quote: U64
+    fee_ppm_max: U24
+    nonce: U64
+    expiry_time_s: U40
     signature: bytes = b""
     trigger_kind: int = 0
     trigger_price_ticks: int = 0
@@ -164,14 +162,9 @@ class SignedItemRecord(ItemRecord, frozen=True, kw_only=True, gc=False):
 class Observation(Record, frozen=True, kw_only=True, gc=False):
     """One source's index price, as it signed it."""
 
-    FIELDS: ClassVar = (
-        Field("price_ticks", 4),
-        Field("time_ms", 6),
-        Field("signature", 64, Kind.BYTES),
-    )
-    price_ticks: int
-    time_ms: int
-    signature: bytes
+    price_ticks: U32
+    time_ms: U48
+    signature: Bytes64
 
 
 class PriceItem(ItemRecord, frozen=True, kw_only=True, gc=False):
@@ -193,210 +186,155 @@ class ClockItem(ItemRecord, frozen=True, kw_only=True, gc=False):
     """The batch clock from here on, unix seconds."""
 
     OPCODE: ClassVar = 0x02
-    FIELDS: ClassVar = (Field("time_s", 5),)
-    time_s: int
+    time_s: U40
 
 
 class FillItem(ItemRecord, frozen=True, kw_only=True, gc=False):
     """A match of two orders of the table."""
 
     OPCODE: ClassVar = 0x03
-    FIELDS: ClassVar = (Field("taker_order", 2), Field("maker_order", 2), Field("lots", 4))
-    taker_order: int
-    maker_order: int
-    lots: int
+    taker_order: U16
+    maker_order: U16
+    lots: U32
 
 
 class LiquidationFillItem(ItemRecord, frozen=True, kw_only=True, gc=False):
     """A liquidated position closed against a maker's order."""
 
     OPCODE: ClassVar = 0x04
-    FIELDS: ClassVar = (Field("position", 2), Field("maker_order", 2), Field("lots", 4))
-    position: int
-    maker_order: int
-    lots: int
+    position: U16
+    maker_order: U16
+    lots: U32
 
 
 class TakeoverItem(ItemRecord, frozen=True, kw_only=True, gc=False):
     """The fund takes what is left of a position."""
 
     OPCODE: ClassVar = 0x05
-    FIELDS: ClassVar = (Field("position", 2), Field("fund_position", 2), Field("lots", 5))
-    position: int
-    fund_position: int
-    lots: int
+    position: U16
+    fund_position: U16
+    lots: U40
 
 
 class AdlItem(ItemRecord, frozen=True, kw_only=True, gc=False):
     """A bankrupt position closed against a counterparty."""
 
     OPCODE: ClassVar = 0x06
-    FIELDS: ClassVar = (Field("position", 2), Field("counterparty", 2), Field("lots", 5))
-    position: int
-    counterparty: int
-    lots: int
+    position: U16
+    counterparty: U16
+    lots: U40
 
 
 class FundFillItem(ItemRecord, frozen=True, kw_only=True, gc=False):
     """The fund's position reduced against a maker's order."""
 
     OPCODE: ClassVar = 0x07
-    FIELDS: ClassVar = (Field("fund_position", 2), Field("maker_order", 2), Field("lots", 4))
-    fund_position: int
-    maker_order: int
-    lots: int
+    fund_position: U16
+    maker_order: U16
+    lots: U32
 
 
 class FundingItem(ItemRecord, frozen=True, kw_only=True, gc=False):
     """A market's new funding index."""
 
     OPCODE: ClassVar = 0x08
-    FIELDS: ClassVar = (Field("market", 1), Field("funding_index_e6", 8, Kind.INT))
-    market: int
-    funding_index_e6: int
+    market: U8
+    funding_index_e6: I64
 
 
 class CollateralItem(SignedItemRecord, frozen=True, kw_only=True, gc=False):
     """A signed move between free balance and position."""
 
     OPCODE: ClassVar = 0x09
-    FIELDS: ClassVar = (
-        Field("position", 2),
-        Field("amount_quote", 8, Kind.INT),
-        Field("nonce", 8),
-        Field("expiry_time_s", 5),
-    )
-    position: int
-    amount_quote: int
-    nonce: int
-    expiry_time_s: int
+    position: U16
+    amount_quote: I64
+    nonce: U64
+    expiry_time_s: U40
 
 
 class WithdrawalItem(SignedItemRecord, frozen=True, kw_only=True, gc=False):
     """A signed withdrawal."""
 
     OPCODE: ClassVar = 0x0A
-    FIELDS: ClassVar = (
-        Field("account", 2),
-        Field("amount_quote", 8),
-        Field("to", 20, Kind.BYTES),
-        Field("nonce", 8),
-        Field("expiry_time_s", 5),
-    )
-    account: int
-    amount_quote: int
-    to: bytes
-    nonce: int
-    expiry_time_s: int
+    account: U16
+    amount_quote: U64
+    to: Bytes20
+    nonce: U64
+    expiry_time_s: U40
 
 
 class SessionKeyItem(SignedItemRecord, frozen=True, kw_only=True, gc=False):
     """A signed grant to a session key, or its revocation."""
 
     OPCODE: ClassVar = 0x0B
-    FIELDS: ClassVar = (
-        Field("account", 2),
-        Field("key", 20, Kind.BYTES),
-        Field("markets", 8),
-        Field("leverage_max", 1),
-        Field("is_reduce_only", 1),
-        Field("day_notional_max_quote", 8),
-        Field("nonce", 8),
-        Field("expiry_time_s", 5),
-    )
-    account: int
-    key: bytes
-    markets: int
-    leverage_max: int
-    is_reduce_only: int
-    day_notional_max_quote: int
-    nonce: int
-    expiry_time_s: int
+    account: U16
+    key: Bytes20
+    markets: U64
+    leverage_max: U8
+    is_reduce_only: U8
+    day_notional_max_quote: U64
+    nonce: U64
+    expiry_time_s: U40
 
 
 class ParametersItem(ItemRecord, frozen=True, kw_only=True, gc=False):
     """The announced parameters of a market hold from here on."""
 
     OPCODE: ClassVar = 0x0C
-    FIELDS: ClassVar = (Field("market", 1),)
-    market: int
+    market: U8
 
 
 class AutoTopUpItem(SignedItemRecord, frozen=True, kw_only=True, gc=False):
     """Collateral for a liquidatable position, ordered once."""
 
     OPCODE: ClassVar = 0x0D
-    FIELDS: ClassVar = (
-        Field("position", 2),
-        Field("amount_quote", 8),
-        Field("cap_quote", 8),
-        Field("nonce", 8),
-        Field("expiry_time_s", 5),
-    )
-    position: int
-    amount_quote: int
-    cap_quote: int
-    nonce: int
-    expiry_time_s: int
+    position: U16
+    amount_quote: U64
+    cap_quote: U64
+    nonce: U64
+    expiry_time_s: U40
 
 
 class SettleMarketItem(ItemRecord, frozen=True, kw_only=True, gc=False):
     """A position of a market that has ended is delivered."""
 
     OPCODE: ClassVar = 0x0E
-    FIELDS: ClassVar = (Field("position", 2),)
-    position: int
+    position: U16
 
 
 class FillAtItem(ItemRecord, frozen=True, kw_only=True, gc=False):
     """A match at a price of its own: the maker slid, or an auction, where the taker buys."""
 
     OPCODE: ClassVar = 0x10
-    FIELDS: ClassVar = (
-        Field("taker_order", 2),
-        Field("maker_order", 2),
-        Field("lots", 4),
-        Field("price_ticks", 4),
-        Field("auction", 1),
-    )
-    taker_order: int
-    maker_order: int
-    lots: int
-    price_ticks: int
-    auction: int
+    taker_order: U16
+    maker_order: U16
+    lots: U32
+    price_ticks: U32
+    auction: U8
 
 
-class LiquidationFillAtItem(ItemRecord, frozen=True, kw_only=True, gc=False):
+class LiquidationFillAtItem(LiquidationFillItem, frozen=True, kw_only=True, gc=False):
     """A liquidated position closed against a maker that slid."""
 
     OPCODE: ClassVar = 0x11
-    FIELDS: ClassVar = (*LiquidationFillItem.FIELDS, Field("price_ticks", 4))
-    position: int
-    maker_order: int
-    lots: int
-    price_ticks: int
+    price_ticks: U32
 
 
-class FundFillAtItem(ItemRecord, frozen=True, kw_only=True, gc=False):
+class FundFillAtItem(FundFillItem, frozen=True, kw_only=True, gc=False):
     """The fund's position reduced against a maker that slid."""
 
     OPCODE: ClassVar = 0x12
-    FIELDS: ClassVar = (*FundFillItem.FIELDS, Field("price_ticks", 4))
-    fund_position: int
-    maker_order: int
-    lots: int
-    price_ticks: int
+    price_ticks: U32
 
 
 class ForcedItem(ItemRecord, frozen=True, kw_only=True, gc=False):
     """Serves the head of the forced queue; `NO_POSITION` when its kind has none."""
 
     OPCODE: ClassVar = 0x0F
-    FIELDS: ClassVar = (Field("request_id", 8), Field("account", 2), Field("position", 2))
     NO_POSITION: ClassVar = 0xFFFF
-    request_id: int
-    account: int
-    position: int
+    request_id: U64
+    account: U16
+    position: U16
 
 
 Item: TypeAlias = (

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bulkhead.matcher.v1 import settlement_feed_service_pb2 as feed_pb2
+from bulkhead.matcher.v1 import settlement_item_pb2
 from settlement import wire
 from settlement.batch import BatchBuilder, BuilderState, Limits, decode_payload
 from settlement.batch.items import AutoTopUp, Parameters, PositionSettled, Tick
 from settlement.batch.payload import AutoTopUpItem, ParametersItem, SettleMarketItem
+from settlement.errors import StateMismatchError
 from settlement.records import MARKET_PARAM_NAMES, ChainReport
 from settlement.watcher import _announcement
 
@@ -38,6 +42,28 @@ def test_items_come_from_the_wire() -> None:
     assert (top_up.amount_quote, top_up.cap_quote, top_up.nonce) == (40, 50, 3)
     expected = PositionSettled(item_seq=3, time_ns=START_NS, account=ALICE, market_id=7)
     assert settled == expected
+
+
+def test_every_item_of_the_feed_has_a_struct() -> None:
+    one_of = settlement_item_pb2.SettlementItem.DESCRIPTOR.oneofs_by_name["item"]
+    names = [
+        field.name
+        for field in settlement_item_pb2.SettlementItem.DESCRIPTOR.fields
+        if field.containing_oneof is one_of
+    ]
+    message = feed_pb2.StreamItemsResponse()
+    for seq, name in enumerate(names, 1):
+        getattr(message.items.add(item_seq=seq, time_ns=START_NS), name).SetInParent()
+    items = wire.items_from_wire(message)
+    assert [item.item_seq for item in items] == list(range(1, len(names) + 1))
+    assert len({type(item) for item in items}) == len(names)
+
+
+def test_an_item_of_no_known_kind_is_an_error() -> None:
+    message = feed_pb2.StreamItemsResponse()
+    message.items.add(item_seq=1, time_ns=START_NS)
+    with pytest.raises(StateMismatchError, match="install the release that the matcher runs"):
+        wire.items_from_wire(message)
 
 
 def test_items_go_into_a_batch() -> None:
