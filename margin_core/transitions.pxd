@@ -26,7 +26,7 @@ cdef extern from *:
     bh_int128 RANK_FACTOR_MAX "BH_RANK_FACTOR_MAX"
 
 cdef enum:
-    NEIGHBOURS = 64              # lots that `lots_to_restore_for` tries one by one
+    NEIGHBOURS = 1000            # lots that `lots_to_restore_for` tries one by one
 
 cdef struct SpareC:              # LIQ-2: a line in the lots closed
     bh_int128 start              # quote / scale
@@ -335,6 +335,11 @@ cdef inline int64_t least_on_lines(
     return <int64_t> low
 
 
+cdef inline int spare_of(int kind) noexcept nogil:
+    """Quote on every line from which rounding cannot keep a position from being restored."""
+    return 11 if kind == INVERSE_PERPETUAL else 2
+
+
 cdef inline int64_t lots_to_restore_for(
     int kind, const SpecC* s, const PositionC* settled, int64_t lots_max, int64_t price,
     int64_t mark, int64_t underlying
@@ -369,8 +374,25 @@ cdef inline int64_t lots_to_restore_for(
         return lots_max
     low = high
     high = least_on_lines(
-        kind, s, settled, lots_max, price, mark, underlying, 11 if is_inverse else 2)
+        kind, s, settled, lots_max, price, mark, underlying, spare_of(kind))
     return first_restoring(kind, s, settled, low, max(low, high), price, mark, underlying)
+
+
+cdef inline bint fewer_restore_for(
+    int kind, const SpecC* s, const PositionC* settled, int64_t lots, int64_t price,
+    int64_t mark, int64_t underlying
+) noexcept nogil:
+    """LIQ-2: do fewer than `lots` restore: one fewer, or as many as the lines say?
+
+    What restores is an interval: where closing costs more than it relieves (the price is far from
+    the mark and the position in a low tier by then), it ends, and one lot fewer says nothing.
+    """
+    if lots < 2:
+        return False
+    if restored_for(kind, s, settled, lots - 1, price, mark, underlying):
+        return True
+    return least_on_lines(
+        kind, s, settled, lots, price, mark, underlying, spare_of(kind)) < lots
 
 
 cdef inline int liquidation_fill_for(
@@ -385,9 +407,8 @@ cdef inline int liquidation_fill_for(
     if price < bankruptcy if p.lots > 0 else price > bankruptcy:
         return VERDICT_LIQUIDATION_PRICE
     start_fill(f, p, index)
-    if lots < 1 or lots > abs64(p.lots) or (
-            lots > 1 and restored_for(
-                kind, s, &f.position, lots - 1, price, mark, underlying)):
+    if lots < 1 or lots > abs64(p.lots) or fewer_restore_for(
+            kind, s, &f.position, lots, price, mark, underlying):
         return VERDICT_LIQUIDATION_TOO_LARGE
     f.pnl = close_lots_for(kind, &f.position, lots, price, unit)
     f.fee = max(0, min(

@@ -38,7 +38,8 @@ CALL = mc.MarketSpec(
     funding_cap_ppm=0, option_maintenance_ppm=1, option_initial_least_ppm=1, option_initial_ppm=1,
 )  # fmt: skip
 BOUNDS = {
-    "amount_quote": (1, QUOTE_MAX), "fee_ppm": (0, FEE_PPM_MAX), "free_quote": (0, QUOTE_MAX),
+    "amount_quote": (1, QUOTE_MAX), "cap_quote": (0, QUOTE_MAX), "fee_ppm": (0, FEE_PPM_MAX),
+    "free_quote": (0, QUOTE_MAX),
     "funding_index_e6": (-FUNDING_INDEX_E6_MAX, FUNDING_INDEX_E6_MAX),
     "index_price_ticks": (1, TICKS), "lots_max": (1, 10), "mark_price_ticks": (1, TICKS),
     "order_filled_lots": (0, 0), "order_margin_quote": (0, QUOTE_MAX),
@@ -63,7 +64,8 @@ FACE: list[Callable[..., Any]] = [
     mc.equity_quote, mc.funding_owed_quote, mc.worth_quote, mc.fee_quote, mc.is_liquidatable,
     mc.maintenance_requirement_quote, mc.initial_requirement_quote, mc.margin_ratio_ppm,
     mc.liquidation_price_ticks, mc.bankruptcy_price_ticks, mc.liquidation_lots_max, mc.adl_rank,
-    mc.apply_fill, mc.apply_top_up, mc.apply_take_out, mc.apply_liquidation_fill, mc.apply_takeover,
+    mc.apply_fill, mc.apply_top_up, mc.apply_auto_top_up, mc.apply_take_out,
+    mc.apply_liquidation_fill, mc.apply_takeover,
     mc.apply_fund_fill, mc.apply_adl, mc.apply_settlement, funding.funding_rate_ppm,
     funding.funding_index_after_e6, funding.premium_ppm,
 ]  # fmt: skip

@@ -22,7 +22,11 @@ from tests.model.cases import (
     any_market,
     any_spec,
     around,
+    lots_to_close,
     order_of,
+    price_to_close,
+    steep_contract,
+    weak_bucket,
 )
 from tests.model.margin import Bucket, Market, RefusedError
 
@@ -136,6 +140,26 @@ def check_collateral(rng: Random, m: Market, p: Bucket) -> None:
     same(found, lambda: m.take_out(p, amount))
 
 
+def check_auto_top_up(rng: Random, m: Market, p: Bucket) -> None:
+    """COLL-3: what lacks to the initial requirement, if cap and free balance save it at all."""
+    p = rng.choice((p, weak_bucket(rng, m), Bucket(0, 0, 0, m.index)))
+    lacks = (m.initial(p) - m.equity(p), m.maintenance(p) - m.equity(p))
+    cap, free = (
+        max(0, min(QUOTE_MAX, rng.choice((*lacks, QUOTE_MAX)) + rng.randint(-1, 1))) for _ in "ab"
+    )
+    found = tried(
+        mc.apply_auto_top_up,
+        m.spec,
+        state_of(p),
+        funding_index_e6=m.index,
+        mark_price_ticks=m.mark,
+        index_price_ticks=m.underlying,
+        cap_quote=cap,
+        free_quote=free,
+    )
+    same(found, lambda: m.auto_top_up(p, cap, free))
+
+
 def check_liquidation(rng: Random, m: Market, p: Bucket) -> None:
     """LIQ-2, LIQ-6."""
     at = {
@@ -143,8 +167,8 @@ def check_liquidation(rng: Random, m: Market, p: Bucket) -> None:
         "mark_price_ticks": m.mark,
         "index_price_ticks": m.underlying,
     }
-    top = m.spec.price_ticks_max
-    price = max(1, min(top, rng.choice((m.bankruptcy_price(p), around(rng, m.mark, top)))))
+    p = rng.choice((p, weak_bucket(rng, m)))
+    price = price_to_close(rng, m, p)
     most = any_lots(rng, abs(p.lots))
     fewest = mc.liquidation_lots_max(m.spec, state_of(p), **at, price_ticks=price, lots_max=most)
     assert 1 <= fewest <= most
@@ -152,7 +176,8 @@ def check_liquidation(rng: Random, m: Market, p: Bucket) -> None:
         assert fewest == m.lots_to_restore(p, most, price)
     assert fewest in {1, most} or not m.restored(p, fewest - 1, price)
     assert fewest == most or m.restored(p, fewest, price)
-    for lots in {min(lots, ORDER_LOTS_MAX) for lots in (fewest, fewest + 1, abs(p.lots))}:
+    tried_lots = (fewest, fewest + 1, abs(p.lots), lots_to_close(rng, m, p, price))
+    for lots in {min(lots, ORDER_LOTS_MAX) for lots in tried_lots}:
         found = tried(
             mc.apply_liquidation_fill, m.spec, state_of(p), **at, qty_lots=lots, price_ticks=price
         )
@@ -228,6 +253,7 @@ CHECKS = (
     check_prices,
     check_fill,
     check_collateral,
+    check_auto_top_up,
     check_liquidation,
     check_takeover,
     check_adl,
@@ -240,6 +266,8 @@ def run(rng: Random, kind: mc.ContractKind | None, check: Check, states: int) ->
     for number in range(states):
         if number % STATES_OF_A_MARKET == 0:
             spec = any_spec(rng) if kind is None else any_contract(rng, kind)
+            if rng.random() < 0.2:
+                spec = steep_contract(rng, spec.kind)
             market = any_market(rng, spec)
         bucket = any_bucket(rng, market)
         try:

@@ -62,7 +62,7 @@ def any_contract(rng: Random, kind: ContractKind) -> MarketSpec:
         changes |= {"quote_per_tick_lot": unit, "position_lots_max": lots_max}
         changes["funding_cap_ppm"] = min(7_500, 2**50 // unit)
         changes["tiers"] = any_tiers(
-            rng, PPM - 1 - spec.fee_taker_ppm, lots_max * unit // rng.choice((1, 100)) + 1, 16
+            rng, PPM - 1 - spec.fee_taker_ppm, lots_max * unit // rng.choice((1, 100)) + 1
         )
     elif kind != ContractKind.LINEAR_PERPETUAL:
         changes |= {"expiry_time_s": 2_000_000_000, "funding_cap_ppm": 0}
@@ -78,7 +78,36 @@ def any_contract(rng: Random, kind: ContractKind) -> MarketSpec:
     return replace(spec, **changes)  # type: ignore[arg-type]
 
 
-def any_tiers(rng: Random, rate_max: int, notional_max: int, most: int = 8) -> tuple[Tier, ...]:
+def steep_contract(
+    rng: Random, kind: ContractKind, lots_max: int = POSITION_LOTS_MAX
+) -> MarketSpec:
+    """Return a market with a low tier and a high one: closing pays in the high one alone."""
+    low, high = sorted(rng.sample(range(1, 800), 2))
+    spec = any_contract(rng, kind)
+    spec = replace(spec, position_lots_max=min(lots_max, spec.position_lots_max))
+    worth = spec.quote_per_tick_lot * spec.position_lots_max
+    if kind != ContractKind.INVERSE_PERPETUAL:
+        worth *= spec.price_ticks_max
+    floors = sorted({0, rng.randint(0, worth // 2_000) * 1_000})
+    tiers = tuple(
+        Tier(
+            notional_floor_quote=floor,
+            margin_initial_ppm=rate * 1_000 + 1_000,
+            margin_maintenance_ppm=rate * 1_000,
+        )
+        for floor, rate in zip(floors, (low, high), strict=False)
+    )
+    return replace(
+        spec,
+        fee_liquidation_ppm=rng.choice((5_000, rng.randint(0, 100_000))),
+        liquidation_buffer_ppm=rng.choice((0, rng.randint(0, 2_500))),
+        tiers=() if kind.is_option else tiers,
+    )
+
+
+def any_tiers(
+    rng: Random, rate_max: int, notional_max: int, most: int = TIERS_MAX
+) -> tuple[Tier, ...]:
     """Return 1 to `most` tiers; floors and rates in steps that leave every amount whole."""
     count = rng.choice((1, 1, 2, 3, most))
     step = 1 if notional_max > PPM * 8 else 1_000  # ppm; floors are multiples of 10^6 / step
@@ -119,6 +148,24 @@ def any_lots(rng: Random, most: int) -> int:
     return rng.choice((1, most, rng.randint(1, most), rng.randint(1, min(most, 40))))
 
 
+def price_to_close(rng: Random, market: Market, p: Bucket) -> int:
+    """Return a price for a liquidation: so near the bankruptcy price that the fee counts, or not.
+
+    There the fee of many lots takes more equity than they free, and LIQ-2 admits few alone.
+    """
+    bankruptcy, top = market.bankruptcy_price(p), market.spec.price_ticks_max
+    fee = 1 + bankruptcy * market.spec.fee_liquidation_ppm // PPM
+    near = bankruptcy + (1 if p.lots > 0 else -1) * rng.randint(0, fee)
+    return max(1, min(top, rng.choice((bankruptcy, near, around(rng, market.mark, top)))))
+
+
+def lots_to_close(rng: Random, market: Market, p: Bucket, price: int) -> int:
+    """Return lots from the whole range, often at an end of what LIQ-2 admits at a price."""
+    most = min(abs(p.lots), ORDER_LOTS_MAX)
+    edge = rng.choice(market.enough(market.settled(p), price)) + rng.randint(-2, 3)
+    return rng.choice((max(1, min(most, edge)), any_lots(rng, most), rng.randint(1, most)))
+
+
 def any_bucket(rng: Random, market: Market, sign: int = 0) -> Bucket:
     """Return a position whose equity is at, next to or away from a line that decides."""
     spec = market.spec
@@ -134,6 +181,17 @@ def any_bucket(rng: Random, market: Market, sign: int = 0) -> Bucket:
     if rng.random() < 0.02:
         target = rng.choice((-1, 1)) * QUOTE_MAX
     p.margin = max(-QUOTE_MAX, min(QUOTE_MAX, target - market.equity(p)))
+    return p
+
+
+def weak_bucket(rng: Random, market: Market) -> Bucket:
+    """Return a position that lacks little of its maintenance, in any tier."""
+    most = market.spec.position_lots_max
+    lots = rng.choice((-1, 1)) * rng.choice((most, rng.randint(1, most)))
+    p = Bucket(lots, market.traded(lots, market.mark), 0, market.index)
+    needs = market.maintenance(p)
+    target = needs - rng.randint(1, 1 + needs // 100) - market.equity(p)
+    p.margin = max(-QUOTE_MAX, min(QUOTE_MAX, target))
     return p
 
 
@@ -195,7 +253,7 @@ def corner_contract(rng: Random, kind: ContractKind) -> MarketSpec:
     top = PPM - 1 - fee_taker
     single = rng.choice(((1, 2), (top - 1, top), (1, top)))
     lots_max = min(POSITION_LOTS_MAX, QUOTE_MAX // worth)
-    tiers = any_tiers(rng, top, lots_max * worth, TIERS_MAX)
+    tiers = any_tiers(rng, top, lots_max * worth)
     if rng.random() < 0.5:
         tiers = (replace(tiers[0], margin_initial_ppm=single[1], margin_maintenance_ppm=single[0]),)
     changes: dict[str, object] = {"funding_cap_ppm": min(100_000, 2**50 // worth)}

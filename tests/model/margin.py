@@ -135,12 +135,66 @@ class Market(Requirements):
         """LIQ-2: try one lot after the other."""
         return next((n for n in range(1, most) if self.restored(p, n, price)), most)
 
+    def fewer_restore(self, p: Bucket, lots: int, price: int) -> bool:
+        """LIQ-2: one lot fewer, or fewer by the unrounded lines with something to spare."""
+        if lots > 1 and self.restored(p, lots - 1, price):
+            return True
+        return self.enough(p, price)[0] < lots
+
+    def enough(self, p: Bucket, price: int) -> tuple[int, int]:
+        """Return the least and the most lots that leave each line enough to restore surely.
+
+        Without such lots the least is more than the position has.
+        """
+        spare = 11 if self.inverse else 2
+        low, high = 1, abs(p.lots)
+        for start, slope in self.spare_lines(p, price):
+            if slope > 0:
+                low = max(low, ceil((spare - start) / slope))
+            elif slope < 0:
+                high = min(high, floor((start - spare) / -slope))
+            elif start < spare:
+                high = 0
+        return (low if low <= high else abs(p.lots) + 1), high
+
+    def spare_lines(self, p: Bucket, price: int) -> list[tuple[Fraction, Fraction]]:
+        """Return, a tier, what no lots and each lot closed leave over maintenance and buffer."""
+        closed, left = self.cut_worth(p, price), self.cut_worth(p, self.mark)
+        held, buffer = abs(p.lots), Fraction(self.spec.liquidation_buffer_ppm, PPM)
+        sign = 1 if (p.lots > 0) != self.inverse else -1
+        lines = []
+        for each, amount in self.unrounded_needs(p, left):
+            fee = closed * self.spec.fee_liquidation_ppm / PPM
+            needs = each + left * buffer
+            if self.spec.kind.is_option and not needs:  # a fee that ends at the equity is enough
+                fee = Fraction(0)
+            start = p.margin + sign * (held * left - p.value) - held * needs + amount
+            lines.append((start, sign * (closed - left) + needs - fee))
+        return lines
+
+    def cut_worth(self, p: Bucket, price: int) -> Fraction:
+        """Return what a lot is worth; a coin's with as many binary digits as the lots have."""
+        worth = self.exact(1, price)
+        if not self.inverse:
+            return worth
+        digits = 1 << abs(p.lots).bit_length()
+        return Fraction(floor(worth * digits), digits)
+
+    def unrounded_needs(self, p: Bucket, worth: Fraction) -> list[tuple[Fraction, int]]:
+        """Return, a tier, maintenance of a lot and the tier's amount."""
+        spec = self.spec
+        if spec.kind.is_option:
+            return [(self.option_need(p.lots, self.mark, maintenance=True) * self.unit, 0)]
+        rates = (tier.margin_maintenance_ppm + spec.fee_taker_ppm for tier in spec.tiers)
+        amounts = (maintenance for _, maintenance in self.tiers)
+        return [(worth * rate / PPM, a) for rate, a in zip(rates, amounts, strict=True)]
+
     def liquidation_fill(self, p: Bucket, lots: int, price: int) -> Bucket:
         if not self.liquidatable(p):
             raise RefusedError("NOT_LIQUIDATABLE")
         if (price - self.bankruptcy_price(p)) * p.lots < 0:
             raise RefusedError("LIQUIDATION_PRICE")
-        if lots > abs(p.lots) or (lots > 1 and self.restored(p, lots - 1, price)):
+        if lots > abs(p.lots) or self.fewer_restore(self.settled(p), lots, price):
             raise RefusedError("LIQUIDATION_TOO_LARGE")
         p = self.close_for_liquidation(p, lots, price)
         if p.lots == 0:

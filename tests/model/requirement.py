@@ -85,10 +85,14 @@ class Requirements:
         return max(found)
 
     def option_requirement(self, lots: int, mark: int, *, maintenance: bool) -> int:
-        """OPT-1, OPT-2: what venues publish, less the mark that our equity has paid."""
+        """OPT-1, OPT-2."""
+        return ceil(abs(lots) * self.unit * self.option_need(lots, mark, maintenance=maintenance))
+
+    def option_need(self, lots: int, mark: int, *, maintenance: bool) -> Fraction:
+        """Return ticks a lot: what venues publish, less the mark that our equity has paid."""
         spec, spot, put = self.spec, self.underlying, self.spec.kind == ContractKind.OPTION_PUT
         if lots > 0:
-            return 0 if maintenance else lots * mark * self.unit
+            return Fraction(0 if maintenance else mark)
 
         def of(ppm: int, price: int) -> Fraction:
             return Fraction(ppm * price, PPM)
@@ -103,7 +107,7 @@ class Requirements:
             needs = max(start, of(spec.option_initial_least_ppm, spot)) + mark
             if put:
                 needs = max(needs, Fraction(spec.option_put_initial_ppm, PPM) * (least + mark))
-        return ceil(-lots * self.unit * (needs - mark + of(spec.fee_taker_ppm, mark)))
+        return needs - mark + of(spec.fee_taker_ppm, mark)
 
     def share(self, lots: int, price: int, rate: int) -> int:
         """Return a rate of a worth, rounded up: fee, buffer, requirement."""

@@ -13,10 +13,21 @@ from hypothesis import strategies as st
 import margin_core as mc
 from margin_core.limits import ORDER_LOTS_MAX, QUOTE_MAX
 from margin_core.transitions_table import Change, Health, health, is_allowed, table
-from tests.model.cases import any_bucket, any_contract, any_market, around, order_of, within
+from tests.model.cases import (
+    any_bucket,
+    any_contract,
+    any_market,
+    around,
+    order_of,
+    price_to_close,
+    steep_contract,
+    weak_bucket,
+    within,
+)
 from tests.model.margin import Bucket, Market
 
 OK = mc.Verdict.OK
+LINEAR, INVERSE = mc.ContractKind.LINEAR_PERPETUAL, mc.ContractKind.INVERSE_PERPETUAL
 BRUTE_LOTS = 64  # up to here the fewest lots that restore are looked for one by one
 ROOT = Path(__file__).resolve().parents[2]
 every_kind = given(st.sampled_from(mc.ContractKind), st.randoms(use_true_random=False))
@@ -29,9 +40,18 @@ class Case:
     def __init__(self, kind: mc.ContractKind, rng: Random) -> None:
         self.rng = rng
         self.m: Market = any_market(rng, any_contract(rng, kind))
-        self.spec = self.m.spec
-        self.at: dict[str, Any] = {"funding_index_e6": self.m.index}
-        self.spot: dict[str, Any] = {"index_price_ticks": self.m.underlying}
+
+    @property
+    def spec(self) -> mc.MarketSpec:
+        return self.m.spec
+
+    @property
+    def at(self) -> dict[str, Any]:
+        return {"funding_index_e6": self.m.index}
+
+    @property
+    def spot(self) -> dict[str, Any]:
+        return {"index_price_ticks": self.m.underlying}
 
     @property
     def marked(self) -> dict[str, Any]:
@@ -216,6 +236,44 @@ def test_a_liquidation_restores_with_the_fewest_lots(kind: mc.ContractKind, rng:
         more = within(mc.apply_liquidation_fill, case.spec, state, **at, qty_lots=lots + 1)
         assert more.verdict == mc.Verdict.LIQUIDATION_TOO_LARGE
     assert is_allowed(Change.LIQUIDATION, case.health(state), case.health(after.state))
+
+
+@rare
+@given(st.sampled_from((LINEAR, INVERSE)), st.integers(0, 2**64))
+def test_no_liquidation_is_larger_than_needed(kind: mc.ContractKind, seed: int) -> None:
+    """LIQ-2: of all that a position could close, what fewer lots would do is refused.
+
+    Lots that restore are no tail of the range: behind them may be some that do not.
+    """
+    rng = Random(seed)
+    for _ in range(4):
+        m = any_market(rng, steep_contract(rng, kind, lots_max=rng.randint(2, BRUTE_LOTS)))
+        p = weak_bucket(rng, m)
+        price = price_to_close(rng, m, p)
+        if m.liquidatable(p) and (price - m.bankruptcy_price(p)) * p.lots >= 0:
+            try_all_lots(m, p, price)
+
+
+def try_all_lots(m: Market, p: Bucket, price: int) -> None:
+    """Compare what is refused with what fewer lots would leave over maintenance and buffer."""
+    most_spare = -1  # of fewer lots; they restore from 0 on, by more than dust from `sure` on
+    sure = 15 if m.inverse else 2
+    for lots in range(1, abs(p.lots) + 1):
+        after = within(
+            mc.apply_liquidation_fill,
+            m.spec,
+            mc.MarginState(p.lots, p.value, p.margin, p.index),
+            funding_index_e6=m.index,
+            mark_price_ticks=m.mark,
+            qty_lots=lots,
+            price_ticks=price,
+        )
+        if after.verdict == OK:
+            assert most_spare < sure
+        else:
+            assert after.verdict == mc.Verdict.LIQUIDATION_TOO_LARGE
+            assert most_spare >= 0
+        most_spare = max(most_spare, m.spare(p, lots, price))
 
 
 @rare

@@ -8,9 +8,23 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
-from margin_core import Verdict
-from margin_core.limits import ORDER_LOTS_MAX, QUOTE_MAX
-from tests.model.cases import any_bucket, any_fund, any_lots, any_market, any_spec, around, order_of
+from margin_core import ContractKind, Verdict
+from margin_core.limits import ORDER_LOTS_MAX, QUOTE_MAX, TIERS_MAX
+from tests.model.cases import (
+    any_bucket,
+    any_fund,
+    any_lots,
+    any_market,
+    any_spec,
+    corner_bucket,
+    corner_contract,
+    corner_market,
+    lots_to_close,
+    order_of,
+    price_to_close,
+    steep_contract,
+    weak_bucket,
+)
 from tests.model.margin import Bucket, Market, RefusedError
 
 if TYPE_CHECKING:
@@ -20,9 +34,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATH = ROOT / "settlement/contracts/test/vectors/margin.json"
-SPECS = 64
+SPECS, STEEP, CORNERS = 64, 12, 8  # markets; those with a low and a high tier; those at bounds
 CASES = 2_000  # of each kind
-TIERS_MAX = 8  # columns for tiers
 
 POSITION = "position_lots entry_value_quote collateral_quote funding_index_e6"
 AT = f"spec {POSITION} market_funding_index_e6 mark_ticks"
@@ -71,7 +84,7 @@ def judged(change: Callable[[], tuple[Row, tuple[Bucket, ...]]], width: int) -> 
         row, buckets = change()
     except RefusedError as refused:
         return [Verdict[str(refused)], *([0] * (width - 1))]
-    sizes = [abs(n) for p in buckets for n in (p.value, p.margin, p.funding)]
+    sizes = [abs(n) for p in buckets for n in (p.value, p.margin, p.funding, p.free)]
     return [0, *row] if max(sizes) <= QUOTE_MAX else None
 
 
@@ -126,9 +139,8 @@ def take_out(rng: Random, m: Market, p: Bucket) -> Row | None:
 
 
 def liquidation_fill(rng: Random, m: Market, p: Bucket) -> Row | None:
-    top = m.spec.price_ticks_max
-    price = max(1, min(top, rng.choice((m.bankruptcy_price(p), around(rng, m.mark, top)))))
-    lots = any_lots(rng, min(abs(p.lots), ORDER_LOTS_MAX))
+    price = price_to_close(rng, m, p)
+    lots = lots_to_close(rng, m, p, price)
 
     def change() -> tuple[Row, tuple[Bucket, ...]]:
         after = m.liquidation_fill(p, lots, price)
@@ -191,6 +203,15 @@ KINDS: dict[str, Callable[[Random, Market, Bucket], Row | None]] = {
 }
 
 
+def any_case(rng: Random, specs: list[MarketSpec], number: int) -> tuple[Market, Bucket]:
+    """Return a market and a position; the last markets are at their bounds, so are positions."""
+    if number >= len(specs) - CORNERS and rng.random() < 0.5:
+        m = corner_market(rng, specs[number])
+        return m, rng.choice((corner_bucket, any_bucket))(rng, m)
+    m = any_market(rng, specs[number])
+    return m, rng.choice((any_bucket, any_bucket, weak_bucket))(rng, m)
+
+
 def rows_of(kind: str, specs: list[MarketSpec], seed: str = "") -> list[Row]:
     """Return the cases of one kind: at least two of five admitted, the rest refused."""
     rng, refused = Random(kind + seed), 0
@@ -198,8 +219,7 @@ def rows_of(kind: str, specs: list[MarketSpec], seed: str = "") -> list[Row]:
     verdict_at = COLUMNS[kind].split().index("verdict") if kind != "state" else 0
     while len(rows) < CASES:
         number = rng.randrange(len(specs))
-        m = any_market(rng, specs[number])
-        p = any_bucket(rng, m)
+        m, p = any_case(rng, specs, number)
         result = KINDS[kind](rng, m, p)
         if result is None:
             continue
@@ -214,7 +234,11 @@ def rows_of(kind: str, specs: list[MarketSpec], seed: str = "") -> list[Row]:
 def cases(seed: str = "") -> tuple[list[MarketSpec], dict[str, list[Row]]]:
     """Return markets, and the cases of each kind; every seed gives others."""
     rng = Random("specs" + seed)
-    specs = [any_spec(rng) for _ in range(SPECS)]
+    specs = [
+        *(any_spec(rng) for _ in range(SPECS - STEEP - CORNERS)),
+        *(steep_contract(rng, ContractKind.LINEAR_PERPETUAL) for _ in range(STEEP)),
+        *(corner_contract(rng, ContractKind.LINEAR_PERPETUAL) for _ in range(CORNERS)),
+    ]
     return specs, {kind: rows_of(kind, specs, seed) for kind in KINDS}
 
 

@@ -11,8 +11,7 @@ import { Test, vm } from "./utils/Vm.sol";
 /// @notice The same integers as the model of `margin_core`: test/vectors/margin.json, case by case.
 contract VectorsTest is Test, MarginHarness {
     string private constant PATH = "test/vectors/margin.json";
-    uint256 private constant SPEC_COLUMNS = 33;
-    uint256 private constant TIERS_MAX = 8;
+    uint256 private constant SPEC_COLUMNS = 57;
 
     error CaseDiffers(string kind, uint256 row, string column, int256 expected, int256 actual);
 

@@ -5,6 +5,7 @@ import { Draft, FillLib } from "./FillLib.sol";
 import { FixedPointLib } from "./FixedPointLib.sol";
 import { MarginLib, Position, Terms } from "./MarginLib.sol";
 import { RejectReason } from "./RejectReason.sol";
+import { TierLib } from "./TierLib.sol";
 
 /// @title The liquidation waterfall LIQ-2 … LIQ-7
 /// @dev Works on drafts, whose funding is settled; the caller drops a draft that is refused.
@@ -33,13 +34,53 @@ library LiquidationLib {
         if (lots > 1) {
             MarginLib.copy(p, probe);
             MarginLib.reduceForLiquidation(probe, lots - 1, priceTicks, markTicks, t);
-            if (MarginLib.isRestored(probe, markTicks, t)) {
-                return (RejectReason.LIQUIDATION_TOO_LARGE, 0);
-            }
+            if (
+                MarginLib.isRestored(probe, markTicks, t)
+                    || _fewerRestore(p, lots, priceTicks, markTicks, t)
+            ) return (RejectReason.LIQUIDATION_TOO_LARGE, 0);
         }
         feeQuote = MarginLib.reduceForLiquidation(p, lots, priceTicks, markTicks, t);
         // At a price no worse than the bankruptcy price a whole closing leaves no debt.
         if (p.positionLots == 0 && !FillLib.releaseAll(d)) return (RejectReason.BANKRUPT, 0);
+    }
+
+    /// @notice LIQ-2: whether fewer lots surely restore, although one lot fewer may not.
+    /// @dev What closing c lots leaves over maintenance and buffer is, unrounded, a line in c for
+    /// each tier. The lowest tier's rises least: where it does not fall none does, and one lot
+    /// fewer would restore too. Else the lots at which each line has 2 quote to spare intersect.
+    /// Products: money and notional below 2^64, rates below 2^24.
+    function _fewerRestore(
+        Position memory p,
+        int256 lots,
+        int256 priceTicks,
+        int256 markTicks,
+        Terms memory t
+    ) private pure returns (bool) {
+        unchecked {
+            int256 most = lots - 1;
+            int256 least = 1;
+            int256 spareQuote = MarginLib.equity(p, markTicks, t) - 2;
+            int256 held = p.positionLots.abs();
+            int256 gainTicks = p.positionLots > 0 ? priceTicks - markTicks : markTicks - priceTicks;
+            int256 moved = gainTicks * FixedPointLib.PPM - priceTicks * t.feeLiquidationPpm;
+            for (uint256 i = 0; i < t.tiers.length; ++i) {
+                uint256 tier = t.tiers[i];
+                int256 needed = markTicks
+                    * (TierLib.maintenancePpm(tier) + t.feeTakerPpm + t.liquidationBufferPpm);
+                int256 slope = (moved + needed) * t.quotePerTickLot;
+                if (i == 0 && slope >= 0) return false;
+                int256 start = (spareQuote + TierLib.amountMaintenance(tier)) * FixedPointLib.PPM
+                    - held * needed * t.quotePerTickLot;
+                if (slope > 0) {
+                    least = least.max(FixedPointLib.ceilDiv(-start, slope));
+                } else if (slope < 0) {
+                    most = most.min(FixedPointLib.floorDiv(start, -slope));
+                } else if (start < 0) {
+                    return false;
+                }
+            }
+            return least <= most;
+        }
     }
 
     /// @notice LIQ-3: the fund takes all lots of a liquidatable position and its dust.
