@@ -61,7 +61,8 @@ class Capacities(NamedTuple):
 class PlaceExtra(NamedTuple):
     """What an order has signed beside the engine's fields.
 
-    `instructions` have 32 bytes; they take room in the journal only when one is not zero.
+    `signature` has 64 bytes, or is a share of a tree's (SIG-4). `instructions` have 32 bytes; they
+    take room in the journal only when one is not zero, or a share stands behind them.
     """
 
     fee_ppm_max: int
@@ -70,14 +71,19 @@ class PlaceExtra(NamedTuple):
 
     def pack(self) -> bytes:
         """Return the extra of a PLACE."""
-        head = _PLACE.pack(self.fee_ppm_max, self.signature)
-        return head if self.instructions == NO_INSTRUCTIONS else head + self.instructions
+        own, share = self.signature[:SIGNATURE_BYTES], self.signature[SIGNATURE_BYTES:]
+        head = _PLACE.pack(self.fee_ppm_max, own)
+        if not share and self.instructions == NO_INSTRUCTIONS:
+            return head
+        return head + self.instructions + share
 
     @classmethod
     def unpack(cls, extra: bytes) -> PlaceExtra:
         """Undo `pack`."""
         fee_ppm_max, signature = _PLACE.unpack_from(extra)
-        return cls(fee_ppm_max, signature, extra[_PLACE.size :] or NO_INSTRUCTIONS)
+        instructions = extra[_PLACE.size : _PLACE.size + INSTRUCTIONS_BYTES]
+        share = extra[_PLACE.size + INSTRUCTIONS_BYTES :]
+        return cls(fee_ppm_max, signature + share, instructions or NO_INSTRUCTIONS)
 
 
 class SignedObservation(NamedTuple):

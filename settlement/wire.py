@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import msgspec
+
 from bulkhead.matcher.v1 import chain_event_pb2, settlement_feed_service_pb2, settlement_item_pb2
 from bulkhead.settlement.v1 import batch_pb2, relay_service_pb2
 from bulkhead.types.v1 import settlement_state_pb2, trigger_pb2
+from bulkhead_signing import BulkSignature, Order, is_bulk_signature
 from settlement.batch.items import (
     NO_INSTRUCTIONS,
     Adl,
     AnyItem,
     AutoTopUp,
+    BulkProof,
     CollateralMove,
     Fill,
     Forced,
@@ -84,7 +88,7 @@ def _order_from_wire(message: settlement_item_pb2.SettlementOrder) -> SignedOrde
     order = message.order
     has_trigger = order.HasField("trigger")
     kind = order.trigger.kind if has_trigger else trigger_pb2.TRIGGER_KIND_UNSPECIFIED
-    return SignedOrder(
+    signed = SignedOrder(
         order_id=message.order_id,
         account=order.account,
         market_id=order.market_id,
@@ -103,6 +107,15 @@ def _order_from_wire(message: settlement_item_pb2.SettlementOrder) -> SignedOrde
         signature=order.signature,
         instructions=order.instructions or NO_INSTRUCTIONS,
     )
+    return _in_tree(signed) if is_bulk_signature(order.signature) else signed
+
+
+def _in_tree(order: SignedOrder) -> SignedOrder:
+    """Return an order whose signature is a share of a tree's, with its proof (SIG-4)."""
+    share = BulkSignature.unpack(order.signature)
+    root = share.message_of(Order(**{name: getattr(order, name) for name in Order._fields})).root
+    proof = BulkProof(root=root, leaf_index=share.leaf_index, siblings=share.siblings)
+    return msgspec.structs.replace(order, signature=share.signature, proof=proof)
 
 
 def _item_from_wire(item: settlement_item_pb2.SettlementItem) -> AnyItem:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from bulkhead.matcher.v1 import account_service_pb2, account_service_pb2_grpc, command_pb2
-from bulkhead_signing import AutoTopUp, CollateralMove, Domain, Order, SigningKey, Withdrawal
+from bulkhead_signing import (
+    AutoTopUp,
+    CollateralMove,
+    Domain,
+    Order,
+    SigningKey,
+    Withdrawal,
+    sign_in_bulk,
+)
 from matcher.client._channel import TIMEOUT_S, open_channel, unary
 from matcher.client._convert import (
     decode,
@@ -131,15 +139,30 @@ class Client(PublicCalls):
         """Yield the account's events in sequence; see `Session.events`."""
         return self.session.events()
 
-    async def place(self, orders: Sequence[Order]) -> list[OrderAccepted | OrderRejected]:
+    async def place(
+        self, orders: Sequence[Order], *, in_bulk: bool = False
+    ) -> list[OrderAccepted | OrderRejected]:
         """Sign and place orders in one batch; return one result per order.
+
+        Args:
+            orders: Orders of this account.
+            in_bulk: One signature for all of them, at most 1,024 (SPEC SIG-4): quicker to sign
+                and to check. On chain each that fills brings 32 bytes a level of the tree instead
+                of a signature, so that small trees are cheaper.
 
         Raises:
             CallError: The line broke or time ran out; events tell what became of the orders.
         """
+        signatures = (
+            sign_in_bulk(orders, self._domain, self._key)
+            if in_bulk
+            else [self._key.sign(self._domain.digest(order)) for order in orders]
+        )
         commands = [
-            command_pb2.Command(place_order=command_pb2.PlaceOrder(order=self._signed(order)))
-            for order in orders
+            command_pb2.Command(
+                place_order=command_pb2.PlaceOrder(order=order_message(order, signature))
+            )
+            for order, signature in zip(orders, signatures, strict=True)
         ]
         results = await self._request(commands)
         return [_expect(result, OrderAccepted, OrderRejected) for result in results]

@@ -8,11 +8,21 @@ import hashlib
 import hmac
 import secrets
 import struct
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from bulkhead.types.v1.error_reason_pb2 import ErrorReason
-from bulkhead_signing import Domain, Login, Message, SignatureError, TypedDataError, recover
-from matcher.envelope import ADDRESS_BYTES
+from bulkhead_signing import (
+    BulkSignature,
+    Domain,
+    Login,
+    Message,
+    Order,
+    SignatureError,
+    TypedDataError,
+    recover,
+)
+from matcher.envelope import ADDRESS_BYTES, SIGNATURE_BYTES
 from matcher.rpc.status import CallError
 
 if TYPE_CHECKING:
@@ -22,6 +32,7 @@ CHALLENGE_BYTES: Final = 32
 _BEARER: Final = "bearer "
 _CLAIM: Final = struct.Struct(f">{ADDRESS_BYTES}sq")
 _TAG_BYTES: Final = 32
+TREES_KEPT_MAX: Final = 1_024
 
 
 class SessionTokens:
@@ -58,16 +69,28 @@ class SessionTokens:
 
 
 def is_signed_by(domain: Domain, message: Message, signature: bytes, signer: bytes) -> bool:
-    """Tell whether a 64-byte signature of a message is the signer's (20-byte address)."""
+    """Tell whether a message's signature is the signer's (20-byte address)."""
     return signer_of(domain, message, signature) == signer
 
 
 def signer_of(domain: Domain, message: Message, signature: bytes) -> bytes | None:
-    """Return who signed a message; None when the signature is malformed."""
+    """Return who signed a message; None when the signature is malformed.
+
+    An order's may be its share of a tree's signature (SIG-4).
+    """
     try:
+        if isinstance(message, Order) and len(signature) != SIGNATURE_BYTES:
+            share = BulkSignature.unpack(signature)
+            return _signer_of_tree(domain.digest(share.message_of(message)), share.signature)
         return recover(domain.digest(message), signature)
     except (SignatureError, TypedDataError):
         return None
+
+
+@lru_cache(maxsize=TREES_KEPT_MAX)
+def _signer_of_tree(digest: bytes, signature: bytes) -> bytes:
+    """Recover once for all orders of a tree. Raises `SignatureError`."""
+    return recover(digest, signature)
 
 
 def check_login(

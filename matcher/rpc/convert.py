@@ -19,6 +19,7 @@ from bulkhead_signing import (
     IndexPrice,
     Order,
     Withdrawal,
+    is_bulk_signature,
 )
 from margin_core import ContractKind, MarketSpec, Tier
 from matcher.engine.commands import (
@@ -134,8 +135,15 @@ def order_of(
         instructions=_instructions_of(f"{path}.instructions", wire.instructions),
     )
     if is_signed:
-        of_length(f"{path}.signature", wire.signature, SIGNATURE_BYTES)
+        _order_signature_of(f"{path}.signature", wire.signature)
     return order, wire.signature
+
+
+def _order_signature_of(field: str, value: bytes) -> None:
+    """Raise with the field unless bytes are an order's own signature or a share of a tree's."""
+    if len(value) != SIGNATURE_BYTES and not is_bulk_signature(value):
+        expected = f"{SIGNATURE_BYTES} bytes, or 66 and 32 for each of 1 to 10 levels of a tree"
+        raise field_error(field, expected, len(value))
 
 
 def _instructions_of(field: str, value: bytes) -> bytes:

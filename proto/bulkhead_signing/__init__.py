@@ -4,11 +4,14 @@ from bulkhead_signing.bulk import (
     BULK_HEIGHT_MAX,
     BULK_ORDERS_MAX,
     BulkOrder,
+    BulkSignature,
     bulk_height,
     bulk_proof,
     bulk_root,
     bulk_root_of,
     bulk_type,
+    is_bulk_signature,
+    sign_in_bulk,
 )
 from bulkhead_signing.keys import SIGNATURE_BYTES, SignatureError, SigningKey, keccak, recover
 from bulkhead_signing.typed_data import (
@@ -36,6 +39,7 @@ __all__ = [
     "AutoTopUp",
     "Batch",
     "BulkOrder",
+    "BulkSignature",
     "CollateralMove",
     "Domain",
     "IndexPrice",
@@ -52,6 +56,8 @@ __all__ = [
     "bulk_root",
     "bulk_root_of",
     "bulk_type",
+    "is_bulk_signature",
     "keccak",
     "recover",
+    "sign_in_bulk",
 ]

@@ -16,14 +16,15 @@ from bulkhead.types.v1 import (
     trigger_pb2,
 )
 from bulkhead.types.v1.error_reason_pb2 import ErrorReason
-from bulkhead_signing import Domain, Login, SigningKey
+from bulkhead_signing import NO_INSTRUCTIONS, Domain, Login, SigningKey, sign_in_bulk
 from matcher.engine.commands import unpack
+from matcher.envelope import PlaceExtra
 from matcher.errors import JournalError, OverloadedError, StoppedError
 from matcher.feed.account_events import AccountEventBody
 from matcher.feed.accounts import SeqOutOfRangeError
 from matcher.feed.subscription import SlowConsumerError
 from matcher.rpc import convert, convert_events
-from matcher.rpc.auth import SessionTokens, check_login
+from matcher.rpc.auth import SessionTokens, check_login, is_signed_by
 from matcher.rpc.status import TABLE, CallError, call_error_from, field_error, status_of
 
 ADDRESS = b"\x01" * 20
@@ -144,6 +145,8 @@ def test_a_good_order_passes_with_the_signed_numbers() -> None:
         ({"expiry_time_s": 0}, "expiry_time_s"),
         ({"trigger": trigger_pb2.Trigger()}, "trigger.kind"),
         ({"signature": b""}, "signature"),
+        ({"signature": bytes(66)}, "signature"),
+        ({"signature": bytes(66 + 11 * 32)}, "signature"),
     ],
 )
 def test_a_malformed_order_names_its_field(changes: dict[str, Any], field: str) -> None:
@@ -151,6 +154,27 @@ def test_a_malformed_order_names_its_field(changes: dict[str, Any], field: str) 
         convert.order_of(order(**changes), "commands[2].place_order.order")
     assert caught.value.reason == ErrorReason.ERROR_REASON_FIELD_INVALID
     assert caught.value.field == f"commands[2].place_order.order.{field}"
+
+
+def test_an_order_of_a_tree_is_its_owners() -> None:
+    """SIG-4: each with its own share; another's share, or a place that the tree lacks, is not."""
+    wires = [order(account=KEY.address, nonce=nonce) for nonce in range(3)]
+    orders = [convert.order_of(wire, "order")[0] for wire in wires]
+    shares = sign_in_bulk(orders, DOMAIN, KEY)
+    for each, share in zip(orders, shares, strict=True):
+        assert convert.order_of(order(signature=share), "order")[1] == share
+        assert is_signed_by(DOMAIN, each, share, KEY.address)
+    assert not is_signed_by(DOMAIN, orders[0], shares[1], KEY.address)
+    nowhere = shares[0][:64] + b"\xff\xff" + shares[0][66:]
+    assert not is_signed_by(DOMAIN, orders[0], nowhere, KEY.address)
+
+
+@pytest.mark.parametrize("instructions", [NO_INSTRUCTIONS, b"\x01" + bytes(31)])
+@pytest.mark.parametrize("height", [0, 1, 10])
+def test_what_is_signed_comes_back_from_the_journal(instructions: bytes, height: int) -> None:
+    signature = bytes(range(64)) + (bytes(2) + b"\x05" * 32 * height if height else b"")
+    extra = PlaceExtra(7, signature, instructions)
+    assert PlaceExtra.unpack(extra.pack()) == extra
 
 
 def test_the_largest_numbers_that_pass_fit_the_engines_record() -> None:

@@ -11,15 +11,21 @@ from bulkhead_signing import (
     BULK_HEIGHT_MAX,
     BULK_ORDERS_MAX,
     BulkOrder,
+    BulkSignature,
     Domain,
     Order,
+    SignatureError,
+    SigningKey,
     TypedDataError,
     bulk_height,
     bulk_proof,
     bulk_root,
     bulk_root_of,
     bulk_type,
+    is_bulk_signature,
     keccak,
+    recover,
+    sign_in_bulk,
 )
 from bulkhead_signing import typed_data as td
 
@@ -125,3 +131,44 @@ def test_what_does_not_fit_is_refused() -> None:
     ):
         with pytest.raises(TypedDataError):
             call()
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 8])
+def test_each_share_is_of_its_own_order(count: int) -> None:
+    """SIG-4: and of no other, nor at another place."""
+    key = SigningKey(b"\x07" * 32)
+    orders = [order(n) for n in range(count)]
+    shares = [BulkSignature.unpack(share) for share in sign_in_bulk(orders, DOMAIN, key)]
+    assert [share.leaf_index for share in shares] == list(range(count))
+    for each, share in zip(orders, shares, strict=True):
+        assert recover(DOMAIN.digest(share.message_of(each)), share.signature) == key.address
+        other = share.message_of(each._replace(price_ticks=99))
+        assert recover(DOMAIN.digest(other), share.signature) != key.address
+        moved = share._replace(leaf_index=share.leaf_index ^ 1).message_of(each)
+        assert recover(DOMAIN.digest(moved), share.signature) != key.address
+
+
+@given(st.binary(max_size=64 + 2 + 32 * 12))
+def test_a_share_has_a_length_and_a_place(data: bytes) -> None:
+    try:
+        share = BulkSignature.unpack(data)
+    except SignatureError:
+        height, rest = divmod(len(data) - 66, 32)
+        is_one = not rest and 1 <= height <= BULK_HEIGHT_MAX
+        assert not is_one or int.from_bytes(data[64:66], "big") >> height
+    else:
+        assert share.pack() == data
+        assert is_bulk_signature(data)
+
+
+@pytest.mark.parametrize("height", [0, BULK_HEIGHT_MAX + 1])
+def test_a_tree_has_a_height(height: int) -> None:
+    """SIG-4."""
+    with pytest.raises(SignatureError, match="no tree's signature has"):
+        BulkSignature.unpack(bytes(66 + 32 * height))
+
+
+def test_a_tree_has_no_leaf_beyond_its_last() -> None:
+    """SIG-4."""
+    with pytest.raises(SignatureError, match="height 1 has no leaf 2"):
+        BulkSignature.unpack(bytes(64) + b"\x00\x02" + bytes(32))

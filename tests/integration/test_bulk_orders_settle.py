@@ -1,0 +1,103 @@
+"""Orders under one signature settle on the chain: a maker's ladder, and who takes from it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from matcher.client import AdminClient, Client, Market, OrderAccepted, PublicClient, Side
+from settlement.batch import decode_payload
+from settlement.batch.payload import Payload
+from settlement.chain.anvil import find_anvil
+from tests.integration.settlement_support import ALICE, BOB, Chain, running_chain
+from tests.integration.whole_venue import Venue, quote_index, until
+
+DEPOSIT_QUOTE = 100_000_000
+LEVELS = 5
+
+
+@pytest.fixture
+def venue(tmp_path: Path) -> Iterator[Venue]:
+    backend = "eth-tester" if find_anvil() is None else "anvil"
+    with running_chain(tmp_path, backend) as chain:
+        running = Venue(chain, tmp_path)
+        try:
+            yield running
+        finally:
+            running.stop()
+
+
+def batches_on_chain(chain: Chain) -> list[Payload]:
+    """Return the payloads of all batches that have settled."""
+    payloads = []
+    for settled in chain.settlement.events.BatchSettled().get_logs(from_block=0):
+        sent = chain.web3.eth.get_transaction(settled["transactionHash"])
+        _, arguments = chain.settlement.decode_function_input(sent["input"])
+        payloads.append(decode_payload(arguments["payload"]))
+    return payloads
+
+
+async def trade(alice: Client, bob: Client, market: Market) -> None:
+    """Alice quotes a ladder, Bob takes four of its five levels with two orders of a tree."""
+    ladder = [
+        alice.orders.limit(market, Side.BUY, price_ticks=60_000 - k, qty_lots=10, leverage=5)
+        for k in range(LEVELS)
+    ]
+    placed = await alice.place(ladder, in_bulk=True)
+    assert all(isinstance(result, OrderAccepted) for result in placed), placed
+    takers = [
+        bob.orders.limit(market, Side.SELL, price_ticks=59_990, qty_lots=20, leverage=5)
+        for _ in range(2)
+    ]
+    taken = await bob.place(takers, in_bulk=True)
+    assert all(isinstance(result, OrderAccepted) for result in taken), taken
+
+
+async def run_venue(venue: Venue, stack: AsyncExitStack) -> None:
+    chain = venue.chain
+    public = await stack.enter_async_context(await PublicClient.connect(venue.matcher))
+    admin = await stack.enter_async_context(
+        await AdminClient.connect(venue.matcher, "development-admin-token")
+    )
+    await quote_index(public, chain, 60_000)
+    alice, bob = [
+        await stack.enter_async_context(await Client.connect(venue.matcher, chain.domain, key))
+        for key in (ALICE, BOB)
+    ]
+
+    async def is_credited() -> bool:
+        return (await admin.status()).deposits_quote == 2 * DEPOSIT_QUOTE
+
+    bob_address = chain.web3.to_checksum_address(BOB.address)
+    await until(is_credited, "the deposits in the engine")
+    await trade(alice, bob, await public.market(1))
+
+    async def is_settled() -> bool:
+        word = chain.settlement.functions.position(1, bob_address).call()
+        return bool(word[0] == -40)
+
+    await until(is_settled, "the fills on chain")
+
+
+def test_orders_of_a_tree_settle(venue: Venue) -> None:
+    """SIG-4: two trees of two accounts, each signature once; nothing is refused."""
+    for key in (ALICE, BOB):
+        venue.chain.deposit(key.address, DEPOSIT_QUOTE)
+
+    async def main() -> None:
+        async with AsyncExitStack() as stack:
+            await run_venue(venue, stack)
+
+    asyncio.run(main())
+    payloads = batches_on_chain(venue.chain)
+    assert sorted({row.height for payload in payloads for row in payload.roots}) == [1, 3]
+    orders = [row for payload in payloads for row in payload.orders]
+    assert orders
+    assert all(row.siblings for row in orders)
+    assert venue.chain.settlement.events.ItemRejected().get_logs(from_block=0) == []
+    status, output = venue.reconcile()
+    assert status == 0, output
