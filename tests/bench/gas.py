@@ -57,8 +57,14 @@ FIGURES: Final = {
     "fill_bulk_each": Figure(
         "gas.fill_bulk",
         "gas",
-        "100 takers once each, 20 makers, 25 bulk orders, 4 fills each; nonces count upwards",
+        "20 makers, bulk orders, 4 fills each; 100 takers' orders, 1 fill each",
         35_000,
+    ),
+    "fill_bulk_of_two_each": Figure(
+        "gas.fill_bulk_of_two", "gas", "the same, 2 fills a taker's order as in gas.fill", 35_000
+    ),
+    "fill_bulk_of_four_each": Figure(
+        "gas.fill_bulk_of_four", "gas", "the same, 4 fills a taker's order", 35_000
     ),
     "liquidation_each": Figure(
         "gas.liquidation", "gas", "batch of ten, each against one order", 110_000
@@ -73,12 +79,14 @@ FIGURES: Final = {
 
 # gas.fill: 20 accounts and positions, 20 groups of nonces that begin. gas.fill_cold: 200 of each.
 # gas.fill_bulk: 120 accounts and positions, a group of nonces a maker and a taker, 13 of which
-# begin; 100 takers and 20 roots have signed.
+# begin; 100 takers and 20 roots have signed; so too with more fills a taker's order.
 FLOORS: Final = {
     "fill_each": Floor(slots=40, fresh_slots=20, signatures=100),
     "fill_cold_each": Floor(slots=400, fresh_slots=200, signatures=200),
     "fill_open_each": Floor(slots=200, fresh_slots=400, signatures=200),
     "fill_bulk_each": Floor(slots=347, fresh_slots=13, signatures=120),
+    "fill_bulk_of_two_each": Floor(slots=347, fresh_slots=13, signatures=120, fills=200),
+    "fill_bulk_of_four_each": Floor(slots=347, fresh_slots=13, signatures=120, fills=400),
 }
 
 

@@ -56,45 +56,77 @@ contract GasTest is SettlementTest {
     /// in trees of 16 that each has signed once, and each order is filled four times. Nonces count
     /// upwards: one taker in eight comes to a fresh slot.
     function test_gas_fill_bulk() public {
-        _openAll(200);
-        Plan memory p = plan();
-        uint16[] memory makers = new uint16[](25);
-        for (uint256 i = 0; i < 20; ++i) {
-            (uint16 first, uint16 second) = _addLadder(p, TRADER + 2 * i + 1, i < 5);
-            makers[i] = first;
-            if (i < 5) makers[20 + i] = second;
-        }
-        for (uint256 i = 0; i < 100; ++i) {
-            Order memory o = order(TRADER + 2 * i, BUY, 1000, 5, MARGIN);
-            o.nonce = i % 8 == 0 ? 80_000 : openedNonce + 1;
-            addFill(p, addOrder(p, TRADER + 2 * i, o), makers[i / 4], 5);
-        }
-        _measure(p, "fill_bulk", 100);
+        _meet("fill_bulk", 1);
     }
 
-    /// @dev Two orders at places 4 and 5 of a tree of 16, the second in the table on request.
-    function _addLadder(Plan memory p, uint256 key, bool both)
-        private
-        returns (uint16 first, uint16 second)
-    {
-        Order memory a = order(key, SELL, 1000, 20, 4 * MARGIN);
-        Order memory b = order(key, SELL, 1000, 20, 4 * MARGIN);
-        (a.nonce, b.nonce) = (openedNonce + 1, openedNonce + 2);
-        bytes32 node = keccak256(abi.encode(OrderTwin.orderHash(a), OrderTwin.orderHash(b)));
-        bytes memory above;
-        for (uint256 level = 1; level < 4; ++level) {
-            bytes32 sibling = keccak256(abi.encode(key, level));
-            above = bytes.concat(above, sibling);
-            node = level == 2
-                ? keccak256(abi.encode(sibling, node))
-                : keccak256(abi.encode(node, sibling));
+    /// @dev The same with 50 orders of makers, of which each taker takes two.
+    function test_gas_fill_bulk_of_two() public {
+        _meet("fill_bulk_of_two", 2);
+    }
+
+    /// @dev The same with 100 orders of makers, of which each taker takes four.
+    function test_gas_fill_bulk_of_four() public {
+        _meet("fill_bulk_of_four", 4);
+    }
+
+    function _meet(string memory name, uint256 fillsPerTaker) private {
+        _openAll(200);
+        Plan memory p = plan();
+        uint16[] memory makers = _addLadders(p, 25 * fillsPerTaker);
+        _addTakers(p, makers, fillsPerTaker);
+        _measure(p, name, 100 * fillsPerTaker);
+    }
+
+    /// @dev Each maker's order is filled four times.
+    function _addTakers(Plan memory p, uint16[] memory makers, uint256 fillsPerOrder) private {
+        for (uint256 i = 0; i < 100; ++i) {
+            uint32 lots = uint32(5 * fillsPerOrder);
+            Order memory o = order(TRADER + 2 * i, BUY, 1000, lots, uint64(MARGIN * fillsPerOrder));
+            o.nonce = i % 8 == 0 ? 80_000 : openedNonce + 1;
+            uint16 taker = addOrder(p, TRADER + 2 * i, o);
+            for (uint256 j = 0; j < fillsPerOrder; ++j) {
+                addFill(p, taker, makers[(i * fillsPerOrder + j) / 4], 5);
+            }
         }
-        uint16 root = addRoot(p, key, 4, node);
-        bytes memory leaf = abi.encodePacked(root, uint16(4), OrderTwin.orderHash(b), above);
-        first = addOrderOf(p, a, BULK, leaf);
-        if (!both) return (first, 0);
-        leaf = abi.encodePacked(root, uint16(5), OrderTwin.orderHash(a), above);
-        second = addOrderOf(p, b, BULK, leaf);
+    }
+
+    /// @dev Orders of 20 makers in turn, each maker's under one signature.
+    function _addLadders(Plan memory p, uint256 count) private returns (uint16[] memory orders) {
+        orders = new uint16[](count);
+        for (uint256 i = 0; i < 20; ++i) {
+            uint256 quoted = (count - i + 19) / 20;
+            uint16[] memory own = _addLadder(p, TRADER + 2 * i + 1, quoted);
+            for (uint256 j = 0; j < quoted; ++j) {
+                orders[20 * j + i] = own[j];
+            }
+        }
+    }
+
+    /// @dev The first orders of a tree of 16: node k has the children 2k and 2k + 1.
+    function _addLadder(Plan memory p, uint256 key, uint256 quoted)
+        private
+        returns (uint16[] memory own)
+    {
+        Order[] memory orders = new Order[](quoted);
+        bytes32[32] memory nodes;
+        for (uint256 k = 31; k > 0; --k) {
+            if (k < 16) nodes[k] = keccak256(abi.encode(nodes[2 * k], nodes[2 * k + 1]));
+            else nodes[k] = keccak256(abi.encode(key, k));
+            if (k < 16 || k - 16 >= quoted) continue;
+            Order memory o = order(key, SELL, 1000, 20, 4 * MARGIN);
+            o.nonce = openedNonce + 1 + uint64(k - 16);
+            orders[k - 16] = o;
+            nodes[k] = OrderTwin.orderHash(o);
+        }
+        uint16 root = addRoot(p, key, 4, nodes[1]);
+        own = new uint16[](quoted);
+        for (uint256 i = 0; i < quoted; ++i) {
+            bytes memory leaf = abi.encodePacked(root, uint16(i));
+            for (uint256 k = 16 + i; k > 1; k >>= 1) {
+                leaf = bytes.concat(leaf, nodes[k ^ 1]);
+            }
+            own[i] = addOrderOf(p, orders[i], BULK, leaf);
+        }
     }
 
     function test_gas_empty_batch() public {
