@@ -100,7 +100,7 @@ sanitize: setup ## the engine's suites under AddressSanitizer and UBSan, in smal
 # Model, kernel and contract on a million fresh states, then properties and fuzz tests for longer.
 soak: setup ## the random tests for hours: model, kernel and contract on STATES=1000000
 	python -m tests.differential.soak --states $(or $(STATES),1000000)
-	BULKHEAD_SOAK_STATES=200000 python -m pytest -q tests/differential
+	BULKHEAD_SOAK_STATES=200000 BULKHEAD_SOAK_BATCHES=5000 BULKHEAD_SEED=$$RANDOM python -m pytest -q tests/differential
 	HYPOTHESIS_PROFILE=soak python -m pytest -q tests/property
 	! command -v forge >/dev/null || (cd $(CONTRACTS) && FOUNDRY_PROFILE=soak node tools/forge.mjs test --offline)
 
