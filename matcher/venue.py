@@ -6,7 +6,6 @@ the same state.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -17,6 +16,7 @@ from matcher.engine.commands import Command, CommandKind
 from matcher.engine.engine import Engine
 from matcher.engine.events import EventKind
 from matcher.engine.instructions import Instructions
+from matcher.engine.reject_reason import RejectReason
 from matcher.envelope import (
     NO_INSTRUCTIONS,
     BatchReceipt,
@@ -57,6 +57,9 @@ class Applied(NamedTuple):
     item_seq: int
 
 
+_LACKS_PRICE: Final = frozenset({RejectReason.NO_PRICE, RejectReason.PRICE_STALE})
+_SET_ASIDE: Final = 1
+
 # Room from the start for 256 orders an account; beyond, their table doubles within a command.
 NONCE_GROUPS_PER_ACCOUNT: Final = 4
 
@@ -92,7 +95,7 @@ class Venue:
         self.listings: dict[int, Listing] = {}
         self.first_listings: dict[int, Listing] = {}  # before any change of parameters
         self.cursor = Cursor()
-        self.requests: deque[Command] = deque()  # forced requests that wait for a price
+        self.requests: list[Command] = []  # forced requests set aside, which wait for a price
         self.settlement = SettlementLog(derived_dir)
         self.account_feed = AccountFeed(
             event_count_max=limits.account_events_kept_max,
@@ -153,7 +156,8 @@ class Venue:
             case CommandKind.PAUSE_RISK:
                 return self._apply__notice(command, extra)
             case CommandKind.PRICE:
-                return self._apply_to_engine(command, extra) + self._serve_requests()
+                made = self._apply_to_engine(command, extra)
+                return made + self._serve_aside(command.market_id)
             case ShellKind.LIST_MARKET:
                 return self._apply__list_market(command, extra)
             case ShellKind.GROUP:
@@ -220,28 +224,34 @@ class Venue:
         return not is_full or self.accounts.find_index(address) is not None
 
     def _apply__forced_request(self, command: Command, extra: bytes) -> list[Event]:
-        """FORCE-1: requests are served in order; a head that needs a price waits for it."""
+        """FORCE-2: requests are served in order; one that lacks a price is set aside."""
         is_next = command.nonce == self.cursor.request_seq + 1
         if not is_next or not self.has_room_for(command, extra):
             return []
         self.cursor.request_seq += 1
-        self.requests.append(command._replace(account=self._index_of(extra)))
-        return self._serve_requests()
-
-    def _serve_requests(self) -> list[Event]:
-        """Serve the queue as far as prices admit (FORCE-2)."""
-        made: list[Event] = []
-        while self.requests:
-            head = self.requests[0]._replace(time_ns=self.cursor.time_ns)
-            found = list(events.unpack(self.engine.apply_one(head)))
-            waits = any(event.kind == EventKind.COMMAND_REJECTED for event in found)
-            found = [event for event in found if event.kind != EventKind.COMMAND_REJECTED]
-            self._dispatcher.dispatch(head, b"", found, self.cursor.command_seq, has_result=False)
-            made += found
-            if waits:
-                break
-            self.requests.popleft()
+        request = command._replace(account=self._index_of(extra))
+        made = self._serve(request)
+        if any(event.reason in _LACKS_PRICE for event in made):
+            self.requests.append(request._replace(side=_SET_ASIDE))
         return made
+
+    def _serve_aside(self, market_id: int) -> list[Event]:
+        """Serve what waits for a price of the market, as far as the price admits (FORCE-2)."""
+        made: list[Event] = []
+        for request in [one for one in self.requests if one.market_id == market_id]:
+            if found := self._serve(request):
+                self.requests.remove(request)
+            made += found
+        return made
+
+    def _serve(self, request: Command) -> list[Event]:
+        """Return what serving has come to; nothing when the request has to wait again."""
+        request = request._replace(time_ns=self.cursor.time_ns)
+        found = list(events.unpack(self.engine.apply_one(request)))
+        if found[0].kind == EventKind.COMMAND_REJECTED:
+            return []
+        self._dispatcher.dispatch(request, b"", found, self.cursor.command_seq, has_result=False)
+        return found
 
     def _apply__notice(self, command: Command, extra: bytes) -> list[Event]:
         """What is not newer than the last notice does nothing."""

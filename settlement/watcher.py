@@ -66,6 +66,7 @@ NOTICE_NAMES: Final = (
     "ProposalExecuted",
     "Proposed",
     "RequestServed",
+    "RequestSetAside",
     "WithdrawalWaits",
 )
 

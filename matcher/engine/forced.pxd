@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from margin_core.requirement cimport abs64, equity, initial, notional_of
 from margin_core.transitions cimport (
-    close_lots_for, close_part, settle_funding, start_fill, top_up)
+    close_lots_for, close_part, deliver, settle_funding, start_fill, top_up)
 from margin_core.types cimport FillC, LINEAR_PERPETUAL, VERDICT_FUND_CANNOT_CARRY
 from matcher.engine.handlers cimport (
     KIND_FORCED_REQUEST, KIND_PAUSE_RISK, QUOTE_MAX, market_of, order_of_nonce, refuse)
@@ -15,7 +15,7 @@ from matcher.engine.store cimport (
     bucket_at, commit, drop_order, emit, ensure_bucket, now_s, raise_nonce_floor,
     update_reservation, use_nonce)
 from matcher.engine.types cimport (
-    AFTER_TRIM, BucketC, CommandC, CoreC, EventC, MarketC, PositionC, SLOT_BITS)
+    AFTER_TRIM, BucketC, CommandC, CoreC, EventC, MarketC, PositionC, SLOT_BITS, STATE_SETTLED)
 
 cdef enum RequestKindC:          # as RequestKind of the contract
     REQUEST_CANCEL_ALL = 1       # orders with a nonce below the amount
@@ -84,39 +84,90 @@ cdef inline bint fits(const PositionC* p) noexcept nogil:
     return p.entry_value <= QUOTE_MAX and -QUOTE_MAX <= p.collateral <= QUOTE_MAX
 
 
-cdef inline int reduce_at_index(
+cdef inline int lacks_price(
+    CoreC* c, MarketC* m, uint32_t bucket, const CommandC* p
+) noexcept nogil:
+    """FORCE-2: why there is no fresh price (BATCH-3) for a request that needs one; else 0.
+
+    Who holds nothing needs none, and the last price of a market that has ended stays one.
+    """
+    if p.flags != REQUEST_REDUCE and p.flags != REQUEST_UNBACK or m.state == STATE_SETTLED:
+        return 0
+    if c.buckets[bucket if p.flags == REQUEST_REDUCE else m.fund].position.lots == 0:
+        return 0
+    if m.index_price == 0:
+        return NO_PRICE
+    if now_s(c) * 1000 - m.index_time_ms > m.spec.index_age_max_ms:
+        return PRICE_STALE
+    return 0
+
+
+cdef inline int take_both(
+    CoreC* c, MarketC* m, uint32_t bucket, const FillC* f, const FillC* taken
+) noexcept nogil:
+    """What the fund has taken of a position holds, unless a word on chain has no room for it."""
+    if not fits(&f.position) or not fits(&taken.position):
+        return AMOUNT_OUT_OF_RANGE
+    commit(c, m, bucket, f)
+    commit(c, m, m.fund, taken)
+    update_reservation(c, &c.buckets[bucket])
+    return 0
+
+
+cdef inline int deliver_whole(
+    CoreC* c, MarketC* m, uint32_t bucket, EventC* told
+) noexcept nogil:
+    """FORCE-3 in a market that has ended: all lots, as EXP-2 delivers them."""
+    cdef int64_t lots = c.buckets[bucket].position.lots
+    cdef FillC f, taken
+    cdef int reason = deliver(
+        &m.spec, &f, &taken, &c.buckets[bucket].position, &c.buckets[m.fund].position,
+        m.funding_index, m.index_price)
+    if reason == 0:
+        reason = take_both(c, m, bucket, &f, &taken)
+    if reason == 0:
+        told.side = 0 if lots > 0 else 1
+        told.price = <uint32_t> m.index_price
+        told.qty = abs64(lots)
+        told.amount = f.free_delta
+    return reason
+
+
+cdef inline int reduce_against_fund(
     CoreC* c, MarketC* m, uint32_t bucket, uint64_t amount, EventC* told
 ) noexcept nogil:
-    """FORCE-3: the fund takes the lots at the index, and the fee."""
+    """FORCE-3: the fund takes the lots at the worse of index and mark, and the fee."""
     cdef BucketC* b = &c.buckets[bucket]
     cdef BucketC* fund = &c.buckets[m.fund]
     cdef int64_t lots = at_most(amount, abs64(b.position.lots))
     cdef int64_t unit = m.spec.quote_per_tick_lot
     cdef int64_t closing = 0
     cdef bint is_long = b.position.lots > 0
+    cdef int64_t price = (min(m.index_price, m.mark_price) if is_long
+                          else max(m.index_price, m.mark_price))
     cdef FillC f, taken
     cdef int reason
     if lots == 0:
         return NO_POSITION
+    if m.state == STATE_SETTLED:
+        return deliver_whole(c, m, bucket, told)
     start_fill(&f, &b.position, m.funding_index)
-    reason = close_part(LINEAR_PERPETUAL, &m.spec, &f, lots, m.index_price, m.mark_price, 0,
+    reason = close_part(LINEAR_PERPETUAL, &m.spec, &f, lots, price, m.mark_price, 0,
                         m.spec.fee_liquidation)
     if reason:
         return reason
     start_fill(&taken, &fund.position, m.funding_index)
     if fund.position.lots != 0 and (fund.position.lots > 0) != is_long:
         closing = min(lots, abs64(fund.position.lots))
-        close_lots_for(LINEAR_PERPETUAL, &taken.position, closing, m.index_price, unit)
+        close_lots_for(LINEAR_PERPETUAL, &taken.position, closing, price, unit)
     taken.position.lots += lots - closing if is_long else closing - lots
-    taken.position.entry_value += notional_of(&m.spec, lots - closing, m.index_price)
+    taken.position.entry_value += notional_of(&m.spec, lots - closing, price)
     taken.position.collateral += f.fee
-    if not fits(&f.position) or not fits(&taken.position):
-        return AMOUNT_OUT_OF_RANGE
-    commit(c, m, bucket, &f)
-    commit(c, m, m.fund, &taken)
-    update_reservation(c, b)
+    reason = take_both(c, m, bucket, &f, &taken)
+    if reason:
+        return reason
     told.side = 0 if is_long else 1
-    told.price = <uint32_t> m.index_price
+    told.price = <uint32_t> price
     told.qty = lots
     told.amount_2 = f.fee
     return 0
@@ -171,32 +222,35 @@ cdef inline int take_free(CoreC* c, uint64_t amount, EventC* told) noexcept nogi
     return 0
 
 
-cdef inline int waits_for(CoreC* c, MarketC* m, const CommandC* p) noexcept nogil:
-    """Why the request has to stay at the head of the queue (FORCE-2); 0: it is served."""
+cdef inline int unservable(CoreC* c, MarketC* m, const CommandC* p) noexcept nogil:
+    """What the chain never asks for; 0: the request is served."""
     if p.account == 0 or p.account >= c.account_count:
         return ACCOUNT_UNKNOWN
     if p.flags < REQUEST_CANCEL_ALL or p.flags > REQUEST_CANCEL:
         return AMOUNT_OUT_OF_RANGE
     if REQUEST_REDUCE != p.flags != REQUEST_TOP_UP and p.flags != REQUEST_UNBACK:
         return 0
-    if m == NULL:
-        return MARKET_UNKNOWN
-    if p.flags == REQUEST_REDUCE:
-        if m.index_price == 0:
-            return NO_PRICE
-        if now_s(c) * 1000 - m.index_time_ms > m.spec.index_age_max_ms:
-            return PRICE_STALE
-    return 0
+    return MARKET_UNKNOWN if m == NULL else 0
 
 
 cdef inline void serve_request(CoreC* c, const CommandC* p) noexcept nogil:
-    """FORCE-2: do it, or say why the account's own state leaves nothing to do."""
+    """FORCE-2: do it, or say why the account's own state leaves nothing to do.
+
+    Without the price that it needs, a request is set aside; one that was before (side 1) is
+    refused then.
+    """
     cdef MarketC* m = market_of(c, p)
-    cdef int reason = waits_for(c, m, p)
+    cdef int reason = unservable(c, m, p)
     cdef uint64_t amount = p.order_id
-    cdef uint32_t bucket
+    cdef int lacking = 0
+    cdef uint32_t bucket = 0  # which stays empty: an account without a bucket is judged on it
     cdef EventC told
     cdef EventC* event
+    if reason == 0 and m != NULL:
+        bucket = bucket_at(c, p.account, m)
+        lacking = lacks_price(c, m, bucket, p)
+        if p.side:
+            reason = lacking
     if reason:
         refuse(c, m, COMMAND_REJECTED, p, reason)
         return
@@ -206,10 +260,10 @@ cdef inline void serve_request(CoreC* c, const CommandC* p) noexcept nogil:
     event.flags = p.flags
     event.order_id_2 = p.nonce
     told = event[0]
-    # Bucket 0 stays empty: an account without a bucket is judged on it.
-    bucket = bucket_at(c, p.account, m) if m != NULL else 0
-    if p.flags == REQUEST_REDUCE:
-        reason = reduce_at_index(c, m, bucket, amount, &told)
+    if lacking:
+        reason = lacking
+    elif p.flags == REQUEST_REDUCE:
+        reason = reduce_against_fund(c, m, bucket, amount, &told)
     elif p.flags == REQUEST_TOP_UP:
         reason = pay_in(c, m, bucket, amount, &told)
     elif p.flags == REQUEST_UNBACK:

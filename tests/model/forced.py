@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from matcher.engine.commands import Command, RequestKind
+from matcher.engine.commands import Command, MarketState, RequestKind
 from tests.model.auction import Auctions
 from tests.model.floor import FUND, Key, require
 from tests.model.margin import Bucket, RefusedError
@@ -28,14 +28,13 @@ class Forced(Auctions):
         require(c.flags in set(RequestKind), "AMOUNT_OUT_OF_RANGE")
         kind = RequestKind(c.flags)
         if kind in (RequestKind.REDUCE, RequestKind.TOP_UP, RequestKind.UNBACK):
-            venue = self.venue(c)
-            if kind == RequestKind.REDUCE:
-                require(venue.index_price > 0, "NO_PRICE")
-                age = self.now_s * 1000 - venue.index_ms
-                require(age <= venue.spec.index_age_max_ms, "PRICE_STALE")
+            self.venue(c)
+            if c.side:
+                self.check_price(c)
         told = len(self.events)
         facts: dict[str, int | str] = {}
         try:
+            self.check_price(c)
             facts = getattr(self, f"serve_{kind.name.lower()}")(c)
         except RefusedError as refused:
             facts = {"reason": str(refused)}
@@ -45,6 +44,19 @@ class Forced(Auctions):
         for market in self.venues:
             if (c.account, market) in self.positions and self.unreserved(c.account) < 0:
                 self.mark((c.account, market), "TRIM")
+
+    def check_price(self, c: Command) -> None:
+        """FORCE-2: a holder needs a fresh price, while the market lives."""
+        needs = {RequestKind.REDUCE: c.account, RequestKind.UNBACK: FUND}
+        holder = needs.get(RequestKind(c.flags))
+        if holder is None or self.positions.get((holder, c.market_id), EMPTY).lots == 0:
+            return
+        venue = self.venues[c.market_id]
+        if venue.state == MarketState.SETTLED:
+            return
+        require(venue.index_price > 0, "NO_PRICE")
+        age = self.now_s * 1000 - venue.index_ms
+        require(age <= venue.spec.index_age_max_ms, "PRICE_STALE")
 
     def serve_cancel_all(self, c: Command) -> dict[str, int]:
         for market in self.venues:
@@ -96,16 +108,29 @@ class Forced(Auctions):
         rules, held = venue.rules, self.positions.get(key, EMPTY).lots
         lots = min(c.aux, abs(held))
         require(lots > 0, "NO_POSITION")
+        if venue.state == MarketState.SETTLED:
+            return self.serve_whole(c)
         p = rules.settled(self.positions[key])
         rate = venue.spec.fee_liquidation_ppm
-        rules.close_and_release(p, lots, venue.index_price, rate)
+        worse = min if held > 0 else max
+        price = worse(venue.index_price, rules.mark)
+        rules.close_and_release(p, lots, price, rate)
         fund = rules.settled(self.positions[FUND, c.market_id])
         closing = min(lots, abs(fund.lots)) if fund.lots * held < 0 else 0
         if closing:
-            rules.close(fund, closing, venue.index_price)
+            rules.close(fund, closing, price)
         sign = 1 if held > 0 else -1
-        rules.open(fund, sign * (lots - closing), venue.index_price)
+        rules.open(fund, sign * (lots - closing), price)
         fund.margin += p.fee
         self.commit(key, p)
         self.commit((FUND, c.market_id), fund)
-        return {"side": int(held < 0), "price": venue.index_price, "qty": lots, "amount_2": p.fee}
+        return {"side": int(held < 0), "price": price, "qty": lots, "amount_2": p.fee}
+
+    def serve_whole(self, c: Command) -> dict[str, int]:
+        """FORCE-3 in a market that has ended: as EXP-2 delivers."""
+        venue, key, fund = self.venues[c.market_id], (c.account, c.market_id), (FUND, c.market_id)
+        p, price = self.positions[key], venue.index_price
+        after, fund_after = venue.rules.deliver_to(self.positions[fund], p, price)
+        self.commit(key, after)
+        self.commit(fund, fund_after)
+        return {"side": int(p.lots < 0), "price": price, "qty": abs(p.lots), "amount": after.free}

@@ -386,6 +386,7 @@ class Stream:
         self.send(
             CommandKind.FORCED_REQUEST, account=account, flags=int(kind), nonce=self.requests,
             market_id=rng.choice((spec.market_id,) * 9 + (99,)), aux=min(max(0, amount), 2**64 - 1),
+            side=rng.randrange(2),
         )  # fmt: skip
 
     def tick(self, _: MarketSpec) -> None:

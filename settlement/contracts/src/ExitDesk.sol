@@ -108,6 +108,17 @@ contract ExitDesk is Deposits, ForcedQueue, Markets, Payments, IExitDesk {
         }
         uint256 migrationTimeS = _migration.effectiveTimeS;
         if (migrationTimeS != 0 && migrationTimeS < dueTimeS) dueTimeS = migrationTimeS;
+        _enterExit(dueTimeS);
+    }
+
+    /// @inheritdoc IExitDesk
+    function enterExitModeFor(uint64 requestId) external inPhase(VenuePhase.OPEN) {
+        ForcedRequest memory r = _requests[requestId];
+        if (!r.isAside) revert RequestNotAside(requestId);
+        _enterExit(uint256(r.timeS) + _delays.forcedS + _delays.governanceS);
+    }
+
+    function _enterExit(uint256 dueTimeS) private {
         if (block.timestamp < dueTimeS) revert ExitNotDue(dueTimeS);
         _status.phase = VenuePhase.EXIT;
         _status.exitTimeS = uint40(block.timestamp);

@@ -71,25 +71,29 @@ contract ForcedModule is Markets, Payments {
         } else {
             outcome = _unback(w, r, done);
         }
+        if (!r.isAside) _queue.served = w.requestId;
         if (outcome == RejectReason.NO_PRICE || outcome == RejectReason.PRICE_STALE) {
-            done.reason = outcome;
+            if (r.isAside) {
+                done.reason = outcome;
+                return done;
+            }
+            _requests[w.requestId].isAside = true;
+            emit IExitDesk.RequestSetAside(w.requestId, outcome);
             return done;
         }
-        _queue.served = w.requestId;
         delete _requests[w.requestId];
         emit IExitDesk.RequestServed(w.requestId, outcome);
     }
 
-    /// @notice FORCE-2: only the head, of its account and in its market.
+    /// @notice FORCE-2: only the head, or one that was set aside; of its account, in its market.
     function _headReason(ForcedWork calldata w, ForcedRequest memory r)
         private
         view
         returns (RejectReason)
     {
         Queue memory queue = _queue;
-        if (w.requestId != queue.served + 1 || w.requestId > queue.made) {
-            return RejectReason.ORDER_UNKNOWN;
-        }
+        bool isHead = w.requestId == queue.served + 1 && w.requestId <= queue.made;
+        if (!isHead && !r.isAside) return RejectReason.ORDER_UNKNOWN;
         if (r.account != w.account) return RejectReason.ACCOUNT_UNKNOWN;
         if (r.marketId != 0 && r.marketId != w.marketId) return RejectReason.MARKET_UNKNOWN;
         return RejectReason.NONE;
@@ -128,37 +132,63 @@ contract ForcedModule is Markets, Payments {
         return RejectReason.NONE;
     }
 
-    /// @notice FORCE-3: the insurance fund takes the lots at the index, for the liquidation fee.
+    /// @notice FORCE-3: the insurance fund takes the lots for the liquidation fee, at the worse of
+    /// index and mark for the leaver.
     function _reduce(ForcedWork calldata w, ForcedRequest memory r, ForcedDone memory done)
         private
         view
         returns (RejectReason reason)
     {
-        if (w.state.indexTicks == 0) return RejectReason.NO_PRICE;
-        uint256 ageMaxMs = _markets[w.marketId].params.indexAgeMaxMs;
-        if (w.clockTimeS * 1000 > uint256(w.state.priceTimeMs) + ageMaxMs) {
-            return RejectReason.PRICE_STALE;
-        }
         Terms memory t = _terms(w.marketId);
         Draft memory d;
         Draft memory fund;
         _begin(w, d);
         int256 lots = int256(uint256(r.amount)).min(d.position.positionLots.abs());
         if (lots == 0) return RejectReason.NO_POSITION;
-        bool isLong = d.position.positionLots > 0;
-        int256 indexTicks = int256(uint256(w.state.indexTicks));
-        int256 markTicks = int256(uint256(w.state.markTicks));
-        reason = FillLib.closeJudged(d, lots, indexTicks, t.feeLiquidationPpm, markTicks, t);
+        if (_hasEnded(w)) return _deliver(w, d, done, t);
+        reason = _priceReason(w);
         if (reason != RejectReason.NONE) return reason;
-        SlotLib.unpackPosition(w.fund, fund.position);
-        fund.fundingQuote =
-            MarginLib.settleFunding(fund.position, w.state.fundingIndexE6) + d.fundingQuote;
-        ExitLib.takeOn(fund.position, isLong, lots, indexTicks, t);
+        bool isLong = d.position.positionLots > 0;
+        int256 markTicks = int256(uint256(w.state.markTicks));
+        int256 priceTicks = int256(uint256(w.state.indexTicks));
+        priceTicks = isLong ? priceTicks.min(markTicks) : priceTicks.max(markTicks);
+        reason = FillLib.closeJudged(d, lots, priceTicks, t.feeLiquidationPpm, markTicks, t);
+        if (reason != RejectReason.NONE) return reason;
+        _beginFund(w, fund, d);
+        ExitLib.takeOn(fund.position, isLong, lots, priceTicks, t);
         fund.position.collateralQuote += d.feeQuote;
-        if (!FillLib.fits(d) || !FillLib.fits(fund)) return RejectReason.AMOUNT_OUT_OF_RANGE;
-        _take(done, d);
-        done.fund = SlotLib.packPosition(fund.position);
-        done.fundingQuote = fund.fundingQuote;
+        return _takeBoth(done, d, fund);
+    }
+
+    /// @notice FORCE-3 in a market that has ended: all lots, as EXP-2 delivers them.
+    function _deliver(
+        ForcedWork calldata w,
+        Draft memory d,
+        ForcedDone memory done,
+        Terms memory t
+    ) private pure returns (RejectReason reason) {
+        Draft memory fund;
+        _beginFund(w, fund, d);
+        uint256 ticks = w.state.deliveryTicks;
+        if (ticks == 0) ticks = w.state.indexTicks;
+        reason = ExitLib.deliver(d, fund.position, int256(ticks), t);
+        if (reason != RejectReason.NONE) return reason;
+        return _takeBoth(done, d, fund);
+    }
+
+    /// @notice Whether the last row of the market was its last one for ever (EXP-2).
+    function _hasEnded(ForcedWork calldata w) private view returns (bool) {
+        uint256 expiryTimeS = _markets[w.marketId].params.expiryTimeS;
+        return w.state.deliveryTicks != 0
+            || (expiryTimeS != 0 && w.state.priceTimeMs >= expiryTimeS * 1000);
+    }
+
+    /// @notice BATCH-3: there is a price and it is fresh.
+    function _priceReason(ForcedWork calldata w) private view returns (RejectReason) {
+        if (w.state.indexTicks == 0) return RejectReason.NO_PRICE;
+        uint256 ageMaxMs = _markets[w.marketId].params.indexAgeMaxMs;
+        bool isStale = w.clockTimeS * 1000 > uint256(w.state.priceTimeMs) + ageMaxMs;
+        return isStale ? RejectReason.PRICE_STALE : RejectReason.NONE;
     }
 
     /// @notice BACK-4: a backer's money leaves as far as the fund keeps its requirement.
@@ -169,6 +199,10 @@ contract ForcedModule is Markets, Payments {
         Terms memory t = _terms(w.marketId);
         Position memory fund;
         SlotLib.unpackPosition(w.fund, fund);
+        if (fund.positionLots != 0 && !_hasEnded(w)) {
+            RejectReason reason = _priceReason(w);
+            if (reason != RejectReason.NONE) return reason;
+        }
         int256 fundingQuote = MarginLib.settleFunding(fund, w.state.fundingIndexE6);
         int256 markTicks = int256(uint256(w.state.markTicks));
         int256 spareQuote = MarginLib.equity(fund, markTicks, t)
@@ -195,6 +229,25 @@ contract ForcedModule is Markets, Payments {
         SlotLib.unpackPosition(w.position, d.position);
         d.freeQuote = w.freeQuote;
         d.fundingQuote = MarginLib.settleFunding(d.position, w.state.fundingIndexE6);
+    }
+
+    /// @notice Opens the fund's side; its draft counts the funding of both.
+    function _beginFund(ForcedWork calldata w, Draft memory fund, Draft memory d) private pure {
+        SlotLib.unpackPosition(w.fund, fund.position);
+        fund.fundingQuote =
+            MarginLib.settleFunding(fund.position, w.state.fundingIndexE6) + d.fundingQuote;
+    }
+
+    function _takeBoth(ForcedDone memory done, Draft memory d, Draft memory fund)
+        private
+        pure
+        returns (RejectReason)
+    {
+        if (!FillLib.fits(d) || !FillLib.fits(fund)) return RejectReason.AMOUNT_OUT_OF_RANGE;
+        _take(done, d);
+        done.fund = SlotLib.packPosition(fund.position);
+        done.fundingQuote = fund.fundingQuote;
+        return RejectReason.NONE;
     }
 
     function _take(ForcedDone memory done, Draft memory d) private pure {

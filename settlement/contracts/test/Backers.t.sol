@@ -63,7 +63,16 @@ contract BackersTest is SettlementTest {
         vm.warp(block.timestamp + 7 days);
         settlement.finishUnbacking(MARKET, _alice);
         uint256 before = free(ALICE);
-        _serve(2, _alice);
+        // BACK-4: while the fund holds lots nothing is paid without a fresh price.
+        Plan memory p = plan();
+        addForced(p, 2, _alice);
+        settleAccepted(p);
+        assertTrue(settlement.forcedRequest(2).isAside, "set aside");
+        assertEq(free(ALICE), before, "not paid yet");
+        p = plan();
+        addPrice(p, 1000, 1000);
+        addForced(p, 2, _alice);
+        settleAccepted(p);
         uint256 paid = free(ALICE) - before;
         assertGe(50_000, int256(paid) + 1, "not all");
         assertGe(int256(uint256(settlement.backer(MARKET, _alice).shares)), 1, "the rest stays");

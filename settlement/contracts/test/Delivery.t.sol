@@ -80,6 +80,46 @@ contract DeliveryTest is SettlementTest {
         assertEqInt(position(ALICE).collateralQuote, 0, "nothing is owed");
     }
 
+    /// @dev FORCE-3: a forced reduction closes all lots at the delivery price, without fee and
+    /// however old the price is by then; it neither waits nor ages.
+    function test_forcedReduce_isDeliveredInAnEndedMarket() public {
+        _open(200_000);
+        _end();
+        vm.prank(vm.addr(BOB));
+        settlement.requestReduce(MARKET, 1);
+        vm.prank(vm.addr(ALICE));
+        settlement.requestReduce(MARKET, 1);
+        int256 wealth = int256(free(ALICE)) + position(ALICE).collateralQuote;
+        Plan memory p = plan();
+        addPrice(p, 1010, 1010);
+        addForced(p, 1, vm.addr(BOB));
+        settleAccepted(p);
+        assertEqInt(
+            settlement.position(MARKET, address(1)).positionLots, -100, "the fund has them"
+        );
+        vm.warp(block.timestamp + 1 hours);
+        p = plan();
+        addForced(p, 2, vm.addr(ALICE));
+        settleAccepted(p);
+        assertEqInt(int256(free(ALICE)), wealth + 100 * 10 * UNIT, "the long gains");
+        assertEqInt(settlement.position(MARKET, address(1)).positionLots, 0, "the fund is flat");
+        assertEqInt(settlement.position(MARKET, address(1)).collateralQuote, 0, "without fee");
+    }
+
+    /// @dev What the fund can't pay is no reason to wait: the request is done with.
+    function test_forcedReduce_ofADeliveryThatTheFundCannotPay() public {
+        _open(101_000);
+        _end();
+        vm.prank(vm.addr(ALICE));
+        settlement.requestReduce(MARKET, 1);
+        Plan memory p = plan();
+        addPrice(p, 850, 850);
+        addForced(p, 1, vm.addr(ALICE));
+        settleAccepted(p);
+        assertEqInt(position(ALICE).positionLots, 100, "it stays");
+        assertEq(settlement.queueAgeS(), 0, "and nothing waits");
+    }
+
     /* HELPERS */
 
     function _open(uint64 marginQuote) private {

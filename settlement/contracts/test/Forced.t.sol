@@ -14,6 +14,7 @@ contract ForcedTest is SettlementTest {
     address private _bob;
 
     event RequestServed(uint64 indexed id, RejectReason outcome);
+    event RequestSetAside(uint64 indexed id, RejectReason reason);
 
     /// @dev Alice is long 100 lots at 1000 with 200,000 of collateral, Bob short.
     function setUp() public override {
@@ -150,14 +151,118 @@ contract ForcedTest is SettlementTest {
         assertEqInt(int256(free(ALICE) - before), held - 10_000 - 9900, "paid");
     }
 
-    /// @dev A stale price serves nothing: the request keeps its place, and its time runs.
-    function test_forced_reduceNeedsAFreshPrice() public {
+    /// @dev FORCE-3: bought on the book at 960 under an index of 1000, and straight on to the fund:
+    /// it takes the lots at 960, not at the index.
+    function test_forced_reduceTakesTheWorseOfIndexAndMark() public {
+        int256 wealth = int256(free(CAROL));
+        Plan memory p = plan();
+        addPrice(p, 1000, 960);
+        uint16 taker = addOrder(p, CAROL, order(CAROL, BUY, 960, 100, 200_000));
+        addFill(p, taker, addOrder(p, BOB, order(BOB, SELL, 960, 100, 300_000)), 100);
+        settleAccepted(p);
+        _as(vm.addr(CAROL));
+        settlement.requestReduce(MARKET, 100);
+        _serve(1, vm.addr(CAROL));
+        assertEq(settlement.position(MARKET, FUND).entryValueQuote, 960_000, "at the mark");
+        int256 feesQuote = 100 * 960 * UNIT / 100 + 100 * 960 * UNIT / 2000;
+        assertEqInt(int256(free(CAROL)), wealth - feesQuote, "all she has is less two fees");
+    }
+
+    function test_forced_aShortPaysTheHigherOfIndexAndMark() public {
+        _as(_bob);
+        settlement.requestReduce(MARKET, 40);
+        Plan memory p = plan();
+        addPrice(p, 1000, 1040);
+        addForced(p, 1, _bob);
+        settleAccepted(p);
+        assertEq(settlement.position(MARKET, FUND).entryValueQuote, 416_000, "at the mark");
+    }
+
+    /// @dev FORCE-2: without a fresh price the request is set aside, and those behind it go on.
+    /// Set aside, it is served at any place of the queue, once.
+    function test_forced_reduceWithoutPriceLetsTheOthersPass() public {
         _as(_alice);
         settlement.requestReduce(MARKET, 40);
+        _as(_bob);
+        settlement.requestWithdrawal(100, address(0xbeef));
         vm.warp(block.timestamp + 11);
+        Plan memory p = plan();
+        addForced(p, 1, _alice);
+        vm.expectEmit(true, true, true, true, address(settlement));
+        emit RequestSetAside(1, RejectReason.PRICE_STALE);
+        this.settleOutside(p);
+        assertEqInt(position(ALICE).positionLots, 100, "nothing has changed");
+        assertTrue(settlement.forcedRequest(1).isAside, "set aside");
         _refused(1, _alice, RejectReason.PRICE_STALE);
-        (uint64 served,) = settlement.requestQueue();
-        assertEq(served, 0, "still there");
+        _serve(2, _bob);
+        assertEq(settlement.queueAgeS(), 0, "the queue has no age");
+        p = plan();
+        addPrice(p, 990, 990);
+        addForced(p, 1, _alice);
+        settleAccepted(p);
+        assertEqInt(position(ALICE).positionLots, 60, "reduced");
+        _refused(1, _alice, RejectReason.ORDER_UNKNOWN);
+    }
+
+    /// @dev Who holds nothing needs no price.
+    function test_forced_reduceOfNothingNeedsNoPrice() public {
+        _as(_alice);
+        settlement.requestReduce(MARKET, 40);
+        _as(_alice);
+        settlement.requestReduce(MARKET, 40);
+        Plan memory p = plan();
+        addForced(p, 1, _alice);
+        addFill(
+            p,
+            addOrder(p, ALICE, order(ALICE, SELL, 1000, 60, 0)),
+            addOrder(p, BOB, order(BOB, BUY, 1000, 60, 0)),
+            60
+        );
+        settleAccepted(p);
+        vm.warp(block.timestamp + 1 hours);
+        _serve(2, _alice);
+        assertEq(settlement.forcedRequest(2).timeS, 0, "done with");
+    }
+
+    /// @dev EXIT-1: a market without a price ends the venue when governance had the time to name
+    /// other sources, not before, and no other request is held up meanwhile.
+    function test_exitMode_forARequestThatWasSetAside() public {
+        _as(_alice);
+        settlement.requestReduce(MARKET, 40);
+        uint256 due = block.timestamp + 1 days + 3 days;
+        vm.warp(block.timestamp + 11);
+        _serve(1, _alice);
+        vm.warp(due - 1);
+        vm.expectRevert(abi.encodeWithSelector(IExitDesk.ExitNotDue.selector, due));
+        settlement.enterExitModeFor(1);
+        vm.expectRevert(abi.encodeWithSelector(IExitDesk.ExitNotDue.selector, type(uint256).max));
+        settlement.enterExitMode();
+        vm.warp(due);
+        settlement.enterExitModeFor(1);
+        assertTrue(settlement.phase() == VenuePhase.EXIT, "exit");
+    }
+
+    function test_RevertWhen_theRequestIsNotAside() public {
+        _as(_alice);
+        settlement.requestReduce(MARKET, 40);
+        vm.warp(block.timestamp + 30 days);
+        vm.expectRevert(abi.encodeWithSelector(IExitDesk.RequestNotAside.selector, 1));
+        settlement.enterExitModeFor(1);
+    }
+
+    /// @dev The owner's own top-up is served whatever stands before it: it can't keep the position
+    /// from being liquidated by waiting behind a request without a price.
+    function test_depositToPosition_isNotHeldUpByAStaleMarket() public {
+        _as(_alice);
+        settlement.requestReduce(MARKET, 40);
+        _topUp(1);
+        vm.warp(block.timestamp + 901);
+        Plan memory p = plan();
+        addForced(p, 1, _alice);
+        addForced(p, 2, _alice);
+        addPrice(p, 830, 830);
+        addTakeover(p, addPosition(p, _alice), addPosition(p, FUND), 100);
+        settleRejected(p, RejectReason.FUND_CANNOT_CARRY);
     }
 
     /// @dev What the account's own state leaves nothing to do of is served without effect.
@@ -278,6 +383,12 @@ contract ForcedTest is SettlementTest {
     }
 
     /* HELPERS */
+
+    /// @dev From outside, so that an expected event is that of the batch.
+    function settleOutside(Plan memory p) external {
+        bytes memory payload = encode(p);
+        settlement.settle(payload, attest(p, payload));
+    }
 
     function _as(address owner) private {
         vm.prank(owner);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from margin_core import MarketSpec, Tier
@@ -16,13 +17,14 @@ SPEC = MarketSpec(
     mark_band_ppm=50_000, funding_cap_ppm=750, funding_interval_s=3_600, index_age_max_ms=1_000,
     tiers=(Tier(notional_floor_quote=0, margin_initial_ppm=50_000, margin_maintenance_ppm=25_000),),
 )  # fmt: skip
+DATED = replace(SPEC, expiry_time_s=START_NS // NS + 86_400)
 
 
 class Desk:
     """Engine and model side by side; Alice is long 40 lots at 1,000, Bob short."""
 
-    def __init__(self) -> None:
-        self.pair = Pair([SPEC], 3)
+    def __init__(self, spec: MarketSpec = SPEC) -> None:
+        self.pair = Pair([spec], 3)
         self.time_ns = START_NS
         self.nonce = 100
         self.request_id = 0
@@ -49,11 +51,13 @@ class Desk:
         }  # fmt: skip
         return self.send(CommandKind.PLACE, **(form | fields))
 
-    def request(self, account: int, kind: RequestKind, amount: int, market: int = 0) -> list[Seen]:
+    def request(
+        self, account: int, kind: RequestKind, amount: int, market: int = 0, side: int = 0
+    ) -> list[Seen]:
         self.request_id += 1
         return self.send(
             CommandKind.FORCED_REQUEST, account=account, flags=kind, aux=amount,
-            market_id=market, nonce=self.request_id,
+            market_id=market, nonce=self.request_id, side=side,
         )  # fmt: skip
 
     def lots(self, account: int) -> int:
@@ -75,14 +79,47 @@ def test_a_reduction_goes_to_the_fund_at_the_index() -> None:
     assert fund.collateral_quote == 5_000 + served.amount_2
 
 
+def test_a_reduction_takes_the_worse_of_index_and_mark() -> None:
+    """FORCE-3: bought on the book below the index, it isn't closed at the index."""
+    desk = Desk()
+    for account, side in ((BOB, 0), (CAROL, 1)):
+        desk.place(account, side, 1, price_ticks=940 + 80 * side)
+    desk.price(1_010)
+    mark = desk.pair.engine.market(1).mark_price_ticks
+    assert mark < 1_010
+    assert desk.request(ALICE, RequestKind.REDUCE, 15, 1)[0].price == mark
+    assert desk.request(BOB, RequestKind.REDUCE, 15, 1)[0].price == 1_010
+
+
+def test_an_ended_market_serves_at_its_last_price() -> None:
+    """FORCE-3, EXP-2: the whole position, without fee, whatever the price's age."""
+    desk = Desk(DATED)
+    desk.time_ns = DATED.expiry_time_s * NS
+    desk.price(1_020)
+    desk.time_ns += 3_600 * NS
+    (served,) = desk.request(ALICE, RequestKind.REDUCE, 15, 1)
+    assert (served.reason, served.qty, served.price, served.amount_2) == ("NONE", 40, 1_020, 0)
+    assert served.amount == 40_000 + 40 * 20 * 10
+    assert desk.request(BOB, RequestKind.REDUCE, 1, 1)[0].qty == 40
+    assert (desk.lots(ALICE), desk.lots(BOB), desk.pair.engine.fund(1).position_lots) == (0, 0, 0)
+
+
 def test_a_reduction_waits_for_a_fresh_price() -> None:
-    """FORCE-2: what the price alone refuses stays in the queue."""
+    """FORCE-2: set aside once, then refused until there is one; who holds nothing needs none."""
     desk = Desk()
     desk.time_ns += 2 * NS
-    (refused,) = desk.request(ALICE, RequestKind.REDUCE, 15, 1)
+    (aside,) = desk.request(ALICE, RequestKind.REDUCE, 15, 1)
+    assert (aside.kind, aside.reason) == ("FORCED_SERVED", "PRICE_STALE")
+    assert desk.lots(ALICE) == 40
+    (refused,) = desk.request(ALICE, RequestKind.REDUCE, 15, 1, side=1)
     assert (refused.kind, refused.reason) == ("COMMAND_REJECTED", "PRICE_STALE")
+    assert desk.request(CAROL, RequestKind.REDUCE, 1, 1)[0].reason == "NO_POSITION"
     desk.price(1_000)
-    assert desk.request(ALICE, RequestKind.REDUCE, 2**63, 1)[0].qty == 40
+    assert desk.request(ALICE, RequestKind.REDUCE, 15, 1, side=1)[0].qty == 15
+    desk.time_ns += 2 * NS
+    assert desk.request(CAROL, RequestKind.UNBACK, 9, 1)[0].reason == "PRICE_STALE"
+    desk.price(1_000)
+    assert desk.request(ALICE, RequestKind.REDUCE, 2**63, 1)[0].qty == 25
     assert desk.request(CAROL, RequestKind.REDUCE, 1, 1)[0].reason == "NO_POSITION"
 
 

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from margin_core import MarketSpec, Tier
 from matcher.config import LimitsTable
-from matcher.engine.commands import Command, CommandKind
+from matcher.engine.commands import Command, CommandKind, RequestKind
 from matcher.envelope import Capacities, Listing, PlaceExtra, ShellKind, WithdrawExtra
 from matcher.journal import Entry
 from matcher.venue import Applied, Venue
@@ -87,6 +87,18 @@ def withdraw(account: int, amount_quote: int, nonce: int) -> Pair:
     return command, WithdrawExtra(ADDRESSES[0], SIGNATURE).pack()
 
 
+def request(request_id: int, address: bytes, kind: RequestKind, amount: int) -> Pair:
+    market_id = MARKET_ID * (kind in (RequestKind.REDUCE, RequestKind.TOP_UP, RequestKind.UNBACK))
+    command = Command(
+        kind=CommandKind.FORCED_REQUEST,
+        flags=kind,
+        market_id=market_id,
+        nonce=request_id,
+        aux=amount,
+    )
+    return command, address
+
+
 def cancel_all(account: int) -> Pair:
     return Command(kind=CommandKind.CANCEL_ALL, account=account, side=2), b""
 
@@ -97,6 +109,7 @@ class Bench:
     def __init__(self, limits: LimitsTable | None = None) -> None:
         self.venue = Venue(CAPACITIES, limits or LimitsTable())
         self.entries: list[Entry] = []
+        self.passed_ns = 0
         self.apply(opening(), listing(), price(50_000))
         self.apply(*(deposit(n, address) for n, address in enumerate(ADDRESSES[:3], 1)))
 
@@ -110,7 +123,7 @@ class Bench:
         """Apply commands as one group."""
         applied = []
         for command, extra in pairs:
-            time_ns = START_NS + len(self.entries)
+            time_ns = START_NS + self.passed_ns + len(self.entries)
             entry = Entry(command._replace(time_ns=time_ns).pack(), extra)
             self.entries.append(entry)
             applied.append(self.venue.apply(entry))

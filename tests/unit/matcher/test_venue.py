@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from matcher.engine.commands import Command, CommandKind
+from matcher.engine.commands import Command, CommandKind, RequestKind
 from matcher.engine.events import EventKind
 from matcher.engine.reject_reason import RejectReason
 from matcher.envelope import BatchReceipt, PlaceExtra, ReplaceExtra, ShellKind
@@ -19,13 +19,16 @@ from tests.unit.matcher.builders import (
     ADDRESSES,
     BUY,
     MARKET_ID,
+    SECOND_NS,
     SELL,
     SIGNATURE,
+    START_NS,
     Bench,
     cancel_all,
     deposit,
     place,
     price,
+    request,
     tick,
     withdraw,
 )
@@ -238,6 +241,33 @@ def test_deltas_on_the_snapshot_give_the_book(bench: Bench) -> None:
     assert [(one.price_ticks, one.qty_lots) for one in traded] == [
         (49_008, 9), (49_007, 8), (49_006, 7), (49_005, 6),
     ]  # fmt: skip
+
+
+def test_a_request_that_lacks_a_price_lets_others_pass(bench: Bench) -> None:
+    """FORCE-2: set aside, and served at the market's next price; nothing is served twice."""
+    bench.apply(place(BOB, SELL, 50_000, 10, 1), place(ALICE, BUY, 50_000, 10, 1))
+    bench.passed_ns = 3_600 * SECOND_NS
+    seq = bench.venue.settlement.item_seq
+    bench.apply(
+        request(1, ADDRESSES[0], RequestKind.REDUCE, 4),
+        request(2, ADDRESSES[1], RequestKind.WITHDRAW, 100),
+        tick(),
+    )
+    assert [body.reason for body in bodies(bench, ALICE, account.RequestServed)] == [
+        RejectReason.PRICE_STALE
+    ]
+    assert [body.reason for body in bodies(bench, BOB, account.RequestServed)] == [
+        RejectReason.NONE
+    ]
+    assert len(bench.venue.requests) == 1
+    late_ms = (START_NS + bench.passed_ns) // 1_000_000
+    bench.apply(price(50_000, late_ms - 3_000_000), price(50_000, late_ms), price(50_001, late_ms))
+    (_, body) = bodies(bench, ALICE, account.RequestServed)
+    assert (body.forced_request_id, body.reason, body.qty_lots) == (1, RejectReason.NONE, 4)
+    assert bench.venue.requests == []
+    _, items = read(bench, seq + 1)
+    served = [item.event.order_id_2 for item in items if item.event.kind == EventKind.FORCED_SERVED]
+    assert served == [1, 2, 1]
 
 
 def test_replaying_the_entries_gives_the_same_state_items_and_events(bench: Bench) -> None:

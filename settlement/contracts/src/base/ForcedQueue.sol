@@ -16,7 +16,7 @@ abstract contract ForcedQueue is SettlementStorage {
     ) internal returns (uint64 id) {
         id = ++_queue.made;
         _requests[id] =
-            ForcedRequest(account_, uint40(block.timestamp), kind, marketId, to, amount);
+            ForcedRequest(account_, uint40(block.timestamp), kind, marketId, false, to, amount);
         emit IExitDesk.ForcedRequested(id, account_, kind, marketId, amount, to);
     }
 }

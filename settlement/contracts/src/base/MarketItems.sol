@@ -2,17 +2,13 @@
 pragma solidity 0.8.37;
 
 import { ExitLib } from "../libraries/ExitLib.sol";
-import { Draft, FillLib } from "../libraries/FillLib.sol";
-import { FixedPointLib } from "../libraries/FixedPointLib.sol";
-import { MarginLib, Position, Terms } from "../libraries/MarginLib.sol";
+import { FillLib } from "../libraries/FillLib.sol";
 import { RejectReason } from "../libraries/RejectReason.sol";
 import { AccountItems } from "./AccountItems.sol";
 import { Batch, MarketEntry, PositionEntry } from "./BatchWork.sol";
 
 /// @title Items by which a market changes, or ends, at a time that was announced
 abstract contract MarketItems is AccountItems {
-    using FixedPointLib for int256;
-
     /// @notice GOV-5: the announced parameters hold from here on.
     function _judgeParameters(Batch memory b, uint256 word) internal returns (RejectReason) {
         MarketEntry memory m = b.markets[_marketIndex(b, uint8(word >> 240))];
@@ -46,7 +42,7 @@ abstract contract MarketItems is AccountItems {
         PositionEntry memory fund = b.positions[m.fundIndex];
         _begin(b.draftA, e);
         _begin(b.draftB, fund);
-        RejectReason reason = _deliver(b.draftA, b.draftB.position, int256(ticks), m.terms);
+        RejectReason reason = ExitLib.deliver(b.draftA, b.draftB.position, int256(ticks), m.terms);
         if (reason != RejectReason.NONE) return reason;
         if (!FillLib.fits(b.draftA) || !FillLib.fits(b.draftB)) {
             return RejectReason.AMOUNT_OUT_OF_RANGE;
@@ -57,25 +53,5 @@ abstract contract MarketItems is AccountItems {
         _accept(b, b.draftA, e);
         _accept(b, b.draftB, fund);
         return RejectReason.NONE;
-    }
-
-    /// @notice Closes all lots of a draft against the fund at a price, without fee.
-    function _deliver(Draft memory d, Position memory fund, int256 ticks, Terms memory t)
-        private
-        pure
-        returns (RejectReason)
-    {
-        int256 lots = d.position.positionLots.abs();
-        ExitLib.takeOn(fund, d.position.positionLots > 0, lots, ticks, t);
-        MarginLib.reduce(d.position, lots, ticks, t);
-        int256 leftQuote = d.position.collateralQuote;
-        d.position.collateralQuote = 0;
-        if (leftQuote >= 0) d.freeQuote += leftQuote;
-        else fund.collateralQuote += leftQuote;
-        if (leftQuote < 0 && MarginLib.equity(fund, ticks, t) < 0) {
-            return RejectReason.FUND_CANNOT_CARRY;
-        }
-        bool isTooLarge = fund.positionLots.abs() > t.positionLotsMax;
-        return isTooLarge ? RejectReason.POSITION_LIMIT : RejectReason.NONE;
     }
 }

@@ -19,6 +19,9 @@ interface IExitDesk {
     /// @notice A batch has served the head of the queue.
     /// @param outcome NONE, or what of the account's own state left nothing to do
     event RequestServed(uint64 indexed id, RejectReason outcome);
+
+    /// @notice The head of the queue needs a price that is not there: those behind it go on.
+    event RequestSetAside(uint64 indexed id, RejectReason reason);
     event ExitEntered(uint40 timeS);
 
     /// @param indexTicks the one price of the market for all who leave
@@ -32,6 +35,7 @@ interface IExitDesk {
 
     error RequestEmpty();
     error ExitNotDue(uint256 dueTimeS);
+    error RequestNotAside(uint64 id);
     error PositionMissing(uint32 marketId, address account);
     error ExitPriceMissing(uint32 marketId);
     error ExitOracleDown(uint32 marketId, uint256 fallbackTimeS);
@@ -64,6 +68,9 @@ interface IExitDesk {
 
     /// @notice EXIT-1: the operator has let a request wait too long, or a migration is due.
     function enterExitMode() external;
+
+    /// @notice EXIT-1: a request that was set aside has been without a price for too long.
+    function enterExitModeFor(uint64 requestId) external;
 
     /// @notice EXIT-3: closes one position against the insurance fund. Anybody.
     function exitPosition(uint32 marketId, address account) external;

@@ -21,13 +21,15 @@ enum RequestKind {
 
 /// @notice A request of the forced queue. Two storage slots.
 /// @param timeS when it was made
-/// @param amount nonce floor, nonce, lots or quote units, by its kind
+/// @param isAside it has waited at the head for a price and let the others pass (FORCE-2)
 /// @param to receiver of a withdrawal
+/// @param amount nonce floor, nonce, lots or quote units, by its kind
 struct ForcedRequest {
     address account;
     uint40 timeS;
     RequestKind kind;
     uint32 marketId;
+    bool isAside;
     address to;
     uint64 amount;
 }

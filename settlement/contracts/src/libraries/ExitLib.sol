@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import { Draft } from "./FillLib.sol";
 import { FixedPointLib } from "./FixedPointLib.sol";
 import { MarginLib, Position, Terms } from "./MarginLib.sol";
+import { RejectReason } from "./RejectReason.sol";
 
 /// @title Leaving without a counterparty: the insurance fund takes the lots
 /// @dev Works on positions whose funding is settled.
@@ -33,5 +35,25 @@ library ExitLib {
             lots -= closing;
         }
         MarginLib.increase(fund, isLong, lots, price, t);
+    }
+
+    /// @notice EXP-2: closes all lots of a draft against the fund at a price, without fee.
+    function deliver(Draft memory d, Position memory fund, int256 ticks, Terms memory t)
+        internal
+        pure
+        returns (RejectReason)
+    {
+        int256 lots = d.position.positionLots.abs();
+        takeOn(fund, d.position.positionLots > 0, lots, ticks, t);
+        MarginLib.reduce(d.position, lots, ticks, t);
+        int256 leftQuote = d.position.collateralQuote;
+        d.position.collateralQuote = 0;
+        if (leftQuote >= 0) d.freeQuote += leftQuote;
+        else fund.collateralQuote += leftQuote;
+        if (leftQuote < 0 && MarginLib.equity(fund, ticks, t) < 0) {
+            return RejectReason.FUND_CANNOT_CARRY;
+        }
+        bool isTooLarge = fund.positionLots.abs() > t.positionLotsMax;
+        return isTooLarge ? RejectReason.POSITION_LIMIT : RejectReason.NONE;
     }
 }
