@@ -61,7 +61,7 @@ cdef inline void place(CoreC* c, MarketC* m, const CommandC* p) noexcept nogil:
     if slot == 0:
         refuse(c, m, ORDER_REJECTED, p, reason if reason else CAPACITY)
         return
-    fill_order(order, p)
+    fill_order(order, p, True)
     event = emit(c, ORDER_ACCEPTED, m)
     event.account = p.account
     event.order_id = order.id

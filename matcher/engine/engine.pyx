@@ -246,6 +246,7 @@ cdef class Engine:
             check_records(command, count)
             with nogil:
                 while k < count:
+                    prefetch(&command[k + count])   # the next call's, if it is the next slice
                     if k + LOOK_FAR < count:
                         look_far(&self.c, &command[k + LOOK_FAR])
                         look_near(&self.c, &command[k + LOOK_NEAR])

@@ -7,12 +7,12 @@ from margin_core.requirement cimport initial, notional_of
 from margin_core.transitions cimport take_out, top_up
 from margin_core.types cimport FillC, VERDICT_OK
 from matcher.engine.ladder cimport (
-    cold, cold_int, inlined, link_order, prefetch, unlikely)
+    apart, cold, cold_int, inlined, inlined_int, link_order, prefetch, unlikely)
 from matcher.engine.limits cimport is_beyond_band
 from matcher.engine.liquidating cimport cancel_bucket
 from matcher.engine.after cimport reducible
 from matcher.engine.auction cimport end_opening_orders, uncross
-from matcher.engine.matching cimport execute, trim_all
+from matcher.engine.matching cimport TIF_FOK, TIF_GTC, execute, takes, trim_all
 from matcher.engine.pricing cimport begin_grace, update_price
 from matcher.engine.special cimport add_timed, join
 from matcher.engine.states cimport admits, is_continuous
@@ -23,9 +23,9 @@ from matcher.engine.store cimport (
     MARKET_STATE_CHANGED, MARKET_UNKNOWN, NONCE_USED, NO_POSITION, NO_PRICE, ORDER_ACCEPTED,
     ORDER_REJECTED, ORDER_UNKNOWN, POST_ONLY_WOULD_TAKE, PRICE_BAND, PRICE_OUT_OF_RANGE,
     PRICE_STALE, QTY_OUT_OF_RANGE, REASON_FROZEN, REASON_REDUCE_ONLY, RISK_PAUSED, SIDE_MISMATCH,
-    TIME_IN_FORCE, USER_CANCELED, WITHDRAWN, bucket_at, commit, count_lots, drop_order, emit,
-    ensure_bucket, free_order, market_with, new_order, nonce_hash, nonce_used, now_s,
-    reservation_with, touch_bucket, use_nonce)
+    TIME_IN_FORCE, USER_CANCELED, WITHDRAWN, bucket_at, commit, drop_order, emit, ensure_bucket,
+    free_order, market_with, new_order, next_event, nonce_hash, nonce_used, now_s,
+    reservation_with, rest_order, touch_bucket, use_nonce)
 from matcher.engine.types cimport (
     BucketC, CommandC, CoreC, EventC, MarketC, ORDER_PENDING, OrderC, POST_ONLY,
     REDUCE_ONLY, SLOT_BITS, STATE_DELISTING, STATE_HALTED, STATE_OPEN, STATE_SETTLED, TAGGED,
@@ -108,10 +108,13 @@ cdef inline cold_int check_form(CoreC* c, MarketC* m, const CommandC* p) noexcep
 
 
 cdef inline bint is_plain(const CoreC* c, const MarketC* m, const CommandC* p) noexcept nogil:
-    """`check_form` has nothing against an order without flags and trigger, its nonce aside."""
-    return m != NULL and m.state == STATE_OPEN and not p.flags and not p.trigger_kind and (
+    """`check_form` has nothing against the order, its nonce aside, and it has neither trigger nor
+    flags, post-only apart.
+    """
+    return m != NULL and m.state == STATE_OPEN and not p.trigger_kind and (
+        p.flags == 0 or (p.flags == POST_ONLY and p.time_in_force == TIF_GTC)) and (
         p.account - 1 < c.account_count - 1 and p.price - 1 < m.ticks_max) and (
-        p.side <= 1 and p.time_in_force <= 2 and p.expiry_s > now_s(c)) and (
+        p.side <= 1 and p.time_in_force <= TIF_FOK and p.expiry_s > now_s(c)) and (
         p.qty - 1 < ORDER_LOTS_MAX and <int64_t> p.qty <= m.spec.position_lots_max)
 
 
@@ -130,40 +133,61 @@ cdef inline int64_t required_margin(MarketC* m, const CommandC* p, int64_t lots)
         m.spec.quote_per_tick_lot)
 
 
-cdef inline int check_standing(
-    CoreC* c, MarketC* m, BucketC* b, const CommandC* p
+cdef inline bint is_ample(const MarketC* m, const CommandC* p) noexcept nogil:
+    """The margin is more than `required_margin` can be: what most orders are, without a division.
+
+    The bound takes all lots as opening, and 10^6 as 2^19. A notional is below 2^60 (NUM-1) and two
+    rates are at most 2 * 10^6, so that the sum stays below 2^63.
+    """
+    cdef int64_t price = p.price
+    cdef int64_t is_sell = -<int64_t> p.side
+    cdef int64_t value = p.qty * m.spec.quote_per_tick_lot
+    cdef int64_t notional = value * max(price, m.mark_price & is_sell)
+    cdef int64_t loss = (price - m.mark_price ^ is_sell) - is_sell
+    cdef int64_t rate = <int64_t> m.spec.fee_taker + m.spec.tiers[0].rate_initial
+    return (m.spec.tier_count == 1 or notional < m.spec.tiers[1].notional_floor) and (
+        p.amount >= ((notional >> 19) + 1) * rate + max(0, loss) * value)
+
+
+cdef inline inlined_int check_standing(
+    CoreC* c, MarketC* m, BucketC* b, const CommandC* p, bint plain
 ) noexcept nogil:
-    """Reasons 14 to 37 of an order that needs no look at the book's depth."""
+    """Reasons 14 to 37 of an order that needs no look at the book's depth.
+
+    `plain`, a constant, says that it is; then the compiler leaves out what cannot be.
+    """
     cdef int64_t closing = reducible(b, p.side)
-    if p.flags & POST_ONLY and not p.trigger_kind and m.sides[1 - p.side].best and (
-            p.price >= m.sides[1].best if p.side == 0 else p.price <= m.sides[0].best):
+    cdef bint reduces = not plain and p.flags & REDUCE_ONLY
+    cdef bint waits = not plain and p.trigger_kind
+    if unlikely(p.flags & POST_ONLY != 0) and not waits and takes(
+            p.side, p.price, m.sides[1 - p.side].best):
         return POST_ONLY_WOULD_TAKE
-    if p.flags & REDUCE_ONLY and (p.amount or (closing == 0 and not p.trigger_kind)):
+    if reduces and (p.amount or (closing == 0 and not waits)):
         return REASON_REDUCE_ONLY
     if m.mark_price == 0:
         return NO_PRICE
-    if p.time_in_force == 0 and not p.trigger_kind and is_beyond_band(m, p.side, p.price):
+    if p.time_in_force == TIF_GTC and not waits and is_beyond_band(m, p.side, p.price):
         return PRICE_BAND
     if p.amount < 0 or p.amount > QUOTE_MAX - b.margin[p.side]:
         return AMOUNT_OUT_OF_RANGE
-    if not p.flags & REDUCE_ONLY and p.time_in_force == 0 and (
-            <int64_t> p.amount < required_margin(m, p, max(<int64_t> p.qty - closing, 0))):
+    if not reduces and p.time_in_force == TIF_GTC and not is_ample(m, p) and (
+            p.amount < required_margin(m, p, max(<int64_t> p.qty - closing, 0))):
         return INSUFFICIENT_MARGIN
     if b.is_frozen:
         return REASON_FROZEN
-    if c.is_risk_paused and not p.flags & REDUCE_ONLY and <int64_t> p.qty > closing:
+    if c.is_risk_paused and not reduces and <int64_t> p.qty > closing:
         return RISK_PAUSED
     return 0
 
 
-cdef inline int64_t reserved_with(const BucketC* b, const CommandC* p) noexcept nogil:
+cdef inline int64_t reserved_with(const BucketC* b, const CommandC* p, bint plain) noexcept nogil:
     """What the bucket would reserve with the order in it."""
-    if unlikely(p.flags & REDUCE_ONLY):
+    if not plain and p.flags & REDUCE_ONLY:
         return b.reserved
     return reservation_with(b, p.side, p.amount, p.qty)
 
 
-cdef inline void fill_order(OrderC* order, const CommandC* p) noexcept nogil:
+cdef inline void fill_order(OrderC* order, const CommandC* p, bint plain) noexcept nogil:
     order.nonce = p.nonce
     order.margin = p.amount
     order.price = p.price
@@ -173,72 +197,101 @@ cdef inline void fill_order(OrderC* order, const CommandC* p) noexcept nogil:
     order.side = p.side
     order.time_in_force = p.time_in_force
     order.flags = p.flags
-    if p.trigger_kind:
+    if not plain and p.trigger_kind:
         order.flags |= TRIGGER_ABOVE if p.trigger_kind == 1 else TRIGGER_BELOW
 
 
-cdef inline void accept(
-    CoreC* c, MarketC* m, uint32_t slot, const CommandC* p, int64_t reserved
+cdef inline inlined accept(
+    CoreC* c, MarketC* m, BucketC* b, uint32_t slot, const CommandC* p, int64_t reserved, bint plain
 ) noexcept nogil:
     """Reserve, announce, then match or wait for the trigger."""
     cdef OrderC* order = &c.orders[slot]
-    cdef BucketC* b = &c.buckets[order.bucket]
     cdef EventC* event
-    fill_order(order, p)
-    if unlikely(p.flags & REDUCE_ONLY or p.session):
+    fill_order(order, p, plain)
+    if unlikely(p.session != 0) or (not plain and p.flags & REDUCE_ONLY):
         join(c, slot, p.session)
-    count_lots(b, order, p.amount, p.qty)
+    if plain or not p.flags & REDUCE_ONLY:
+        b.margin[p.side] += p.amount
+        b.lots[p.side] += p.qty
     c.accounts[p.account].reserved += reserved - b.reserved
     b.reserved = reserved
-    event = emit(c, ORDER_ACCEPTED, m)
+    event = next_event(c)
+    event.kind = ORDER_ACCEPTED
+    event.side = p.side
+    event.reason = 0
+    event.flags = order.flags
+    event.market_id = p.market_id
+    event.reserved = 0
     event.account = p.account
+    event.account_2 = 0
     event.order_id = order.id
     event.order_id_2 = p.nonce
-    event.side = p.side
-    event.flags = order.flags
-    event.price = order.price
+    event.price = p.price
+    event.remaining = p.qty
     event.qty = p.qty
-    event.remaining = order.qty
     event.amount = p.amount
-    if p.trigger_kind:
+    event.amount_2 = 0
+    if not plain and p.trigger_kind:
         order.state = ORDER_PENDING
         order.remaining = p.trigger_price
         link_order(&m.triggers[p.trigger_kind - 1], c.orders, slot, order.remaining, 0)
         add_timed(c, slot)
+    elif plain and p.time_in_force == TIF_GTC and not takes(
+            p.side, p.price, m.sides[1 - p.side].best):
+        rest_order(c, m, slot, p.qty)
     else:
         execute(c, m, slot)
 
 
-cdef inline void place(CoreC* c, const CommandC* p) noexcept nogil:
-    cdef MarketC* m = market_of(c, p)
-    cdef int reason = 0
-    cdef uint32_t bucket = 0
+cdef inline inlined place_formed(
+    CoreC* c, MarketC* m, const CommandC* p, bint plain
+) noexcept nogil:
+    """An order that is well-formed: `check_form` has nothing against it."""
+    # Bucket 0 stays empty: an account without a bucket is judged on it.
+    cdef uint32_t bucket = bucket_at(c, p.account, m)
     cdef uint32_t slot
+    cdef BucketC* b = &c.buckets[bucket]
+    cdef int reason = check_standing(c, m, b, p, plain)
     cdef int64_t reserved = 0
-    cdef BucketC* b
-    if not is_plain(c, m, p):
-        reason = check_form(c, m, p)
-    elif nonce_used(c, p.account, p.nonce):
-        reason = NONCE_USED
     if reason == 0:
-        # Bucket 0 stays empty: an account without a bucket is judged on it.
-        b = &c.buckets[bucket_at(c, p.account, m)]
-        reason = check_standing(c, m, b, p)
-    if reason == 0:
-        reserved = reserved_with(b, p)
+        reserved = reserved_with(b, p, plain)
         if reserved - b.reserved > (
                 c.accounts[p.account].free - c.accounts[p.account].reserved):
             reason = INSUFFICIENT_FREE
     if reason == 0 and b.order_count < BUCKET_ORDERS_MAX and (
             c.order_free or c.order_top < c.order_capacity):
-        bucket = ensure_bucket(c, p.account, m)
+        if unlikely(bucket == 0):
+            bucket = ensure_bucket(c, p.account, m)
         slot = new_order(c, bucket) if bucket else 0
         if slot and use_nonce(c, p.account, p.nonce):
-            accept(c, m, slot, p, reserved)
+            accept(c, m, &c.buckets[bucket], slot, p, reserved, plain)
             return
         if slot:
             free_order(c, slot)
     refuse(c, m, ORDER_REJECTED, p, reason if reason else CAPACITY)
+
+
+cdef inline apart place_other(CoreC* c, MarketC* m, const CommandC* p) noexcept nogil:
+    """An order that is not plain, or not well-formed."""
+    cdef int reason = check_form(c, m, p)
+    if reason == 0:
+        place_formed(c, m, p, False)
+    else:
+        refuse(c, m, ORDER_REJECTED, p, reason)
+
+
+cdef inline apart place_plain(CoreC* c, MarketC* m, const CommandC* p) noexcept nogil:
+    place_formed(c, m, p, True)
+
+
+cdef inline apart place(CoreC* c, const CommandC* p) noexcept nogil:
+    cdef MarketC* m = market_of(c, p)
+    if unlikely(not is_plain(c, m, p)):
+        place_other(c, m, p)
+    elif unlikely(nonce_used(c, p.account, p.nonce)):
+        refuse(c, m, ORDER_REJECTED, p, NONCE_USED)
+    else:
+        place_plain(c, m, p)
 
 
 cdef inline uint64_t order_of_nonce(
@@ -259,7 +312,7 @@ cdef inline uint64_t order_of_nonce(
     return 0
 
 
-cdef inline void cancel(CoreC* c, const CommandC* p) noexcept nogil:
+cdef inline apart cancel(CoreC* c, const CommandC* p) noexcept nogil:
     """By order id, or by nonce when the id is 0."""
     cdef uint64_t order_id = p.order_id
     cdef uint32_t slot

@@ -149,10 +149,10 @@ cdef inline int check_order(
     form.price = slid_price(m, &form, w)
     # Bucket 0 stays empty: an account without a bucket is judged on it.
     b = &c.buckets[bucket_at(c, p.account, m)]
-    reason = check_standing(c, m, b, &form)
+    reason = check_standing(c, m, b, &form, False)
     if reason:
         return reason
-    reserved = reserved_with(b, &form)
+    reserved = reserved_with(b, &form, False)
     if reserved - b.reserved > c.accounts[p.account].free - c.accounts[p.account].reserved:
         return INSUFFICIENT_FREE
     if b.order_count >= BUCKET_ORDERS_MAX or (w.trailing and m.trail_count == TRAILING_MAX):
@@ -204,7 +204,7 @@ cdef inline uint32_t admit(
     if not use_nonce(c, p.account, p.nonce):
         free_order(c, slot)
         return 0
-    fill_order(order, &form)
+    fill_order(order, &form, False)
     instruct(c, slot, w)
     join(c, slot, p.session)
     count_order(c, b, order, 0, order.qty, 1)

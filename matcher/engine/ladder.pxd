@@ -24,19 +24,23 @@ cdef extern from *:
     #endif
         return (uint32_t*) ((uintptr_t) end ^ (((uintptr_t) link ^ (uintptr_t) end) & mask));
     }
+    #define BH_APART __attribute__((noinline)) void
     #define BH_COLD __attribute__((cold, noinline)) void
     #define BH_COLD_INT __attribute__((cold, noinline)) int
     #define BH_INLINED __attribute__((always_inline)) void
+    #define BH_INLINED_INT __attribute__((always_inline)) int
     """
     # All ones or 0, to be applied without a branch: the side of an order cannot be predicted.
     uint32_t flip_of "bh_flip_of"(uint32_t is_flipped) noexcept nogil
     # `link` of a slot that there is, else `end`; where it is in a list cannot be predicted either.
     uint32_t* either "bh_either"(uint32_t slot, uint32_t* link, uint32_t* end) noexcept nogil
+    ctypedef void apart "BH_APART"       # out of line, so that registers suffice for what calls it
     ctypedef void cold "BH_COLD"         # a rare case: out of line, so that the common one is short
     ctypedef int cold_int "BH_COLD_INT"
     # In line wherever it is called. What only prefetches needs it: gcc takes such a function for
     # one without effect and drops its calls.
     ctypedef void inlined "BH_INLINED"
+    ctypedef int inlined_int "BH_INLINED_INT"
     uint32_t lowest "bh_lowest"(uint64_t word) noexcept nogil
     uint32_t highest "bh_highest"(uint64_t word) noexcept nogil
     bint unlikely "bh_unlikely"(bint condition) noexcept nogil

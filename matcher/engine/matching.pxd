@@ -12,9 +12,8 @@ from matcher.engine.special cimport filled_of, mark_after, shown_of
 from matcher.engine.store cimport (
     EXPIRED, FILL, FOK_NOT_FILLABLE, IMMEDIATE_REMAINDER, MIN_QTY_NOT_MET, OPEN_INTEREST_LIMIT,
     ORDER_REPLENISHED, ORDER_REPRICED, POST_ONLY_WOULD_TAKE, REASON_FROZEN, REASON_REDUCE_ONLY,
-    RISK_PAUSED,
-    SELF_TRADE, commit, count_lots, drop_order, emit, free_order, now_s, owner_of, refresh_best,
-    rest_order, update_reservation, usable)
+    RISK_PAUSED, SELF_TRADE, commit, count_lots, drop_order, emit, emit_order, free_order, now_s,
+    owner_of, refresh_best, rest_order, update_reservation, usable)
 from matcher.engine.types cimport (
     AFTER_MOVE, AFTER_TRIM, BucketC, CANCEL_BOTH, CANCEL_NEWEST, CANCEL_OLDEST, CoreC, DECREMENT,
     EventC, LadderC, LevelC, MarketC, ORDER_TAKING, OrderC, POST_ONLY, QUEUES_MAX, REDUCE_ONLY,
@@ -124,7 +123,7 @@ cdef inline void replenish(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
     cdef OrderC* order = &c.orders[slot]
     cdef EventC* event = emit(c, ORDER_REPLENISHED, m)
     c.extras[slot].shown = min(c.extras[slot].display, order.remaining)
-    rest_order(c, m, slot)
+    rest_order(c, m, slot, c.extras[slot].shown)
     event.account = c.buckets[order.bucket].account
     event.order_id = order.id
     event.order_id_2 = order.nonce
@@ -189,11 +188,9 @@ cdef inline EventC* emit_fill(
 ) noexcept nogil:
     """The maker's half of a fill event; to be called before the maker is booked."""
     cdef OrderC* maker = &c.orders[maker_slot]
-    cdef EventC* event = emit(c, kind, m)
-    event.account = owner_of(c, maker)
-    event.order_id = maker.id
+    cdef EventC* event = emit_order(c, m, kind, 0, maker, owner_of(c, maker))
     event.side = 1 - maker.side
-    event.price = maker.price
+    event.order_id_2 = 0
     event.qty = lots
     event.remaining = maker.remaining - <uint32_t> lots
     event.amount = maker_fee
@@ -521,6 +518,6 @@ cdef inline void execute(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
             mark_after(c, order.bucket, AFTER_MOVE)
         if WITH_MARGIN and order.flags & SPECIAL:
             c.extras[slot].shown = min(c.extras[slot].display, order.remaining)
-        rest_order(c, m, slot)
+        rest_order(c, m, slot, shown_of(c, slot))
     if WITH_MARGIN and unlikely(c.trim_count != 0):
         trim_all(c)

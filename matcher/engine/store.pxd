@@ -120,17 +120,44 @@ cdef inline void free_events(CoreC* c) noexcept nogil:
         release(c.retired[k], (c.event_capacity >> (c.retired_count - k)) * sizeof(EventC))
 
 
-cdef inline EventC* emit(CoreC* c, uint8_t kind, MarketC* m) noexcept nogil:
-    """Append a zeroed event."""
-    cdef EventC* event
+cdef inline EventC* next_event(CoreC* c) noexcept nogil:
+    """Append an event of which the caller writes every field."""
     if unlikely(c.event_count == c.event_capacity):
         grow_events(c)
-    event = &c.events[c.event_count]
     c.event_count += 1
+    return &c.events[c.event_count - 1]
+
+
+cdef inline EventC* emit(CoreC* c, uint8_t kind, MarketC* m) noexcept nogil:
+    """Append a zeroed event."""
+    cdef EventC* event = next_event(c)
     memset(event, 0, sizeof(EventC))
     event.kind = kind
     if m != NULL:
         event.market_id = m.market_id
+    return event
+
+
+cdef inline EventC* emit_order(
+    CoreC* c, MarketC* m, uint8_t kind, uint8_t reason, const OrderC* order, uint32_t account
+) noexcept nogil:
+    """Append an event of an order; zeroing it first would write each word of it twice."""
+    cdef EventC* event = next_event(c)
+    event.kind = kind
+    event.side = order.side
+    event.reason = reason
+    event.flags = 0
+    event.market_id = m.market_id
+    event.reserved = 0
+    event.account = account
+    event.account_2 = 0
+    event.order_id = order.id
+    event.order_id_2 = order.nonce
+    event.price = order.price
+    event.remaining = order.remaining
+    event.qty = order.qty
+    event.amount = 0
+    event.amount_2 = 0
     return event
 
 
@@ -418,12 +445,12 @@ cdef inline bint improves(int side, uint32_t price, uint32_t best) noexcept nogi
     return ((price - side) ^ flip) > ((best - side) ^ flip)
 
 
-cdef inline void rest_order(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
-    """Put the order at the end of its level."""
+cdef inline void rest_order(CoreC* c, MarketC* m, uint32_t slot, uint32_t shown) noexcept nogil:
+    """Put the order at the end of its level, which shows so many lots of it."""
     cdef OrderC* order = &c.orders[slot]
     cdef LadderC* side = &m.sides[order.side]
     order.state = ORDER_RESTING
-    link_order(side, c.orders, slot, order.price, shown_of(c, slot))
+    link_order(side, c.orders, slot, order.price, shown)
     if WITH_MARGIN:
         add_timed(c, slot)
     side.best = order.price if improves(order.side, order.price, side.best) else side.best
@@ -448,22 +475,13 @@ cdef inline void unrest_order(CoreC* c, MarketC* m, uint32_t slot) noexcept nogi
 cdef inline void drop_order(CoreC* c, MarketC* m, uint32_t slot, uint8_t reason) noexcept nogil:
     """End an order that is resting, pending or being matched, with its event."""
     cdef OrderC* order = &c.orders[slot]
-    cdef EventC* event
     cdef uint32_t filled
     unrest_order(c, m, slot)
     if WITH_MARGIN:
         filled = filled_of(c, slot)
         count_order(c, &c.buckets[order.bucket], order, filled, filled + order.remaining, -1)
         update_reservation(c, &c.buckets[order.bucket])
-    event = emit(c, ORDER_CANCELED, m)
-    event.reason = reason
-    event.side = order.side
-    event.account = owner_of(c, order)
-    event.order_id = order.id
-    event.order_id_2 = order.nonce
-    event.price = order.price
-    event.remaining = order.remaining
-    event.qty = order.qty
+    emit_order(c, m, ORDER_CANCELED, reason, order, owner_of(c, order))
     free_order(c, slot)
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import pytest
 
+from margin_core import Tier
 from matcher.engine.commands import CommandKind, MarketState
 from matcher.engine.instructions import Instructions
 from matcher.engine.reject_reason import RejectReason
+from tests.model.requirement import Requirements
 from tests.unit.engine.venue import (
     BUY,
     CASH,
@@ -336,6 +339,33 @@ def test_a_margin_that_is_just_enough() -> None:
     for side, price, least in rows:
         assert outcome(v.place(1, side, 10, price, least - 1)) == "INSUFFICIENT_MARGIN"
         events = v.place(1, side, 10, price, least)
+        assert outcome(events) == "OK"
+        v.cancel(1, events[0].order_id)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_least_margin_is_exact_at_any_size(seed: int) -> None:
+    """ORD-2: the engine compares with a bound first, which must not let less through."""
+    rng = Random(seed)
+    unit, mark = rng.choice((1, 1_000)), rng.randint(1, 99_999)
+    rates = sorted(rng.sample(range(1, 400_000), 2))
+    tiers = tuple(
+        Tier(notional_floor_quote=floor, margin_initial_ppm=rate, margin_maintenance_ppm=rate // 2)
+        for floor, rate in zip((0, 10**6 * rng.randint(1, 1_000)), rates, strict=True)
+    )
+    spec = spec_of(
+        quote_per_tick_lot=unit, fee_taker_ppm=rng.randint(0, 1_000), tiers=tiers[: 1 + seed % 2]
+    )
+    v = Venue(spec=spec, cash=10**17, mark=mark)
+    need = Requirements(spec, mark=mark)
+    for _ in range(30):
+        side, price = rng.choice((BUY, SELL)), rng.randint(1, 99_999)
+        lots = rng.choice((1, rng.randint(1, 500), rng.randint(1, 10**6)))
+        worst, loss = (price, price - mark) if side == BUY else (max(price, mark), mark - price)
+        least = need.share(lots, price, spec.fee_taker_ppm) + max(0, loss) * lots * unit
+        least += need.requirement(lots, worst, maintenance=False)
+        assert outcome(v.place(1, side, lots, price, least - 1)) == "INSUFFICIENT_MARGIN"
+        events = v.place(1, side, lots, price, least)
         assert outcome(events) == "OK"
         v.cancel(1, events[0].order_id)
 
