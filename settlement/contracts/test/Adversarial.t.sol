@@ -1,8 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import { IGovernanceDesk } from "../src/interfaces/IGovernanceDesk.sol";
 import { ISettlementErrors } from "../src/interfaces/ISettlement.sol";
-import { Limits, MarketParams, PositionView, Tier } from "../src/interfaces/ISettlementTypes.sol";
+import {
+    Limits,
+    MarketParams,
+    PositionView,
+    Tier,
+    VenuePhase
+} from "../src/interfaces/ISettlementTypes.sol";
 import { OrderLib } from "../src/libraries/OrderLib.sol";
 import { RejectReason } from "../src/libraries/RejectReason.sol";
 import { StubOracle } from "./mocks/StubOracle.sol";
@@ -123,7 +130,11 @@ contract AdversarialTest is SettlementTest {
         settlement.announceMarketParams(MARKET, params, list, effectiveTimeS);
         vm.warp(effectiveTimeS - 1);
         _refusedTakeover(RejectReason.NOT_LIQUIDATABLE);
-        vm.expectRevert();
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IGovernanceDesk.AnnouncementNotDue.selector, MARKET, effectiveTimeS + 1 hours
+            )
+        );
         settlement.applyMarketParams(MARKET);
     }
 
@@ -147,13 +158,25 @@ contract AdversarialTest is SettlementTest {
         address[] memory mine = new address[](1);
         mine[0] = vm.addr(0xe41);
         bytes memory call = abi.encodeCall(settlement.setAttestors, (9, mine, 1));
+        uint256 dueTimeS = block.timestamp + 3 days;
         settlement.propose(call);
         vm.prank(_alice);
         settlement.requestWithdrawal(type(uint64).max, _alice);
-        vm.warp(block.timestamp + 1 days);
+        vm.warp(dueTimeS - 2 days);
+        bytes4 notDue = IGovernanceDesk.ProposalNotDue.selector;
+        vm.expectRevert(abi.encodeWithSelector(notDue, keccak256(call), dueTimeS));
+        settlement.execute(call);
         settlement.enterExitMode();
-        vm.warp(block.timestamp + 2 days);
-        vm.expectRevert();
+        settlement.exitPosition(MARKET, _alice);
+        uint256 all = free(ALICE);
+        vm.prank(_alice);
+        settlement.exitWithdraw(all, _alice);
+        vm.warp(dueTimeS);
+        settlement.claimWithdrawal(1);
+        assertEq(token.balanceOf(_alice), all, "out, before the proposal is due");
+        vm.expectRevert(
+            abi.encodeWithSelector(ISettlementErrors.PhaseMismatch.selector, VenuePhase.EXIT)
+        );
         settlement.execute(call);
         (uint32 epoch,) = settlement.attestorEpoch();
         assertEq(epoch, 1, "the old quorum");
@@ -187,7 +210,7 @@ contract AdversarialTest is SettlementTest {
         bytes memory payload = encode(p);
         bytes[] memory signatures = attest(p, payload);
         vm.chainId(777);
-        vm.expectRevert();
+        vm.expectPartialRevert(ISettlementErrors.AttestorUnknown.selector);
         settlement.settle(payload, signatures);
         vm.chainId(31_337);
         bytes32 digest = OrderLib.batchDigest(
@@ -199,7 +222,7 @@ contract AdversarialTest is SettlementTest {
         );
         signatures[0] = compact(ATTESTOR, digest);
         signatures[1] = compact(ATTESTOR + 1, digest);
-        vm.expectRevert();
+        vm.expectPartialRevert(ISettlementErrors.AttestorUnknown.selector);
         settlement.settle(payload, signatures);
     }
 

@@ -236,7 +236,7 @@ contract BatchTest is SettlementTest {
             other[i] = payload[i];
         }
         bytes[] memory signatures = attest(p, other);
-        vm.expectRevert();
+        vm.expectPartialRevert(BatchLib.BatchMalformed.selector);
         settlement.settle(other, signatures);
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import { BatchLib } from "../src/libraries/BatchLib.sol";
 import { RejectReason } from "../src/libraries/RejectReason.sol";
 import { Order } from "./utils/OrderTwin.sol";
 import { Plan, SettlementTest } from "./utils/SettlementTest.sol";
@@ -127,7 +128,7 @@ contract FillAtTest is SettlementTest {
         addFillAt(p, bid, addOrder(p, BOB, _resting(SELL, 1000)), 10, 1000, 2);
         bytes memory payload = encode(p);
         bytes[] memory signatures = attest(p, payload);
-        vm.expectRevert();
+        vm.expectPartialRevert(BatchLib.BatchMalformed.selector);
         settlement.settle(payload, signatures);
     }
 

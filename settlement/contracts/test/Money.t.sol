@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import { IERC20Errors } from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 import { IERC20 } from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
 import { ISettlement, ISettlementErrors } from "../src/interfaces/ISettlement.sol";
@@ -56,10 +57,11 @@ contract MoneyTest is SettlementTest {
         token.mint(alice, 700);
         (uint8 v, bytes32 r, bytes32 s) = _permit(BOB, 700, block.timestamp);
         vm.startPrank(alice);
-        vm.expectRevert();
+        bytes4 unallowed = IERC20Errors.ERC20InsufficientAllowance.selector;
+        vm.expectRevert(abi.encodeWithSelector(unallowed, address(settlement), 0, 700));
         settlement.depositWithPermit(alice, 700, block.timestamp, v, r, s);
         (v, r, s) = _permit(ALICE, 700, block.timestamp - 1);
-        vm.expectRevert();
+        vm.expectRevert(abi.encodeWithSelector(unallowed, address(settlement), 0, 700));
         settlement.depositWithPermit(alice, 700, block.timestamp - 1, v, r, s);
         vm.stopPrank();
     }
@@ -162,7 +164,9 @@ contract MoneyTest is SettlementTest {
         addWithdrawal(p, ALICE, address(0), LARGE + 1, 1);
         settleAccepted(p);
         vm.warp(block.timestamp + 2 days);
-        vm.expectRevert();
+        vm.expectRevert(
+            abi.encodeWithSelector(IERC20Errors.ERC20InvalidReceiver.selector, address(0))
+        );
         settlement.claimWithdrawal(1);
         vm.prank(vm.addr(ALICE));
         settlement.redirectWithdrawal(1, RECEIVER);

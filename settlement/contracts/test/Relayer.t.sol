@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import { ISettlementErrors } from "../src/interfaces/ISettlement.sol";
 import { MarketParams } from "../src/interfaces/ISettlementTypes.sol";
 import { RejectReason } from "../src/libraries/RejectReason.sol";
 import { Plan, SettlementTest } from "./utils/SettlementTest.sol";
@@ -49,9 +50,11 @@ contract RelayerTest is SettlementTest {
 
     function test_RevertWhen_relayerFeesAreSetByAnybody() public {
         vm.startPrank(RELAYER);
-        vm.expectRevert();
+        bytes memory refusal =
+            abi.encodeWithSelector(ISettlementErrors.CallerNotGovernance.selector, RELAYER);
+        vm.expectRevert(refusal);
         settlement.setRelayerFee(1, 1, 1);
-        vm.expectRevert();
+        vm.expectRevert(refusal);
         settlement.fillRelayerPot(1);
         vm.stopPrank();
     }

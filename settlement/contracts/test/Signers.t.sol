@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import { BatchLib } from "../src/libraries/BatchLib.sol";
 import { OrderLib } from "../src/libraries/OrderLib.sol";
 import { RejectReason } from "../src/libraries/RejectReason.sol";
 import { SessionKeyScope } from "../src/libraries/SessionKeyLib.sol";
@@ -375,7 +376,7 @@ contract SignersTest is SettlementTest {
     function _reverts(Plan memory p) private {
         bytes memory payload = encode(p);
         bytes[] memory signatures = attest(p, payload);
-        vm.expectRevert();
+        vm.expectPartialRevert(BatchLib.BatchMalformed.selector);
         settlement.settle(payload, signatures);
     }
 

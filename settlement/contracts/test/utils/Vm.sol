@@ -12,7 +12,7 @@ interface Vm {
     function getCode(string calldata artifact) external view returns (bytes memory);
     function exists(string calldata path) external view returns (bool);
     function expectEmit(bool, bool, bool, bool, address emitter) external;
-    function expectRevert() external;
+    function expectPartialRevert(bytes4 selector) external;
     function expectRevert(bytes4 selector) external;
     function expectRevert(bytes calldata data) external;
     function load(address target, bytes32 slot) external view returns (bytes32);
