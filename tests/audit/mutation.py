@@ -148,7 +148,7 @@ def prepare(checks: list[Check]) -> None:
     (WORK / "snapshots").mkdir(exist_ok=True)
     toml = (CONTRACTS / "foundry.toml").read_text()
     (WORK / "foundry.toml").write_text(
-        toml.replace("[profile.default]\n", "[profile.default]\ncode_size_limit = 1000000\n", 1)
+        re.sub(r"^code_size_limit = .*$", "code_size_limit = 1_000_000", toml, flags=re.MULTILINE)
     )
     (WORK / "src" / "Mutant.sol").write_text(SWITCH)
     numbered: dict[str, list[tuple[int, Check]]] = {}

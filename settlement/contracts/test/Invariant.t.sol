@@ -2,16 +2,19 @@
 pragma solidity 0.8.37;
 
 import { Operator } from "./utils/Operator.sol";
+import { Saboteur } from "./utils/Saboteur.sol";
 import { Test } from "./utils/Vm.sol";
 
 /// @notice What holds whatever the operator does, with the attestors' and the oracle's keys.
 contract InvariantTest is Test {
     error NeverAccepted(uint256 opcode);
 
-    Operator private _operator;
+    error NeverDone(bytes32 action);
+
+    Saboteur private _operator;
 
     function setUp() public {
-        _operator = new Operator();
+        _operator = new Saboteur();
     }
 
     function targetContracts() public view returns (address[] memory list) {
@@ -25,7 +28,7 @@ contract InvariantTest is Test {
     }
 
     function targetSelectors() public view returns (FuzzSelector[] memory list) {
-        bytes4[] memory s = new bytes4[](22);
+        bytes4[] memory s = new bytes4[](36);
         s[0] = Operator.depositMore.selector;
         s[1] = Operator.insure.selector;
         s[2] = Operator.movePrice.selector;
@@ -48,6 +51,20 @@ contract InvariantTest is Test {
         s[19] = Operator.claim.selector;
         s[20] = Operator.die.selector;
         s[21] = Operator.serve.selector;
+        s[22] = Saboteur.pick.selector;
+        s[23] = Saboteur.pause.selector;
+        s[24] = Saboteur.holdBackClock.selector;
+        s[25] = Saboteur.changeParameters.selector;
+        s[26] = Saboteur.grantKey.selector;
+        s[27] = Saboteur.drawTopUps.selector;
+        s[28] = Saboteur.tradeAt.selector;
+        s[29] = Saboteur.tradeBulk.selector;
+        s[30] = Saboteur.tradeByWallet.selector;
+        s[31] = Saboteur.deliver.selector;
+        s[32] = Saboteur.leaveAtExit.selector;
+        s[33] = Saboteur.claimAtExit.selector;
+        s[34] = Saboteur.migrate.selector;
+        s[35] = Operator.trade.selector;
         list = new FuzzSelector[](1);
         list[0] = FuzzSelector(address(_operator), s);
     }
@@ -98,7 +115,59 @@ contract InvariantTest is Test {
         _check();
     }
 
+    /// @dev The seldom means reach their rules too: each action succeeds at least once.
+    function test_saboteurDoesEverything() public {
+        for (uint256 i = 0; i < 60; ++i) {
+            uint256 seed = uint256(keccak256(abi.encode(i)));
+            if (i % 12 == 0) _operator.pick(i / 12);
+            _operator.trade(seed);
+            if (i % 4 == 0) _operator.movePrice(seed);
+            _operator.drawTopUps(seed);
+            if (i % 5 == 1) _operator.pause(seed << 1);
+            if (i % 6 == 2) _operator.holdBackClock(seed);
+            if (i % 7 == 3) _operator.changeParameters(seed & ~uint256(7));
+            if (i % 5 == 4) _operator.grantKey(seed);
+            if (i % 5 == 2) _operator.tradeByKey(seed);
+            if (i % 3 == 0) _operator.tradeAt(seed);
+            if (i % 4 == 1) _operator.tradeBulk(seed);
+            if (i % 4 == 2) _operator.tradeByWallet(seed);
+            if (i % 8 == 5) _operator.back(seed, seed >> 64 | 7);
+        }
+        _operator.deliver(0);
+        _check();
+        _operator.pick(0);
+        for (uint256 i = 0; i < 10; ++i) {
+            _operator.trade(uint256(keccak256(abi.encode(i + 1000))));
+        }
+        _operator.migrate(0);
+        _operator.migrate(8);
+        for (uint256 i = 0; i < 4; ++i) {
+            _operator.leaveAtExit(i + 64);
+            _operator.claimAtExit(i == 2 ? 8 : 0);
+            _operator.migrate(i);
+            _check();
+        }
+        for (uint256 opcode = 11; opcode <= 16; ++opcode) {
+            if (opcode == 15) continue;
+            if (_operator.acceptedOf(opcode) == 0) revert NeverAccepted(opcode);
+        }
+        bytes32[8] memory actions = [
+            bytes32("pause"),
+            "holdBackClock",
+            "tradeBulk",
+            "tradeByWallet",
+            "leaveAtExit",
+            "claimExitGain",
+            "claimBackingAtExit",
+            "migrate"
+        ];
+        for (uint256 i = 0; i < actions.length; ++i) {
+            if (_operator.did(actions[i]) == 0) revert NeverDone(actions[i]);
+        }
+    }
+
     function _check() private view {
+        _operator.checkMarketsAndWallet();
         _operator.checkConservation();
         _operator.checkIsolationFloor();
         _operator.checkNoOverfill();

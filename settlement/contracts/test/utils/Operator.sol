@@ -15,18 +15,21 @@ import { vm } from "./Vm.sol";
 /// @notice A malicious operator with the keys of the attestors and of the oracle: it settles what
 /// it likes, with orders that users signed, and with orders that they did not sign.
 contract Operator is SettlementTest {
-    uint256 private constant TRADERS = 6;
-    uint256 private constant TRADER = 0x7ade0000;
-    uint256 private constant KEY = 0x5e5510;
-    uint16 private constant BY_SESSION_KEY = 1 << 8;
-    address private constant RECEIVER = address(0xbeef);
+    uint256 internal constant TRADERS = 6;
+    uint256 internal constant TRADER = 0x7ade0000;
+    uint256 internal constant KEY = 0x5e5510;
+    uint16 internal constant BY_SESSION_KEY = 1 << 8;
+    address internal constant RECEIVER = address(0xbeef);
 
     mapping(uint256 trader => uint256 quote) public deposited;
     mapping(uint256 trader => uint256 quote) public consented;
-    mapping(uint256 trader => Order[]) private _orders;
+    mapping(uint256 trader => Order[]) internal _orders;
     uint256 public accepted;
     uint256 public refused;
-    uint256[17] public acceptedOf;
+    uint256[19] public acceptedOf;
+    mapping(uint8 reason => uint256 count) public refusedFor;
+    /// @dev The market that the next actions are about.
+    uint32 internal _at = MARKET;
     uint256 public exits;
 
     constructor() {
@@ -34,7 +37,7 @@ contract Operator is SettlementTest {
         for (uint256 i = 0; i < TRADERS; ++i) {
             _deposit(i, 50_000_000);
         }
-        Plan memory p = plan();
+        Plan memory p = _plan();
         addPrice(p, 10_000, 10_000);
         _submit(p);
     }
@@ -54,13 +57,13 @@ contract Operator is SettlementTest {
         amountQuote = bound(amountQuote, 1, 50_000_000);
         token.mint(address(this), amountQuote);
         token.approve(address(settlement), amountQuote);
-        settlement.fundInsurance(MARKET, amountQuote);
+        settlement.fundInsurance(_at, amountQuote);
     }
 
     function movePrice(uint256 seed) external whileOpen {
         vm.warp(block.timestamp + seed % 100);
-        Plan memory p = plan();
-        (MarketState memory state,) = settlement.market(MARKET);
+        Plan memory p = _plan();
+        (MarketState memory state,) = settlement.market(_at);
         // One move in four is a crash or a rally, the others are gentle.
         uint256 reach = seed & 1024 == 0 || seed & 2048 == 0 ? 20 : 2;
         uint256 indexTicks = state.indexTicks;
@@ -75,15 +78,15 @@ contract Operator is SettlementTest {
 
     function moveFunding(int256 step) external whileOpen {
         vm.warp(block.timestamp + 3600);
-        (MarketState memory state,) = settlement.market(MARKET);
-        Plan memory p = plan();
+        (MarketState memory state,) = settlement.market(_at);
+        Plan memory p = _plan();
         addFunding(p, int64(state.fundingIndexE6 + boundInt(step, -1_000_000_000, 1_000_000_000)));
         _submit(p);
     }
 
     /// @dev Fills near the mark, several a batch, of orders new and old.
     function trade(uint256 seed) external whileOpen {
-        Plan memory p = plan();
+        Plan memory p = _plan();
         uint256 fills = 1 + seed % 4;
         for (uint256 i = 0; i < fills; ++i) {
             seed = uint256(keccak256(abi.encode(seed)));
@@ -95,8 +98,8 @@ contract Operator is SettlementTest {
     /// @dev An order that its account did not sign.
     function forge(uint256 seed) external whileOpen {
         seed >>= 1;
-        Plan memory p = plan();
-        Order memory o = order(TRADER + seed % TRADERS, BUY, 10_000, 10, 1_000_000);
+        Plan memory p = _plan();
+        Order memory o = _order(TRADER + seed % TRADERS, BUY, 10_000, 10, 1_000_000);
         uint16 taker = addOrder(p, ATTESTOR, o);
         (uint16 maker,) = _newOrder(p, (seed + 1) % TRADERS, SELL, seed >> 16);
         addFill(p, taker, maker, 1);
@@ -109,13 +112,13 @@ contract Operator is SettlementTest {
 
     function liquidate(uint256 seed) external whileOpen {
         seed >>= 1;
-        Plan memory p = plan();
+        Plan memory p = _plan();
         _refresh(p, seed);
-        (MarketState memory state,) = settlement.market(MARKET);
+        (MarketState memory state,) = settlement.market(_at);
         for (uint256 i = 0; i < TRADERS; ++i) {
             uint256 other = (i + 1 + (seed >> 8) % (TRADERS - 1)) % TRADERS;
             uint16 victim = addPosition(p, vm.addr(TRADER + i));
-            uint8 side = position(TRADER + i).positionLots > 0 ? BUY : SELL;
+            uint8 side = _lotsOf(i) > 0 ? BUY : SELL;
             (uint16 maker,) = _signedOrder(p, other, side, state.markTicks, 10, 5_000_000);
             for (uint32 lots = 1; lots <= 3; ++lots) {
                 addLiquidation(p, victim, maker, lots);
@@ -125,11 +128,11 @@ contract Operator is SettlementTest {
     }
 
     function takeOver(uint256 seed) external whileOpen {
-        Plan memory p = plan();
+        Plan memory p = _plan();
         _refresh(p, seed);
         for (uint256 i = 0; i < TRADERS; ++i) {
             address owner = vm.addr(TRADER + i);
-            int256 lots = settlement.position(MARKET, owner).positionLots;
+            int256 lots = settlement.position(_at, owner).positionLots;
             if (lots < 0) lots = -lots;
             addTakeover(p, addPosition(p, owner), addPosition(p, FUND), uint40(uint256(lots)));
         }
@@ -137,7 +140,7 @@ contract Operator is SettlementTest {
     }
 
     function deleverage(uint256 seed) external whileOpen {
-        Plan memory p = plan();
+        Plan memory p = _plan();
         _refresh(p, seed);
         for (uint256 i = 0; i < 6; ++i) {
             seed = uint256(keccak256(abi.encode(seed)));
@@ -149,9 +152,9 @@ contract Operator is SettlementTest {
     }
 
     function closeFund(uint256 seed) external whileOpen {
-        Plan memory p = plan();
+        Plan memory p = _plan();
         _refresh(p, seed);
-        bool isLong = settlement.position(MARKET, FUND).positionLots > 0;
+        bool isLong = settlement.position(_at, FUND).positionLots > 0;
         (uint16 maker, uint64 lots) = _newOrder(p, seed % TRADERS, isLong ? BUY : SELL, seed >> 16);
         addFundFill(p, addPosition(p, FUND), maker, uint32(lots));
         _submit(p);
@@ -161,7 +164,7 @@ contract Operator is SettlementTest {
         trader %= TRADERS;
         int256 amount = boundInt(amountQuote, -2_000_000, 2_000_000);
         if (amount > 0) consented[trader] += uint256(amount);
-        Plan memory p = plan();
+        Plan memory p = _plan();
         addCollateral(p, TRADER + trader, int64(amount), nextNonce++);
         _submit(p);
     }
@@ -170,7 +173,7 @@ contract Operator is SettlementTest {
         trader %= TRADERS;
         uint256 amount = bound(amountQuote, 1, 2_000_000);
         consented[trader] += amount;
-        Plan memory p = plan();
+        Plan memory p = _plan();
         address to = amountQuote % 5 == 0 ? address(0) : RECEIVER;
         addWithdrawal(p, TRADER + trader, to, uint64(amount), nextNonce++);
         _submit(p);
@@ -194,7 +197,7 @@ contract Operator is SettlementTest {
             consented[trader] += amount;
             vm.startPrank(owner);
             token.approve(address(settlement), amount);
-            settlement.depositToPosition(MARKET, owner, amount);
+            settlement.depositToPosition(_at, owner, amount);
             vm.stopPrank();
             return;
         }
@@ -202,8 +205,8 @@ contract Operator is SettlementTest {
         if (seed >> 64 & 3 == 1) {
             consented[trader] += amount;
             settlement.requestWithdrawal(amount, RECEIVER);
-        } else if (settlement.position(MARKET, owner).positionLots != 0) {
-            settlement.requestReduce(MARKET, uint64(1 + seed % 30));
+        } else if (settlement.position(_at, owner).positionLots != 0) {
+            settlement.requestReduce(_at, uint64(1 + seed % 30));
         }
         vm.stopPrank();
     }
@@ -212,7 +215,7 @@ contract Operator is SettlementTest {
     function serve(uint256 seed) external whileOpen {
         (uint64 served, uint64 made) = settlement.requestQueue();
         if (served == made) return;
-        Plan memory p = plan();
+        Plan memory p = _plan();
         if (seed & 1 == 0) _refresh(p, seed);
         address owner = settlement.forcedRequest(served + 1).account;
         if (seed & 14 == 0) owner = vm.addr(TRADER + (seed >> 8) % TRADERS);
@@ -229,9 +232,9 @@ contract Operator is SettlementTest {
             vm.prank(vm.addr(TRADER + trader));
             settlement.setSessionKey(vm.addr(KEY), scope);
         }
-        Plan memory p = plan();
-        (MarketState memory state,) = settlement.market(MARKET);
-        Order memory o = order(TRADER + trader, BUY, state.markTicks + 1, 5, state.markTicks * 20);
+        Plan memory p = _plan();
+        (MarketState memory state,) = settlement.market(_at);
+        Order memory o = _order(TRADER + trader, BUY, state.markTicks + 1, 5, state.markTicks * 20);
         o.expiryTimeS = type(uint32).max;
         consented[trader] += o.marginQuote;
         _orders[trader].push(o);
@@ -246,27 +249,27 @@ contract Operator is SettlementTest {
     function back(uint256 trader, uint256 seed) external {
         trader %= TRADERS;
         address owner = vm.addr(TRADER + trader);
-        uint256 shares = settlement.backer(MARKET, owner).shares;
+        uint256 shares = settlement.backer(_at, owner).shares;
         bool isOpen = settlement.phase() == VenuePhase.OPEN;
-        if (!isOpen || settlement.backer(MARKET, owner).lockedShares != 0) return;
+        if (!isOpen || settlement.backer(_at, owner).lockedShares != 0) return;
         vm.warp(block.timestamp + (seed & 7 == 0 ? 7 days : 0));
-        bool isLeaving = settlement.backer(MARKET, owner).leavingShares != 0;
+        bool isLeaving = settlement.backer(_at, owner).leavingShares != 0;
         if (isLeaving) {
-            if (settlement.backer(MARKET, owner).dueTimeS > block.timestamp) return;
-            if (settlement.fundEquityQuote(MARKET) > 0) settlement.finishUnbacking(MARKET, owner);
+            if (settlement.backer(_at, owner).dueTimeS > block.timestamp) return;
+            if (settlement.fundEquityQuote(_at) > 0) settlement.finishUnbacking(_at, owner);
             return;
         }
         if (shares != 0 && seed & 3 == 0) {
             vm.prank(owner);
-            settlement.requestUnbacking(MARKET, shares);
-        } else if (settlement.fundEquityQuote(MARKET) >= 0) {
+            settlement.requestUnbacking(_at, shares);
+        } else if (settlement.fundEquityQuote(_at) >= 0) {
             uint256 amount = 1_000_000 + seed % 1_000_000;
-            uint256 equity = uint256(settlement.fundEquityQuote(MARKET));
-            if (amount * (settlement.fundShares(MARKET) + 1000) <= equity) return;
+            uint256 equity = uint256(settlement.fundEquityQuote(_at));
+            if (amount * (settlement.fundShares(_at) + 1000) <= equity) return;
             token.mint(owner, amount);
             vm.startPrank(owner);
             token.approve(address(settlement), amount);
-            settlement.backFund(MARKET, amount);
+            settlement.backFund(_at, amount);
             vm.stopPrank();
         }
     }
@@ -291,8 +294,10 @@ contract Operator is SettlementTest {
         for (uint256 i = 0; i < TRADERS; ++i) {
             uint256 trader = (i + (seed >> 8)) % TRADERS;
             address owner = vm.addr(TRADER + trader);
-            if (settlement.position(MARKET, owner).positionLots != 0) {
-                settlement.exitPosition(MARKET, owner);
+            // Not everybody notices.
+            if (seed >> (24 + i) & 1 != 0) continue;
+            if (settlement.position(_at, owner).positionLots != 0) {
+                settlement.exitPosition(_at, owner);
                 ++exits;
             }
             if (seed >> 16 & 1 == 0) continue;
@@ -324,6 +329,7 @@ contract Operator is SettlementTest {
 
     function checkConservation() external view {
         assertSound();
+        assertEqInt(settlement.positionsSum(2), 0, "CONS-2");
         Health memory h = settlement.health();
         assertEq(h.lotsGap, 0, "CONS-3");
         assertEqInt(h.liabilitiesGapQuote, 0, "CONS-3");
@@ -352,16 +358,36 @@ contract Operator is SettlementTest {
 
     function checkNothingIsLeftBehind() external view {
         for (uint256 i = 0; i < TRADERS; ++i) {
-            PositionView memory p = settlement.position(MARKET, vm.addr(TRADER + i));
-            if (p.positionLots != 0) continue;
-            assertEqInt(p.collateralQuote, 0, "collateral in a closed position");
-            assertEq(p.entryValueQuote, 0, "entry value in a closed position");
+            for (uint32 marketId = 1; marketId <= 2; ++marketId) {
+                PositionView memory p = settlement.position(marketId, vm.addr(TRADER + i));
+                if (p.positionLots != 0) continue;
+                assertEqInt(p.collateralQuote, 0, "collateral in a closed position");
+                assertEq(p.entryValueQuote, 0, "entry value in a closed position");
+            }
         }
     }
 
     /* HELPERS */
 
-    function _addTrade(Plan memory p, uint256 seed) private {
+    /// @dev A batch of the market that is picked.
+    function _plan() internal view returns (Plan memory p) {
+        p = plan();
+        p.marketIds[0] = _at;
+    }
+
+    function _order(uint256 key, uint8 side, uint64 priceTicks, uint64 lots, uint64 margin)
+        internal
+        returns (Order memory o)
+    {
+        o = order(key, side, priceTicks, lots, margin);
+        o.marketId = _at;
+    }
+
+    function _lotsOf(uint256 trader) internal view returns (int256) {
+        return settlement.position(_at, vm.addr(TRADER + trader)).positionLots;
+    }
+
+    function _addTrade(Plan memory p, uint256 seed) internal {
         uint256 a = seed % TRADERS;
         uint256 b = (a + 1 + (seed >> 8) % (TRADERS - 1)) % TRADERS;
         (uint16 taker, uint64 lots) = _newOrder(p, a, BUY, seed >> 16);
@@ -374,27 +400,27 @@ contract Operator is SettlementTest {
         addFill(p, again, maker, uint32(1 + (seed >> 160) % 20));
     }
 
-    function _deposit(uint256 trader, uint256 amountQuote) private {
+    function _deposit(uint256 trader, uint256 amountQuote) internal {
         fund(TRADER + trader, amountQuote);
         deposited[trader] += amountQuote;
     }
 
-    function _deposited(uint256 trader, uint256 amountQuote) private {
+    function _deposited(uint256 trader, uint256 amountQuote) internal {
         token.mint(vm.addr(TRADER + trader), amountQuote);
         deposited[trader] += amountQuote;
     }
 
     /// @dev The same price again, fresh.
-    function _refresh(Plan memory p, uint256) private view {
-        (MarketState memory state,) = settlement.market(MARKET);
+    function _refresh(Plan memory p, uint256) internal view {
+        (MarketState memory state,) = settlement.market(_at);
         addPrice(p, state.indexTicks, state.markTicks);
     }
 
     function _newOrder(Plan memory p, uint256 trader, uint8 side, uint256 seed)
-        private
+        internal
         returns (uint16 index, uint64 lots)
     {
-        (MarketState memory state,) = settlement.market(MARKET);
+        (MarketState memory state,) = settlement.market(_at);
         lots = uint64(1 + seed % 40);
         uint256 aggressive = side == BUY ? 90 + (seed >> 8) % 20 : 110 - (seed >> 8) % 20;
         uint64 priceTicks = uint64(1 + uint256(state.markTicks) * aggressive / 100);
@@ -409,15 +435,15 @@ contract Operator is SettlementTest {
         uint64 priceTicks,
         uint64 lots,
         uint64 margin
-    ) private returns (uint16, uint64) {
-        Order memory o = order(TRADER + trader, side, priceTicks, lots, margin);
+    ) internal returns (uint16, uint64) {
+        Order memory o = _order(TRADER + trader, side, priceTicks, lots, margin);
         o.expiryTimeS = type(uint32).max;
         consented[trader] += margin;
         _orders[trader].push(o);
         return (addOrder(p, TRADER + trader, o), lots);
     }
 
-    function _submit(Plan memory p) private {
+    function _submit(Plan memory p) internal {
         bytes memory reasons = settle(p);
         uint256 offset = 0;
         for (uint256 i = 0; i < reasons.length; ++i) {
@@ -425,6 +451,7 @@ contract Operator is SettlementTest {
             offset += _length(opcode);
             if (reasons[i] != 0) {
                 ++refused;
+                ++refusedFor[uint8(reasons[i])];
                 continue;
             }
             ++acceptedOf[opcode];
@@ -436,7 +463,12 @@ contract Operator is SettlementTest {
         if (opcode == 1) return 81;
         if (opcode == 9) return 89;
         if (opcode == 10) return 109;
-        if (opcode == 15) return 13;
+        if (opcode == 11) return 119;
+        if (opcode == 12) return 2;
+        if (opcode == 13) return 97;
+        if (opcode == 14) return 3;
+        if (opcode == 15 || opcode > 16) return 13;
+        if (opcode == 16) return 14;
         return opcode == 3 || opcode == 4 || opcode == 7 ? 9 : 10;
     }
 }
