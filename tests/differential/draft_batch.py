@@ -525,12 +525,14 @@ class Drafted:
     def forced(self) -> None:
         rng, venue = self.rng, self.seen()
         request_id = venue.served + rng.choice((1,) * 12 + (0, 2))
+        if venue.aside and rng.random() < 0.4:
+            request_id = rng.choice(sorted(venue.aside))
         asked = venue.requests.get(request_id)
         address = asked.account if asked else rng.choice(self.desk.owners)
         if rng.random() < 0.05:
             address = rng.choice(self.desk.owners)
         position = wire.ForcedItem.NO_POSITION
-        if asked and asked.kind == "REDUCE":
+        if asked and asked.kind == "REDUCE" and rng.random() < 0.7:
             self.freshen(asked.market_id)
         if asked and (asked.market_id or rng.random() < 0.3):
             market_id = asked.market_id or 1

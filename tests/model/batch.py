@@ -352,7 +352,8 @@ class BatchJudge(Trades):
         seat = self.seats[item.position] if item.position < len(self.seats) else None
         void_unless(seat is None or seat.account == item.account)
         is_head = item.request_id == venue.served + 1 and item.request_id in venue.requests
-        refuse_if(not is_head, Reason.ORDER_UNKNOWN)
+        is_aside = item.request_id in venue.aside
+        refuse_if(not is_head and not is_aside, Reason.ORDER_UNKNOWN)
         asked = venue.requests[item.request_id]
         refuse_if(asked.account != address, Reason.ACCOUNT_UNKNOWN)
         elsewhere = asked.market_id and (seat is None or seat.market_id != asked.market_id)
@@ -364,9 +365,14 @@ class BatchJudge(Trades):
             outcome = refused.reason
         except RefusedError as refused:
             outcome = Reason[str(refused)]
-        if outcome in {Reason.NO_PRICE, Reason.PRICE_STALE}:
-            raise RejectedError(outcome)
-        venue.served = item.request_id
+        lacks_price = outcome in {Reason.NO_PRICE, Reason.PRICE_STALE}
+        refuse_if(lacks_price and is_aside, outcome)
+        if is_head:
+            venue.served = item.request_id
+        if lacks_price:
+            venue.aside.add(item.request_id)
+            return
+        venue.aside.discard(item.request_id)
         if asked.kind == "TOP_UP":
             venue.top_ups[asked.market_id, address].remove(item.request_id)
             venue.top_up_time_s[asked.market_id, address] = asked.time_s  # early, never late
@@ -396,15 +402,21 @@ class BatchJudge(Trades):
     def reduce(self, asked: Any, seat: Seat) -> None:
         """FORCE-3."""
         listed = seat.listed
-        refuse_if(not listed.index_ticks, Reason.NO_PRICE)
-        first(self.price_reason(listed))
         rules = listed.rules()
         p = self.venue.position(seat.market_id, seat.address)
         held = self.venue.position(seat.market_id, FUND)
+        fund_seat = Seat(-1, FUND, seat.market_id, listed)
         lots, is_long = min(asked.amount, abs(p.lots)), p.lots > 0
         refuse_if(lots == 0, Reason.NO_POSITION)
+        if listed.has_ended:
+            ticks = listed.delivery_ticks or listed.index_ticks
+            after, fund = rules.deliver_to(copied(held), copied(p), ticks)
+            self.accept_both((seat, after), (fund_seat, fund))
+            return
+        first(self.price_reason(listed))
         after = rules.settled(copied(p))
-        price, rate = listed.index_ticks, listed.spec.fee_liquidation_ppm
+        worse = min if is_long else max
+        price, rate = worse(listed.index_ticks, listed.mark_ticks), listed.spec.fee_liquidation_ppm
         rules.close_and_release(after, lots, price, rate)
         fund = rules.settled(copied(held))
         closing = min(lots, abs(fund.lots)) if fund.lots and (fund.lots > 0) != is_long else 0
@@ -413,9 +425,11 @@ class BatchJudge(Trades):
         rules.open(fund, lots - closing if is_long else closing - lots, price)
         fee, after.fee = after.fee, 0
         fund.margin += fee
-        fund_seat = Seat(-1, FUND, seat.market_id, listed)
-        both = abs(after.funding + fund.funding)
+        self.accept_both((seat, after), (fund_seat, fund))
+
+    def accept_both(self, leaver: tuple[Seat, Bucket], fund: tuple[Seat, Bucket]) -> None:
+        both = abs(leaver[1].funding + fund[1].funding)
         refuse_if(both > QUOTE_MAX, Reason.AMOUNT_OUT_OF_RANGE)
-        self.expect_fit((seat, after), (fund_seat, fund))
-        self.accept(seat, after)
-        self.accept(fund_seat, fund)
+        self.expect_fit(leaver, fund)
+        self.accept(*leaver)
+        self.accept(*fund)

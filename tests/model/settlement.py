@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from margin_core import MarketSpec
 
 FUND = (1).to_bytes(20, "big")
+KINDS = ("", "CANCEL_ALL", "REDUCE", "WITHDRAW", "TOP_UP", "UNBACK", "CANCEL")
 NONCE_DEAD = 2**32 - 1
 QUOTE_MAX = 2**60
 PPM = 1_000_000
@@ -56,6 +57,12 @@ class Listing:
     @property
     def is_listed(self) -> bool:
         return self.delivery_ticks == 0
+
+    @property
+    def has_ended(self) -> bool:
+        """EXP-2: the row of its end is there."""
+        end_ms = self.spec.expiry_time_s * 1000
+        return bool(self.delivery_ticks or (end_ms and self.price_time_ms >= end_ms))
 
     def rules(self) -> Market:
         """Return the margin rules at the present mark and funding index."""
@@ -138,6 +145,7 @@ class Venue:
     requests: dict[int, Request] = field(default_factory=dict)
     top_ups: dict[tuple[int, bytes], list[int]] = field(default_factory=dict)  # waiting ids
     top_up_time_s: dict[tuple[int, bytes], int] = field(default_factory=dict)
+    aside: set[int] = field(default_factory=set)  # requests that wait for a price
     waiting: list[Waiting] = field(default_factory=list)
     served: int = 0
     sequence: int = 0
@@ -258,11 +266,27 @@ class Venue:
             found[mapped(signer, mapped(address, 22))] = key.word() if key.markets else 0
         for (address, nonce), quote in self.drawn_quote.items():
             found[mapped(nonce, mapped(address, 23))] = quote
+        for number, asked in self.requests.items():
+            found |= self.request_words(number, asked)
         for number, w in enumerate(self.waiting, 1):
             slot = mapped(number, 21)
             found[slot] = packed((int.from_bytes(w.account, "big"), 160), (w.due_time_s, 40))
             found[slot + 1] = packed((int.from_bytes(w.to, "big"), 160), (w.amount_quote, 64))
         return found
+
+    def request_words(self, number: int, asked: Request) -> dict[int, int]:
+        """Return both words of a request; what is served is deleted."""
+        slot, is_aside = mapped(number, 27), number in self.aside
+        if number <= self.served and not is_aside:
+            return {slot: 0, slot + 1: 0}
+        first = packed(
+            (int.from_bytes(asked.account, "big"), 160), (asked.time_s, 40),
+            (KINDS.index(asked.kind), 8), (asked.market_id, 32), (is_aside, 8),
+        )  # fmt: skip
+        return {
+            slot: first,
+            slot + 1: packed((int.from_bytes(asked.to, "big"), 160), (asked.amount, 64)),
+        }
 
 
 def market_words(slot: int, listed: Listing) -> dict[int, int]:
