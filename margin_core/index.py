@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 OBSERVATIONS_MAX: Final = 64
 TIME_MS_MAX: Final = 2**48 - 1
+UNITS: Final = {"ms": "ms", "ppm": "ppm", "ticks": "ticks", "quorum": "sources"}
 
 
 class Observation(NamedTuple):
@@ -110,14 +111,23 @@ def is_row(
 
 def _check(name: str, value: int, low: int, high: int) -> None:
     if type(value) is not int or not low <= value <= high:
-        raise ValueError(f"{name} = {value!r}: expected an integer from {low} to {high}")
+        unit = UNITS[name.rpartition("_")[2]]
+        raise ValueError(
+            f"NUM-4: {name} = {value!r}: expected an integer from {low} to {high} {unit}"
+        )
 
 
 def _newest(observations: Iterable[tuple[Hashable, int, int]]) -> list[Observation]:
     """Return one observation a source, sorted; of two of the same time the lower price."""
     kept: dict[Hashable, Observation] = {}
     for found in observations:
-        seen = Observation(*found)
+        try:
+            source, price_ticks, time_ms = found
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"NUM-4: observation = {found!r}: expected (source, price_ticks, time_ms)"
+            ) from None
+        seen = Observation(source, price_ticks, time_ms)
         _check("price_ticks", seen.price_ticks, 1, PRICE_TICKS_MAX)
         _check("time_ms", seen.time_ms, 0, TIME_MS_MAX)
         before = kept.get(seen.source)
@@ -127,7 +137,9 @@ def _newest(observations: Iterable[tuple[Hashable, int, int]]) -> list[Observati
         ):
             kept[seen.source] = seen
         if len(kept) > OBSERVATIONS_MAX:
-            raise ValueError(f"observations: expected at most {OBSERVATIONS_MAX} sources")
+            raise ValueError(
+                f"NUM-4: observations = {len(kept)}: expected at most {OBSERVATIONS_MAX} sources"
+            )
     return sorted(kept.values(), key=_place)
 
 

@@ -55,32 +55,6 @@ def _shared(rule: str, held: Sequence[Held]) -> tuple[Fraction, Fraction]:
     return sum((p.value for p in held), Fraction(0)), needs
 
 
-def liquidation_price(
-    *,
-    side: int,
-    qty: Fraction,
-    entry: Fraction,
-    margin: Fraction,
-    on_mark: Fraction,
-    on_entry: Fraction = Fraction(0),
-    amount: Fraction = Fraction(0),
-    constant: Fraction = Fraction(0),
-) -> Fraction:
-    """Return where equity of a linear position is its requirement, whatever rates a venue has.
-
-    The requirement is `qty·(on_mark·P + on_entry·entry) - amount + constant`; the kernel has the
-    same with rates below 1. `side` is 1 or -1.
-
-    Raises:
-        ValueError: The requirement grows as fast as equity: there is no such price.
-    """
-    slope = qty * (on_mark - side)
-    if slope == 0:
-        raise ValueError(f"liquidation price: on_mark = {on_mark}: expected other than {side}")
-    free = margin - side * qty * entry - qty * on_entry * entry + amount - constant
-    return free / slope
-
-
 def borrow_interest(
     *, scheme: str, borrowed: Fraction, rate: Fraction, hours: Fraction
 ) -> Fraction:
@@ -143,9 +117,9 @@ def dydx_liquidation_bounds(notional: int, *, least: int, portion: Fraction) -> 
     """Return the least and the largest notional of one liquidation, in quote quantums.
 
     Raises:
-        ValueError: The notional is not positive.
+        ValueError: The notional is negative.
     """
-    _above_zero("liquidation bounds", "notional", notional, "quote quantums")
+    _above_zero("liquidation bounds", "notional + 1", notional + 1, "quote quantums")
     most = max(least, floor(notional * portion))
     return min(notional, least), min(notional, most)
 

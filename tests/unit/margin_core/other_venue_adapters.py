@@ -37,6 +37,11 @@ def needs(notional: Fraction, rate: Fraction, *, taker: Fraction = WHOLE) -> Fra
     return Fraction(found, scale)
 
 
+def grid_of(notional: Fraction) -> Fraction:
+    """Return how far a requirement can be off: a unit for its notional, and one for itself."""
+    return Fraction(4, scale_of(notional))
+
+
 def position(side: int, qty: Fraction, entry: Fraction, margin: Fraction) -> Scaled:
     return Scaled({"side": side, "qty": qty, "entry": entry, "margin": margin})
 
@@ -92,8 +97,11 @@ def drift_iso(inputs: Inputs) -> Answer:
     buffer = exact(inputs["buffer"])
     collateral = exact(inputs["collateral"]) + gained + buffer * min(WHOLE, gained)
     rate = exact(inputs["rate"]) + buffer
-    unit = position(side, abs(base), entry, WHOLE).quote
-    return {"requirement": needs(abs(base) * price, rate), "collateral": collateral}, 2 * unit
+    grid = 4 * position(side, abs(base), entry, WHOLE).grid(price)  # type: ignore[arg-type]
+    notional = abs(base) * price
+    return {"requirement": needs(notional, rate), "collateral": collateral}, grid + grid_of(
+        notional
+    )
 
 
 def drift_liq_fee(inputs: Inputs) -> Answer:
@@ -168,7 +176,7 @@ def vega_mm(inputs: Inputs) -> Answer:
     ):
         of_held = needs(exact(held) * mark, slip + factor)
         sides.append(of_held + needs(exact(orders) * mark, factor))
-    return {"mm": max(sides)}, WHOLE
+    return {"mm": max(sides)}, 2 * grid_of(max(abs(exact(inputs["open"])), mark) * mark)
 
 
 def vega_perp_mm(inputs: Inputs) -> Answer:
@@ -180,7 +188,9 @@ def vega_perp_mm(inputs: Inputs) -> Answer:
     index = abs(size) * exact(inputs["funding"]) * exact(inputs["funding_factor"]) * PPM * PPM
     owed = mc.funding_owed_quote(spec_of(), state, funding_index_e6=round(index))
     assert abs(Fraction(owed, PPM) - due) <= Fraction(1, PPM)
-    return needs(abs(size) * mark, rate) + max(WHOLE, Fraction(owed, PPM)), Fraction(1, PPM)
+    due_rounded = max(WHOLE, Fraction(owed, PPM))
+    notional = abs(size) * mark
+    return needs(notional, rate) + due_rounded, Fraction(2, PPM) + grid_of(notional)
 
 
 def vega_liq_at_mm(inputs: Inputs) -> Answer:
@@ -190,12 +200,6 @@ def vega_liq_at_mm(inputs: Inputs) -> Answer:
     rate = exact(inputs["rf_long" if side > 0 else "rf_short"]) + exact(inputs["slip_linear"])
     rate += exact(inputs["slip_quadratic"]) * size
     due = max(WHOLE, qty * exact(inputs["funding_per_unit"]))
-    if rate >= 1:
-        price = other_venues.liquidation_price(
-            side=side, qty=size, entry=mark, margin=size * mark * rate + due,
-            on_mark=rate, constant=due,
-        )  # fmt: skip
-        return price, WHOLE
     p = position(side, size, mark, WHOLE)
     spec = p.spec(maintenance=ppm(rate))
     state = p.state()
@@ -213,7 +217,7 @@ def gmx1_delta(inputs: Inputs) -> Answer:
     """MARG-2: a size in dollars is a quantity at the average price."""
     size, average = exact(inputs["size"]), exact(inputs["avg"])
     p = position(inputs["side"], size / average, average, WHOLE)
-    return equity_at(p, inputs["price"]), p.quote
+    return equity_at(p, inputs["price"]), 2 * p.grid(inputs["price"])
 
 
 def gmx1_state(inputs: Inputs) -> Answer:
@@ -235,6 +239,8 @@ def gmx_is_liq(inputs: Inputs) -> Answer:
     """MARG-2: collateral in the token itself is a long of its own; the rate is on entry value."""
     size, entry, price = (exact(inputs[name]) for name in ("size_usd", "entry", "price"))
     tokens, factor = exact(inputs["collateral_tokens"]), exact(inputs["min_collateral_factor"])
+    if tokens < 0 or size < 0:
+        raise InexpressibleError("no tokens are owed, and no size is below 0")
     own = position(inputs["side"], size / entry, entry, WHOLE)
     held = position(1, tokens, price, WHOLE)
     lots = held.state().position_lots
@@ -249,7 +255,7 @@ def snx_pnl(inputs: Inputs) -> Answer:
     skew = exact(inputs.get("skew", 0)) + qty / 2
     filled = entry * (1 + skew / exact(inputs["skew_scale"]))
     p = position(1 if qty > 0 else -1, abs(qty), filled, WHOLE)
-    return equity_at(p, inputs["price"]), p.quote + abs(qty) * p.tick
+    return equity_at(p, inputs["price"]), 2 * p.grid(inputs["price"])
 
 
 def snx_margin(inputs: Inputs) -> Answer:
@@ -267,12 +273,16 @@ def kucoin_risk_rate(inputs: Inputs) -> Answer:
         for p in [*inputs["positions"], *inputs["orders"]]
     )
     fees = sum(exact(order["notional"]) * taker for order in inputs["orders"])
-    return needed / (exact(inputs["equity"]) - fees), WHOLE
+    left = exact(inputs["equity"]) - fees
+    count = len(inputs["positions"]) + len(inputs["orders"])
+    return needed / left, count * Fraction(4, 10) / abs(left)
 
 
 def phemex_assigned(inputs: Inputs) -> Answer:
     """MARG-3, FILL-1: margin, and the fee to close what is not one's own."""
     value = exact(inputs["open_value"])
+    if value < 0:
+        raise InexpressibleError("a value is not below 0")
     margin, grid = im_linear({"qty": 1, "price": value, "leverage": inputs["leverage"]})
     lent = (value - margin) * PPM
     spec = spec_of(price_ticks_max=2, position_lots_max=2**40)
@@ -308,7 +318,7 @@ def fully_collateralised(inputs: Inputs) -> Answer:
         lost = bare.entry_value_quote
     else:
         lost = -mc.equity_quote(spec, bare, funding_index_e6=0, mark_price_ticks=10**6)
-    return lost * top / 10**9, top / 10**6
+    return lost * top / 10**9, sum(abs(exact(qty)) for qty, _ in inputs["legs"]) * top / 10**6
 
 
 def mm_flat_tier(inputs: Inputs) -> Answer:
@@ -316,7 +326,7 @@ def mm_flat_tier(inputs: Inputs) -> Answer:
     notional = exact(inputs["notional"])
     tiers = [(exact(low), exact(rate)) for low, rate in inputs["tiers"]]
     rate = other_venues.flat_tier_rate(tiers, notional)
-    return needs(notional, rate, taker=exact(inputs.get("fee", 0))), WHOLE
+    return needs(notional, rate, taker=exact(inputs.get("fee", 0))), grid_of(notional)
 
 
 def adl_queue(inputs: Inputs) -> Answer:

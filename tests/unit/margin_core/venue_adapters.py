@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
-from math import ceil, gcd
+from math import ceil, floor, gcd
 from typing import TYPE_CHECKING, Any
 
 import margin_core as mc
@@ -44,10 +44,19 @@ class Told(dict[str, Any]):
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
+SIDES = {"long": 1, "buy": 1, "short": -1, "sell": -1}
+
+
 def told(value: Any) -> Any:
-    """Return numbers as ints where they are whole, whether spelt 1, 1.0, "1" or "1.0"."""
+    """Return numbers as ints where they are whole, whether spelt 1, 1.0, "1" or "1.0".
+
+    What is null is not given; sides may have names.
+    """
     if isinstance(value, dict):
-        return Told({name: told(each) for name, each in value.items()})
+        read = {name: told(each) for name, each in value.items() if each is not None}
+        if isinstance(side := read.get("side"), str):
+            read["side"] = SIDES.get(side.lower(), side)
+        return Told(read)
     if isinstance(value, list):
         return [told(each) for each in value]
     if isinstance(value, str) and NUMBER.fullmatch(value.strip()):
@@ -84,7 +93,7 @@ def spec_of(
 ) -> mc.MarketSpec:  # fmt: skip
     """Return a market; an amount of the tier comes from a tier below with a lower rate.
 
-    The amount is exact where that tier ends at the notional or below it.
+    The amount is right where that tier ends at the notional or below it.
     """
     rate = maintenance + 1 if initial is None else initial
     if not 0 < maintenance < rate < PPM - taker:
@@ -92,10 +101,14 @@ def spec_of(
     tiers = [tier_of(0, rate, maintenance)]
     if amount:
         steps = [2**a * 5**b for a in range(20) for b in range(9) if 2**a * 5**b < maintenance]
-        whole = [n for n in steps if PPM % n == 0 and amount * PPM <= notional * n]
-        step = max(whole or steps)
+        exactly = [n for n in steps if PPM % n == 0 and amount * PPM <= notional * n]
+        step = max(exactly or steps, default=0)
         grain = PPM // gcd(PPM, step)
-        floor = round(Fraction(amount * PPM, step * grain)) * grain
+        floor = round(Fraction(amount * PPM, step * grain)) * grain if step else 0
+        if notional and floor > notional:
+            raise InexpressibleError("the amount is of a tier above the position")
+        if amount < 0 or not floor or abs(Fraction(floor * step, PPM) - amount) > 2:
+            raise InexpressibleError("no lower tier gives that amount")
         tiers = [tier_of(0, rate - step, maintenance - step), tier_of(floor, rate, maintenance)]
     size: dict[str, Any] = {
         "quote_per_tick_lot": 1,
@@ -120,13 +133,16 @@ class Scaled:
             raise InexpressibleError(f"no contract is called {contract}")
         self.is_inverse = contract == "inverse"
         self.entry = exact(inputs["entry"])
-        self.side = inputs["side"]
+        size = exact(inputs["usd" if self.is_inverse else "qty"])
+        if not size:
+            raise InexpressibleError("a position has a size")
+        self.side = inputs.get("side", 1 if size > 0 else -1)
+        self.size = abs(size)
         self.tick = tick_of(max(self.entry, *(exact(inputs.get(n, 0)) for n in ("exit", "mark"))))
         if self.is_inverse:
-            usd = exact(inputs["usd"])
             self.lots, unit = 2**28, 2**31
-            self.quote = usd / self.tick / (self.lots * unit)
-            self.value = usd / self.entry
+            self.quote = self.size / self.tick / (self.lots * unit)
+            self.value = self.size / self.entry
             self.market: dict[str, Any] = {
                 "kind": mc.ContractKind.INVERSE_PERPETUAL,
                 "quote_per_tick_lot": unit,
@@ -134,8 +150,8 @@ class Scaled:
                 "funding_cap_ppm": 0,
             }
         else:
-            qty = exact(inputs["qty"])
-            self.lots, self.quote, self.value = LOTS, self.tick * qty / LOTS, qty * self.entry
+            self.lots, self.quote = LOTS, self.tick * self.size / LOTS
+            self.value = self.size * self.entry
             self.market = {}
         if inputs.get("margin") is not None:
             self.margin = exact(inputs["margin"])
@@ -155,9 +171,17 @@ class Scaled:
     def ticks(self, price: float) -> int:
         return round(exact(price) / self.tick)
 
+    def grid(self, price: float) -> Fraction:
+        """Return how far an amount can be off: units of the quote, and the price to its tick."""
+        of_tick = self.size * self.tick
+        at = exact(price)
+        return 4 * self.quote + (of_tick / at**2 if self.is_inverse else of_tick)
+
 
 def tick_of(price: Fraction) -> Fraction:
     """Return a power of ten of which the price has many, and thirty times it still fits."""
+    if price <= 0:
+        raise InexpressibleError("a price of 0 is on no grid")
     tick = Fraction(1)
     while price / tick * 30 < PRICE_TICKS_MAX:
         tick /= 10
@@ -192,27 +216,32 @@ def liq(inputs: Inputs) -> Answer:
         )
         if found is None:
             return None, p.tick
+        if found == PRICE_TICKS_MAX:
+            raise InexpressibleError("no liquidation price inside the market's prices")
         price = found * p.tick
     else:
         rate, fee = map(ppm, of_mark)
         rate, fee = (rate, fee) if rate else (fee, 0)
         spec = p.spec(maintenance=rate, amount=round(amount / p.quote), taker=fee)
-        margin = p.margin - aside
-        ticks = liquidation_ticks(spec, p, margin)
+        ticks = liquidation_ticks(spec, p, p.margin - aside)
         if ticks is None:
             return None, p.tick
         price = ticks * p.tick
-        if price <= 0 and buffer:
-            # The venue's price may be below 0 before its buffer. It is linear in the margin.
-            price = 2 * (liquidation_ticks(spec, p, margin / 2) or 0) * p.tick
-            price -= (liquidation_ticks(spec, p, Fraction(0)) or 0) * p.tick
-    return price + buffer * (p.entry - price), p.tick
+        if ticks and amount:
+            worth = mc.worth_quote(spec, position_lots=p.lots, price_ticks=ticks)
+            if worth < spec.tiers[-1].notional_floor_quote:
+                raise InexpressibleError("the amount is of a tier above the position")
+    if price <= p.tick and buffer:
+        raise InexpressibleError("a buffer from a price below 0")
+    return price + buffer * (p.entry - price), 2 * p.tick * (1 + abs(1 - buffer))
 
 
 def liquidation_ticks(spec: mc.MarketSpec, p: Scaled, margin: Fraction) -> int | None:
     """Return the kernel's tick, 0 for a long that is safe at every price; None: there is none."""
     state = p.state(margin)
     ticks = mc.liquidation_price_ticks(spec, state, funding_index_e6=0)
+    if ticks == PRICE_TICKS_MAX:
+        raise InexpressibleError("liquidatable at every price of the market")
     if ticks is not None:
         return ticks
     if p.side > 0:
@@ -245,7 +274,9 @@ def bankruptcy(inputs: Inputs) -> Answer:
     """MARG-6, COIN-3."""
     p = Scaled(inputs)
     ticks = mc.bankruptcy_price_ticks(p.spec(), p.state(), funding_index_e6=0)
-    return None if ticks is None else ticks * p.tick, p.tick
+    if ticks == PRICE_TICKS_MAX:
+        raise InexpressibleError("no bankruptcy price inside the market's prices")
+    return None if ticks is None else ticks * p.tick, 2 * p.tick
 
 
 def bankruptcy_inverse_fee(inputs: Inputs) -> Answer:
@@ -258,9 +289,11 @@ def bankruptcy_inverse_fee(inputs: Inputs) -> Answer:
 
 def inverse_value(inputs: Inputs) -> Answer:
     """NUM-3, COIN-1."""
+    if exact(inputs["usd"]) < 0:
+        raise InexpressibleError("a worth has no sign")
     p = Scaled(inputs | INVERSE | {"entry": inputs["price"], "side": 1, "margin": 0})
     worth = mc.worth_quote(p.spec(), position_lots=-p.lots, price_ticks=p.ticks(inputs["price"]))
-    return worth * p.quote, p.quote
+    return worth * p.quote, p.grid(inputs["price"])
 
 
 def pnl_inverse(inputs: Inputs) -> Answer:
@@ -277,7 +310,8 @@ def pnl_inverse(inputs: Inputs) -> Answer:
         price_ticks=exit_ticks,
         fee_ppm=0,
     )
-    return after.pnl_quote * p.quote - exact(inputs.get("costs", 0)), 2 * p.quote
+    costs = exact(inputs.get("costs", 0))
+    return after.pnl_quote * p.quote - costs, p.grid(inputs["exit"]) + p.grid(inputs["entry"])
 
 
 def funding_inverse(inputs: Inputs) -> Answer:
@@ -285,7 +319,7 @@ def funding_inverse(inputs: Inputs) -> Answer:
     whole = 10**9
     spec = spec_of(**INVERSE_UNIT, quote_per_tick_lot=whole, position_lots_max=1)
     worth = mc.worth_quote(spec, position_lots=1, price_ticks=1)
-    quote = exact(inputs["usd"]) / exact(inputs["mark"]) / worth
+    quote = abs(exact(inputs["usd"])) / exact(inputs["mark"]) / worth
     index = exact(inputs["rate"]) * exact(inputs.get("time_fraction", 1)) * worth * PPM
     if index.denominator != 1:
         raise InexpressibleError("the funding index has six decimals of a quote unit")
@@ -300,8 +334,8 @@ def dydx_bankruptcy(inputs: Inputs) -> Answer:
     owed = exact(inputs["quote_balance_usd"]) * PPM * (-1 if qty > 0 else 1)
     if len(inputs["positions"]) > 1 or owed < 0:
         return dydx_bankruptcy_shared(inputs)
-    lots, closed = (int(abs(n) * 10**8) for n in (qty, exact(inputs["close"]["qty"])))
-    state = mc.MarginState(lots if qty > 0 else -lots, int(owed), 2**50)
+    lots, closed = (whole(abs(n) * 10**8) for n in (qty, exact(inputs["close"]["qty"])))
+    state = mc.MarginState(lots if qty > 0 else -lots, whole(owed), 2**50)
     after = mc.apply_fill(
         spec_of(position_lots_max=2**32, price_ticks_max=2**20),
         state,
@@ -351,7 +385,7 @@ def funding_cash(inputs: Inputs) -> Answer:
         raise InexpressibleError("the funding index has six decimals of a quote unit")
     state = mc.MarginState(inputs["side"] * lots, 0, 0)
     owed = mc.funding_owed_quote(spec_of(), state, funding_index_e6=int(index))
-    return -owed * quote, quote
+    return -owed * quote, 2 * quote + abs(per_unit) / 10**6
 
 
 def dydx_settle(inputs: Inputs) -> Answer:
@@ -397,35 +431,35 @@ def scale_of(notional: Fraction) -> int:
 
 def im_linear(inputs: Inputs) -> Answer:
     """MARG-3."""
-    notional = exact(inputs["qty"]) * exact(inputs["price"])
+    notional = abs(exact(inputs["qty"]) * exact(inputs["price"]))
     scale = scale_of(notional)
     leverage = exact(inputs["leverage"])
     if (PPM / leverage).denominator == 1:
         needs = requirement(notional * scale, int(PPM / leverage), initial=True)
-        return Fraction(needs, scale), Fraction(0)
+        return Fraction(needs, scale), Fraction(2, scale)
     spec = spec_of(price_ticks_max=2, position_lots_max=2**40)
     cost = mc.order_cost(
         spec, side=0, qty_lots=ceil(notional * scale), price_ticks=1, leverage=leverage
     )
-    return Fraction(cost.margin_quote, scale), Fraction(1, scale)
+    return Fraction(cost.margin_quote, scale), Fraction(2, scale)
 
 
 def iso_factor(inputs: Inputs) -> Answer:
     """MARG-3: a margin factor is an initial rate."""
-    notional = exact(inputs["qty"]) * exact(inputs["price"])
+    notional = abs(exact(inputs["qty"]) * exact(inputs["price"]))
     scale = scale_of(notional)
     needs = requirement(notional * scale, ppm(inputs["factor"]), initial=True)
-    return Fraction(needs, scale), Fraction(0)
+    return Fraction(needs, scale), Fraction(2, scale)
 
 
 def mm_linear(inputs: Inputs) -> Answer:
     """MARG-3."""
-    notional = exact(inputs["qty"]) * exact(inputs["price"])
+    notional = abs(exact(inputs["qty"]) * exact(inputs["price"]))
     scale = scale_of(notional)
     amount = round(exact(inputs.get("maint_amount", 0)) * scale)
     rate = ppm(inputs["mm_rate"])
     needs = requirement(notional * scale, rate, initial=False, amount=amount)
-    return Fraction(needs, scale), Fraction(0)
+    return Fraction(needs, scale), Fraction(2, scale)
 
 
 def dydx_im(inputs: Inputs) -> Answer:
@@ -437,12 +471,12 @@ def dydx_im(inputs: Inputs) -> Answer:
 
 
 def dydx_req(inputs: Inputs) -> Answer:
-    """MARG-3."""
+    """MARG-3: maintenance is a share of the initial requirement."""
     power = Fraction(10) ** (inputs["exponent"] + inputs["base_resolution"] + 6)
-    notional = abs(inputs["quantums"]) * inputs["price"] * power
-    rates = inputs["im_ppm"], inputs["im_ppm"] * inputs["fraction_ppm"] // PPM
-    im = requirement(notional, rates[0], initial=True)
-    return {"im": im, "mm": requirement(notional, rates[1], initial=False)}, Fraction(0)
+    notional = floor(abs(inputs["quantums"] * inputs["price"]) * power)
+    im = requirement(Fraction(notional), inputs["im_ppm"], initial=True)
+    mm = requirement(Fraction(im), inputs["fraction_ppm"], initial=False)
+    return {"im": im, "mm": mm}, Fraction(0)
 
 
 def derive_perp(inputs: Inputs) -> Answer:
@@ -455,7 +489,7 @@ def derive_perp(inputs: Inputs) -> Answer:
     equity = mc.equity_quote(spec, state, funding_index_e6=0, mark_price_ticks=1)
     im = equity - requirement(notional, ppm(inputs["im_req"]), initial=True)
     mm = equity - requirement(notional, ppm(inputs["mm_req"]), initial=False)
-    return {"im": Fraction(im, PPM), "mm": Fraction(mm, PPM)}, Fraction(0)
+    return {"im": Fraction(im, PPM), "mm": Fraction(mm, PPM)}, Fraction(4, PPM)
 
 
 def gmx1_coll(inputs: Inputs) -> Answer:
@@ -489,7 +523,7 @@ def order_cost(inputs: Inputs) -> Answer:
     )
     names = ("init_margin", "open_fee", "close_fee", "total")
     answer = {name: part * p.quote for name, part in zip(names, cost, strict=True)}
-    return answer, p.value * p.tick / p.entry
+    return answer, 2 * p.grid(inputs["price"])
 
 
 def amounts_of(floors: list[Fraction], rates: list[int]) -> list[Fraction]:
@@ -546,13 +580,23 @@ def tier_lookup(inputs: Inputs) -> Answer:
         fee_taker_ppm=0,
         tiers=tiers,
     )
-    notional = inputs["notional"] * 10**4  # quote of 10^-4: the next tier is further than 10^6
-    low, high = (
-        mc.maintenance_requirement_quote(spec, position_lots=lots, mark_price_ticks=1)
-        for lots in (notional, notional + PPM)
+    notional = whole(abs(exact(inputs["notional"])) * 10**4)  # quote of 10^-4
+    begin = max(
+        tier.notional_floor_quote for tier in tiers if tier.notional_floor_quote <= notional
     )
-    rate = Fraction(high - low, PPM)
-    return {"rate": rate, "maint_amount": (notional * rate - low) / 10**4}, Fraction(0)
+    ends = [tier.notional_floor_quote for tier in tiers if tier.notional_floor_quote > notional]
+    other = notional + PPM  # of a million quote the requirement is whole
+    if ends and other > min(ends):
+        other = notional - PPM
+    if other < begin:
+        raise InexpressibleError("a tier of less than a hundred of the currency")
+    at_notional, at_other = (
+        mc.maintenance_requirement_quote(spec, position_lots=lots, mark_price_ticks=1)
+        for lots in (notional, other)
+    )
+    rate = Fraction(at_other - at_notional, other - notional)
+    amount = (notional * rate - at_notional) / 10**4
+    return {"rate": rate, "maint_amount": amount}, Fraction(1, 10**4)
 
 
 def dydx_state(inputs: Inputs) -> tuple[mc.MarginState, int]:
@@ -561,7 +605,13 @@ def dydx_state(inputs: Inputs) -> tuple[mc.MarginState, int]:
     mark = abs(qty) * exact(inputs["price"]) * 10**4
     value = max(Fraction(0), balance * PPM * (-1 if qty > 0 else 1))
     margin = balance * PPM + (value if qty > 0 else -value)
-    return mc.MarginState(1 if qty > 0 else -1, int(value), int(margin)), int(mark)
+    return mc.MarginState(1 if qty > 0 else -1, whole(value), whole(margin)), whole(mark)
+
+
+def whole(amount: Fraction) -> int:
+    if amount.denominator != 1:
+        raise InexpressibleError("finer than a unit of the quote")
+    return int(amount)
 
 
 def dydx_is_liq(inputs: Inputs) -> Answer:
@@ -577,17 +627,21 @@ def dydx_if_delta(inputs: Inputs) -> Answer:
     rate = ppm(inputs["max_liq_fee"])
     parts = ceil(rate / FEE_PPM_MAX) or 1  # a market charges 10 % at most
     fee = rate // parts
+    if fee * parts != rate:
+        raise InexpressibleError("a fee that is no sum of ten percents")
     spec = spec_of(
         maintenance=ppm(inputs["mm_frac"]),
         quote_per_tick_lot=100,
         position_lots_max=1,
         fee_liquidation_ppm=fee,
     )
-    price = int(abs(exact(inputs["qty"])) * exact(inputs["fill_price"]) * 10**4)
+    price = whole(abs(exact(inputs["qty"])) * exact(inputs["fill_price"]) * 10**4)
     left = mc.equity_quote(spec, state, funding_index_e6=0, mark_price_ticks=price)
     after = mc.apply_liquidation_fill(
         spec, state, funding_index_e6=0, mark_price_ticks=mark, qty_lots=1, price_ticks=price
     )
+    if after.verdict == mc.Verdict.NOT_LIQUIDATABLE:
+        raise InexpressibleError("nobody liquidates such a position")
     if left < 0:
         assert after.verdict == mc.Verdict.LIQUIDATION_PRICE
         return left, Fraction(0)
@@ -601,7 +655,7 @@ def dydx_if_delta(inputs: Inputs) -> Answer:
 def if_delta_linear(inputs: Inputs) -> Answer:
     """MARG-2: the fund gets what equity is at the exit, or pays what it lacks."""
     p = Scaled(inputs)
-    return equity_at(p, inputs["exit"]), p.quote
+    return equity_at(p, inputs["exit"]), 2 * p.grid(inputs["exit"])
 
 
 def equity_at(p: Scaled, price: float) -> Fraction:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from math import exp, floor, sqrt
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +28,9 @@ DIRECT = Fraction(0)  # floats have no grid
 
 # What one unit of a derivative is per: a point or percent, a day, or 1.00 and a year.
 PER_PERCENT, PER_DAY, WHOLE = 0.01, 1 / 365, 1.0
-UNITS = {"pct": PER_PERCENT, "percent": PER_PERCENT, "point": PER_PERCENT, "day": PER_DAY,
-         "year": WHOLE, "unit": WHOLE}  # fmt: skip
+UNITS = dict.fromkeys(("pct", "percent", "point", "1pct"), PER_PERCENT) | {
+    "day": PER_DAY, "year": WHOLE, "unit": WHOLE,
+}  # fmt: skip
 FIELDS = {
     "delta": "delta",
     "gamma": "gamma_per_quote",
@@ -38,7 +40,8 @@ FIELDS = {
 }
 # py_vollib's own units, where the name of the derivative says none; Haug's are per 1 and per year.
 PY_VOLLIB = {"vega": PER_PERCENT, "rho": PER_PERCENT, "theta": PER_DAY}
-OF_YIELD = {"dividend_rho", "dividendrho", "div_rho", "divrho", "rho_q"}
+OF_YIELD = {"dividend_rho", "dividendrho", "div_rho", "divrho", "rho_q", "phi", "rho2"}
+OF_CARRY = {"carry", "carry_rho", "carryrho", "rho_b"}
 
 
 def option_black76(inputs: Inputs) -> Answer:
@@ -48,7 +51,7 @@ def option_black76(inputs: Inputs) -> Answer:
         inputs["t"],
         inputs["vol"],
         is_call=inputs["call"],
-        rate_per_year=inputs.get("r", 0.0),
+        rate_per_year=rate_of(inputs),
     )
     return float(value), DIRECT
 
@@ -63,7 +66,7 @@ def spot_option(inputs: Inputs) -> tuple[tuple[float, ...], dict[str, Any]]:
     where = inputs["spot"], inputs["strike"], inputs["t"], inputs["vol"]
     return where, {
         "is_call": inputs["call"],
-        "rate_per_year": inputs["r"],
+        "rate_per_year": rate_of(inputs),
         "yield_per_year": inputs.get("q", 0.0),
     }
 
@@ -89,7 +92,7 @@ def greek_black76(inputs: Inputs) -> Answer:
         inputs["t"],
         inputs["vol"],
         is_call=inputs["call"],
-        rate_per_year=inputs["r"],
+        rate_per_year=rate_of(inputs),
     )
     return float(getattr(found, FIELDS[name])) * per, DIRECT
 
@@ -109,18 +112,21 @@ def greek_of_spot(inputs: Inputs, own: dict[str, float]) -> Answer:
         return float(black_scholes.elasticity(*where, **more)), DIRECT
     if greek in OF_YIELD:
         return float(black_scholes.yield_rho_quote_per_rate(*where, **more)), DIRECT
+    if greek in OF_CARRY:  # the yield is the rate less the carry
+        return -float(black_scholes.yield_rho_quote_per_rate(*where, **more)), DIRECT
     name, per = unit_of(greek, own)
     return float(getattr(black_scholes.greeks(*where, **more), FIELDS[name])) * per, DIRECT
 
 
 def ewma(inputs: Inputs) -> Answer:
-    variance = float(volatility.ewma_variance(inputs["var"], inputs["ret"], inputs["lam"]))
+    before = inputs["var"] if "var" in inputs else inputs["vol"] ** 2
+    variance = float(volatility.ewma_variance(before, inputs["ret"], inputs["lam"]))
     return {"var": variance, "vol": sqrt(variance)}, DIRECT
 
 
 def lognormal_shortfall(inputs: Inputs) -> Answer:
     where = inputs["lam"], inputs["tau"], inputs["sigma"]
-    drift = inputs["mu"]
+    drift = inputs.get("mu", 0.0)
     return {
         "long": float(volatility.lognormal_shortfall_long(*where, drift_per_year=drift)),
         "short": float(volatility.lognormal_shortfall_short(*where, drift_per_year=drift)),
@@ -135,23 +141,35 @@ def lognormal_range(inputs: Inputs) -> Answer:
 
 def touch(inputs: Inputs) -> tuple[tuple[float, ...], float]:
     """Return (price, barrier, years, volatility) and the drift of the price's logarithm."""
-    if inputs["up"] != (inputs["barrier"] > inputs["spot"]):
-        raise InexpressibleError("a barrier that is already passed")
     where = inputs["spot"], inputs["barrier"], inputs["t"], inputs["vol"]
-    return where, inputs["r"] - inputs["q"] - inputs["vol"] ** 2 / 2
+    return where, rate_of(inputs) - inputs.get("q", 0.0) - inputs["vol"] ** 2 / 2
+
+
+def rate_of(inputs: Inputs) -> float:
+    return float(inputs.get("r", 0.0))
+
+
+def is_passed(inputs: Inputs) -> bool:
+    """Return whether the barrier is where the price is, or behind it."""
+    up = inputs.get("up", inputs["barrier"] > inputs["spot"])
+    return bool(inputs["barrier"] <= inputs["spot"] if up else inputs["barrier"] >= inputs["spot"])
 
 
 def one_touch_expiry(inputs: Inputs) -> Answer:
     where, drift = touch(inputs)
-    hit = float(liquidation_risk.hit_probability(*where, log_drift_per_year=drift))
-    discounted = inputs["cash"] * exp(-inputs["r"] * inputs["t"])
-    return discounted * (hit if inputs["touch"] else 1 - hit), DIRECT
+    hit = 1.0
+    if not is_passed(inputs):
+        hit = float(liquidation_risk.hit_probability(*where, log_drift_per_year=drift))
+    discounted = inputs["cash"] * exp(-rate_of(inputs) * inputs["t"])
+    return discounted * (hit if inputs.get("touch", True) else 1 - hit), DIRECT
 
 
 def one_touch_hit(inputs: Inputs) -> Answer:
     where, drift = touch(inputs)
+    if is_passed(inputs):
+        return float(inputs["cash"]), DIRECT
     worth = liquidation_risk.discounted_hit(
-        *where, log_drift_per_year=drift, rate_per_year=inputs["r"]
+        *where, log_drift_per_year=drift, rate_per_year=rate_of(inputs)
     )
     return inputs["cash"] * float(worth), DIRECT
 
@@ -188,6 +206,78 @@ def derive_option(inputs: Inputs) -> Answer:
         is_call=inputs["is_call"],
     )
     return {"im": held * float(initial), "mm": held * float(maintenance)}, DIRECT
+
+
+SHORT_OPTIONS = {
+    "okx_option": option_margin.OKX_BTC,
+    "deribit_option": option_margin.DERIBIT,
+    "aevo_option": option_margin.AEVO,
+    "bybit_option": option_margin.BYBIT,
+    "bit_option": option_margin.BIT_BTC,
+}
+SHARES = {  # of a rule, however a file calls them
+    "initial_least": ("min_spot_req", "im_min", "a"),
+    "initial_at_the_money": ("max_spot_req", "im_max", "b"),
+    "maintenance_call": ("mm_call", "mm_rate", "c"),
+    "maintenance_put": ("mm_put", "mm_rate", "c"),
+    "maintenance_put_of_mark": ("mm_put_mtm", "mm_put", "mm_rate", "c"),
+    "liquidation_fee": ("liq_fee", "liq_fee_rate"),
+    "factor": ("factor", "tier_factor"),
+}
+
+
+def first_of(inputs: Inputs, *names: str, default: Any = None) -> Any:
+    """Return what is told under one of several names."""
+    for name in names:
+        if name in inputs:
+            return inputs[name]
+    if default is None:
+        raise InexpressibleError(f"the input {names[0]} is not given")
+    return default
+
+
+def short_option(rule: option_margin.ShortOptionRule, inputs: Inputs) -> Answer:
+    """A short's margins, of all its units; coins where a coin is the reference."""
+    told_shares = {
+        field: first_of(inputs, *names, default=getattr(rule, field))
+        for field, names in SHARES.items()
+    }
+    mark, price = inputs["mark"], inputs.get("avg_price", 0.0)
+    reference = first_of(inputs, "reference", "ref", "forward", "index", "spot")
+    in_coins = inputs.get("contract") == "inverse"
+    size = abs(first_of(inputs, "amount", "qty", "n", default=1)) * inputs.get("mult", 1)
+    unit = 1 / reference if in_coins else 1.0
+    initial, maintenance = (
+        option_margin.short_option_margin(
+            replace(rule, **told_shares),
+            reference=reference,
+            strike=inputs["strike"],
+            mark=each / unit,
+            is_call=first_of(inputs, "is_call", "call"),
+        )[which]
+        for which, each in ((0, max(mark, price)), (1, mark))
+    )
+    answer = {"im": float(initial), "mm": float(maintenance)}
+    return {name: size * unit * value for name, value in answer.items()}, DIRECT
+
+
+def okx_sell_open(inputs: Inputs) -> Answer:
+    """Its fee is per contract; at least a tenth of a unit is kept."""
+    each = option_margin.order_margin_sell_to_open(
+        inputs["price"],
+        position_margin=inputs["pos_im"],
+        least_share=inputs.get("min_share", 0.1),
+        multiplier=inputs["mult"],
+        fee=inputs.get("fee", 0.0),
+    )
+    return inputs.get("n", 1) * float(each), DIRECT
+
+
+def okx_buy_open(inputs: Inputs) -> Answer:
+    each = option_margin.order_margin_buy_to_open(
+        inputs["price"], multiplier=inputs["mult"], fee=inputs.get("fee", 0.0)
+    )
+    return inputs.get("n", 1) * float(each), DIRECT
 
 
 def okx_buy_close(inputs: Inputs) -> Answer:
@@ -315,7 +405,13 @@ MODEL_ADAPTERS: dict[tuple[str, str], Callable[[Inputs], Answer]] = {
     ("maint_rate", "dydx_mm_ppm"): dydx_mm_ppm,
     ("option_isolated_margin", "derive_option"): derive_option,
     ("option_order_cost", "okx_buy_close"): okx_buy_close,
+    ("option_order_cost", "okx_buy_open"): okx_buy_open,
+    ("option_order_cost", "okx_sell_open"): okx_sell_open,
     ("option_order_cost", "okx_sell_close"): okx_sell_close,
+    **{
+        ("option_isolated_margin", name): partial(short_option, rule)
+        for name, rule in SHORT_OPTIONS.items()
+    },
     ("predictive_margin", "lognormal_es_rf"): lognormal_shortfall,
     ("price_range", "lognormal_range"): lognormal_range,
     ("twap", "twap"): twap,
