@@ -6,7 +6,10 @@ from libc.stdint cimport int64_t, uint64_t
 cdef extern from *:
     """
     typedef __int128 bh_int128;
+    #define BH_WIDE __attribute__((cold, noinline)) int64_t
     """
+    # What takes 128 bits is rare and stands out of line, so that registers suffice for its callers.
+    ctypedef int64_t wide "BH_WIDE"
     ctypedef long long bh_int128   # 128 bits; Cython only needs to know that it is an integer
     bint mul_overflow "__builtin_mul_overflow"(
         uint64_t x, uint64_t y, uint64_t* product) noexcept nogil
@@ -29,13 +32,21 @@ cdef inline bh_int128 ceil_div(bh_int128 x, bh_int128 d) noexcept nogil:
     return q + 1 if x > 0 and q * d != x else q
 
 
+cdef inline wide wide_div_down(int64_t x, int64_t y, int64_t d) noexcept nogil:
+    return <int64_t> floor_div(<bh_int128> x * y, d)
+
+
+cdef inline wide wide_div_up(int64_t x, int64_t y, int64_t d) noexcept nogil:
+    return <int64_t> ceil_div(<bh_int128> x * y, d)
+
+
 @cython.cdivision(True)
 cdef inline int64_t mul_div_down(int64_t x, int64_t y, int64_t d) noexcept nogil:
     """floor(x * y / d) for x, y >= 0 and d > 0; 64-bit when the product allows it."""
     cdef uint64_t product
     if not mul_overflow(<uint64_t> x, <uint64_t> y, &product):
         return <int64_t> (product / <uint64_t> d)
-    return <int64_t> floor_div(<bh_int128> x * y, d)
+    return wide_div_down(x, y, d)
 
 
 @cython.cdivision(True)
@@ -44,7 +55,7 @@ cdef inline int64_t mul_div_up(int64_t x, int64_t y, int64_t d) noexcept nogil:
     cdef uint64_t product
     if not mul_overflow(<uint64_t> x, <uint64_t> y, &product):
         return <int64_t> (product / <uint64_t> d + (product % <uint64_t> d != 0))
-    return <int64_t> ceil_div(<bh_int128> x * y, d)
+    return wide_div_up(x, y, d)
 
 
 @cython.cdivision(True)
@@ -52,4 +63,4 @@ cdef inline int64_t ppm_up(int64_t x, int64_t rate_ppm) noexcept nogil:
     """ceil(x * rate_ppm / 10^6) for x >= 0, 0 <= rate_ppm <= 2 * 10^6."""
     if x >> 42 == 0:
         return <int64_t> ((<uint64_t> (x * rate_ppm) + <uint64_t> 999999) / <uint64_t> 1000000)
-    return <int64_t> ceil_div(<bh_int128> x * rate_ppm, PPM)
+    return wide_div_up(x, rate_ppm, PPM)

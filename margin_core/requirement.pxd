@@ -7,7 +7,7 @@ where it is a constant, as in the functions that the engine calls, the compiler 
 cimport cython
 from libc.stdint cimport int32_t, int64_t
 
-from margin_core.fixed_point cimport PPM, bh_int128, ceil_div, floor_div, ppm_up
+from margin_core.fixed_point cimport PPM, bh_int128, ceil_div, floor_div, ppm_up, wide
 from margin_core.types cimport (
     INVERSE_PERPETUAL, OPTION_CALL, OPTION_PUT, PositionC, SpecC, TierC)
 
@@ -23,13 +23,16 @@ cdef inline int64_t abs64(int64_t x) noexcept nogil:
     return -x if x < 0 else x
 
 
+cdef inline wide owed_since(int64_t lots, int64_t before, int64_t index) noexcept nogil:
+    cdef bh_int128 owed = ceil_div(<bh_int128> lots * (<bh_int128> index - before), PPM)
+    return <int64_t> min(max(owed, -QUOTE_MAX), QUOTE_MAX)
+
+
 cdef inline int64_t funding_owed(const PositionC* p, int64_t index) noexcept nogil:
     """MARG-1: quote that the position owes the funding pool. Rounds up: against the trader."""
-    cdef bh_int128 owed
-    if p.lots == 0 or index == p.funding_index:
+    if index == p.funding_index or p.lots == 0:
         return 0
-    owed = ceil_div(<bh_int128> p.lots * (<bh_int128> index - p.funding_index), PPM)
-    return <int64_t> min(max(owed, -QUOTE_MAX), QUOTE_MAX)
+    return owed_since(p.lots, p.funding_index, index)
 
 
 cdef inline int64_t equity_settled(

@@ -8,7 +8,7 @@ so that the compiler leaves out what the others need.
 from libc.stdint cimport int32_t, int64_t
 
 from margin_core.fixed_point cimport (
-    PPM, bh_int128, ceil_div, floor_div, mul_div_down, mul_div_up, ppm_up)
+    PPM, bh_int128, ceil_div, floor_div, mul_div_down, mul_div_up, ppm_up, wide_div_down)
 from margin_core.requirement cimport (
     abs64, bankruptcy_price_for, charged_value, equity_for, funding_owed, initial_for,
     liquidatable_for, maintenance_for, option_share, traded_value, worth_for)
@@ -99,17 +99,11 @@ cdef inline int close_part(
 ) noexcept nogil:
     """FILL-4 to FILL-6: take `lots` off, pay the fee, release the freed collateral."""
     cdef PositionC* p = &f.position
+    cdef PositionC before = p[0]
     cdef int64_t unit = s.quote_per_tick_lot
-    cdef int64_t held = abs64(p.lots)
     cdef int64_t fee = ppm_up(charged_value(kind, unit, lots, price), fee_ppm)
-    cdef int64_t equity_before = equity_for(kind, p, mark, unit)
-    cdef int64_t initial_before = initial_for(kind, s, p.lots, mark, underlying)
-    cdef int64_t share, pnl, equity_after, initial_after
-    if p.collateral >= 0:
-        share = mul_div_down(p.collateral, lots, held)
-    else:
-        share = <int64_t> floor_div(<bh_int128> p.collateral * lots, held)
-    pnl = close_lots_for(kind, p, lots, price, unit)
+    cdef int64_t share, equity_after, initial_after
+    cdef int64_t pnl = close_lots_for(kind, p, lots, price, unit)
     p.collateral -= fee
     f.fee += fee
     f.pnl += pnl
@@ -120,6 +114,10 @@ cdef inline int close_part(
         f.free_delta += p.collateral
         p.collateral = 0
         return VERDICT_OK
+    if before.collateral >= 0:
+        share = mul_div_down(before.collateral, lots, abs64(before.lots))
+    else:
+        share = wide_div_down(before.collateral, lots, abs64(before.lots))
     share += pnl - fee
     equity_after = equity_for(kind, p, mark, unit)
     initial_after = initial_for(kind, s, p.lots, mark, underlying)
@@ -130,7 +128,8 @@ cdef inline int close_part(
         f.free_delta += share
         equity_after -= share
     if equity_after >= initial_after or no_worse(
-            equity_after, initial_after, equity_before, initial_before):
+            equity_after, initial_after, equity_for(kind, &before, mark, unit),
+            initial_for(kind, s, before.lots, mark, underlying)):
         return VERDICT_OK
     return VERDICT_INSUFFICIENT_MARGIN
 
@@ -145,18 +144,18 @@ cdef inline void start_fill(FillC* f, const PositionC* p, int64_t index) noexcep
     f.funding = settle_funding(&f.position, index)
 
 
+cdef inline int64_t part_of(int64_t margin_quote, int64_t qty_lots, int64_t lots) noexcept nogil:
+    """FILL-3: share of the signed margin of the order's first `lots`."""
+    if lots == qty_lots:
+        return margin_quote
+    return mul_div_down(margin_quote, lots, qty_lots) if lots else 0
+
+
 cdef inline int64_t slice_of(
     int64_t margin_quote, int64_t qty_lots, int64_t begin_lots, int64_t end_lots
 ) noexcept nogil:
     """FILL-3: share of the signed margin of the order's lots [begin, end)."""
-    cdef int64_t end = margin_quote
-    if margin_quote == 0:
-        return 0
-    if end_lots != qty_lots:
-        end = mul_div_down(margin_quote, end_lots, qty_lots)
-    if begin_lots == 0:
-        return end
-    return end - mul_div_down(margin_quote, begin_lots, qty_lots)
+    return part_of(margin_quote, qty_lots, end_lots) - part_of(margin_quote, qty_lots, begin_lots)
 
 
 cdef inline int fill_for(

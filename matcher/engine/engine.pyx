@@ -22,7 +22,8 @@ from matcher.engine.handlers cimport (
     settle_command)
 from matcher.engine.index cimport key_shift_of
 from matcher.engine.invariants cimport check_core
-from matcher.engine.ladder cimport ladder_close, ladder_open, next_down, next_up, prefetch
+from matcher.engine.ladder cimport (
+    apart, apart_int, ladder_close, ladder_open, next_down, next_up, prefetch)
 from matcher.engine.limits cimport PRICE_UNBOUND
 from matcher.engine.memory cimport release, reserve, reserve_dense
 from matcher.engine.requests cimport dispatch_request, group_span, span
@@ -233,7 +234,6 @@ cdef class Engine:
     cdef int _apply(self, object records) except -1:
         cdef Py_buffer view
         cdef CommandC* command
-        cdef Py_ssize_t k = 0
         cdef Py_ssize_t count
         PyObject_GetBuffer(records, &view, PyBUF_SIMPLE)
         try:
@@ -245,19 +245,7 @@ cdef class Engine:
             self.c.event_count = 0
             check_records(command, count)
             with nogil:
-                while k < count:
-                    prefetch(&command[k + count])   # the next call's, if it is the next slice
-                    if k + LOOK_FAR < count:
-                        look_far(&self.c, &command[k + LOOK_FAR])
-                        look_near(&self.c, &command[k + LOOK_NEAR])
-                    if command[k].kind < KIND_EXTENSION:
-                        dispatch(&self.c, &command[k])
-                        k += 1
-                    elif is_request(command[k].kind):
-                        k += dispatch_request(&self.c, &command[k])
-                    else:
-                        dispatch_standing(&self.c, &command[k])
-                        k += 1
+                run(&self.c, command, count)
         finally:
             PyBuffer_Release(&view)
         if self.c.has_changed_specs:
@@ -540,6 +528,33 @@ cdef bint may_follow(object spec, object held):
 cdef bint is_request(uint8_t kind) noexcept nogil:
     """A kind that may take more than one record, or is too rare for the hot path."""
     return kind == KIND_EXTENSION or KIND_AMEND <= kind <= KIND_GROUP or is_chains(kind)
+
+
+cdef apart_int dispatch_rarely(CoreC* c, const CommandC* p) noexcept nogil:
+    """Apply one command of a later kind; how many records it took."""
+    if is_request(p.kind):
+        return dispatch_request(c, p)
+    dispatch_standing(c, p)
+    return 1
+
+
+cdef apart run(CoreC* c, const CommandC* first, Py_ssize_t count) noexcept nogil:
+    """Apply records that `check_records` has seen; in a function of its own for its registers."""
+    cdef const CommandC* p = first
+    cdef const CommandC* end = first + count
+    cdef const CommandC* alone = first   # from here on nobody looks ahead
+    if count > LOOK_FAR and c.market_count:
+        alone = end - LOOK_FAR
+    while p < end:
+        prefetch(p + count)      # the next call's record, where that is the next slice
+        if p < alone:
+            look_far(c, p + LOOK_FAR)
+            look_near(c, p + LOOK_NEAR)
+        if p.kind < KIND_EXTENSION:
+            dispatch(c, p)
+            p += 1
+        else:
+            p += dispatch_rarely(c, p)
 
 
 cdef int check_records(const CommandC* command, Py_ssize_t count) except -1:

@@ -27,7 +27,7 @@ from matcher.engine.store cimport (
     free_order, market_with, new_order, next_event, nonce_hash, nonce_used, now_s,
     reservation_with, rest_order, touch_bucket, use_nonce)
 from matcher.engine.types cimport (
-    BucketC, CommandC, CoreC, EventC, MarketC, ORDER_PENDING, OrderC, POST_ONLY,
+    BucketC, CommandC, CoreC, EventC, MarketC, NEAR_MARKETS, ORDER_PENDING, OrderC, POST_ONLY,
     REDUCE_ONLY, SLOT_BITS, STATE_DELISTING, STATE_HALTED, STATE_OPEN, STATE_SETTLED, TAGGED,
     TRIGGER_ABOVE, TRIGGER_BELOW)
 
@@ -560,14 +560,18 @@ cdef inline inlined look_far(CoreC* c, const CommandC* p) noexcept nogil:
 
 
 cdef inline inlined look_near(CoreC* c, const CommandC* p) noexcept nogil:
-    """Fetch what it reads next: bucket and level, and a cancelled order's neighbours."""
+    """Fetch what it reads next: bucket and level, and a cancelled order's neighbours.
+
+    There is a market. Buckets in markets that are not near are not fetched.
+    """
     cdef uint32_t slot = <uint32_t> (p.order_id & (((<uint64_t> 1) << SLOT_BITS) - 1))
     cdef uint8_t listed = c.market_slot_of[p.market_id]
-    cdef MarketC* m = c.markets[listed - (listed > 0)]   # a cancel need not name its market
+    cdef uint8_t at = listed - (listed > 0)   # a cancel need not name its market
+    cdef MarketC* m = c.markets[at]
     cdef BucketC* b
-    if unlikely(m == NULL or slot >= c.order_top or p.account >= c.account_count):
+    if unlikely(slot >= c.order_top or p.account >= c.account_count):
         return
-    b = &c.buckets[bucket_at(c, p.account, m)]
+    b = &c.buckets[c.accounts[p.account].buckets[at % NEAR_MARKETS]]
     prefetch(b)
     prefetch(<char*> b + 64)
     # A cancel has neither side nor price, a new order no slot: one sum for both.

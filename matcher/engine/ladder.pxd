@@ -25,6 +25,7 @@ cdef extern from *:
         return (uint32_t*) ((uintptr_t) end ^ (((uintptr_t) link ^ (uintptr_t) end) & mask));
     }
     #define BH_APART __attribute__((noinline)) void
+    #define BH_APART_INT __attribute__((noinline)) int
     #define BH_COLD __attribute__((cold, noinline)) void
     #define BH_COLD_INT __attribute__((cold, noinline)) int
     #define BH_INLINED __attribute__((always_inline)) void
@@ -34,7 +35,9 @@ cdef extern from *:
     uint32_t flip_of "bh_flip_of"(uint32_t is_flipped) noexcept nogil
     # `link` of a slot that there is, else `end`; where it is in a list cannot be predicted either.
     uint32_t* either "bh_either"(uint32_t slot, uint32_t* link, uint32_t* end) noexcept nogil
-    ctypedef void apart "BH_APART"       # out of line, so that registers suffice for what calls it
+    # Out of line, so that there are registers enough.
+    ctypedef void apart "BH_APART"
+    ctypedef int apart_int "BH_APART_INT"
     ctypedef void cold "BH_COLD"         # a rare case: out of line, so that the common one is short
     ctypedef int cold_int "BH_COLD_INT"
     # In line wherever it is called. What only prefetches needs it: gcc takes such a function for

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
-from margin_core.transitions cimport fill, open_part, slice_of, start_fill
+from margin_core.transitions cimport fill, open_part, part_of, slice_of, start_fill
 from margin_core.types cimport FillC, LINEAR_PERPETUAL, PositionC, VERDICT_OK
 from matcher.engine.ladder cimport (
     clear_level, cold, cold_int, flip_of, next_down, next_up, prefetch, unlikely)
@@ -256,6 +256,8 @@ cdef inline uint8_t sweep(CoreC* c, MarketC* m, uint32_t slot, int side) noexcep
     cdef uint32_t account = owner_of(c, taker)
     cdef uint32_t maker_slot
     cdef int64_t lots
+    cdef int64_t filled = filled_of(c, slot)
+    cdef int64_t taken_part = part_of(taker.margin, taker.qty, filled)
     cdef int64_t made_slice = 0
     cdef int64_t taken_slice = 0
     cdef int verdict
@@ -285,7 +287,8 @@ cdef inline uint8_t sweep(CoreC* c, MarketC* m, uint32_t slot, int side) noexcep
             if unlikely(verdict != VERDICT_OK):
                 drop_order(c, m, maker_slot, <uint8_t> verdict)
                 continue
-            taken_slice = next_slice(c, slot, lots)
+            filled = filled_of(c, slot)
+            taken_slice = part_of(taker.margin, taker.qty, filled + lots) - taken_part
             verdict = judge_order(c, m, slot, side, lots, opposite.best, m.spec.fee_taker,
                                   taken_slice, &taken)
             if unlikely(verdict != VERDICT_OK):
@@ -297,6 +300,7 @@ cdef inline uint8_t sweep(CoreC* c, MarketC* m, uint32_t slot, int side) noexcep
         if WITH_MARGIN:
             event.amount_2 = taken.fee
             settle_order(c, m, slot, lots, taken_slice, &taken)
+            taken_part += taken_slice
         else:
             taker.remaining -= <uint32_t> lots
         book_maker(c, m, maker_slot, 1 - side, lots, made_slice, &made)
