@@ -88,7 +88,7 @@ check: setup ## lint, formats, types, layers, generated files are fresh
 	python -m pytest -q tests/tidy
 	@python -m tests.tidy.lengths
 
-test: sol ## every test: unit, property, differential, integration, style and Solidity
+test: $(if $(ARGS),setup,sol) ## every test: unit, property, differential, integration, style and Solidity
 	python -m pytest -q $(ARGS)
 
 fuzz: setup ## fuzz the engine under sanitizers for SECONDS=60; INPUT=file runs a finding again

@@ -79,10 +79,6 @@ class LiveOrders:
         assert order_id not in self._orders, order_id
         self._orders[order_id] = order
 
-    def find(self, order_id: int) -> LiveOrder | None:
-        """Return the order, or None when it is dead or never was."""
-        return self._orders.get(order_id)
-
     def get(self, order_id: int) -> LiveOrder:
         """Return an order that must live."""
         return self._orders[order_id]

@@ -15,6 +15,8 @@ import msgspec
 from msgspec import Meta
 
 from matcher.errors import ConfigError
+from matcher.journal.codec import ENTRY_BYTES_MIN, HEADER_BYTES
+from matcher.sequencer import GROUP_BYTES_MAX
 
 ENVIRONMENT_PREFIX: Final = "env:"
 _UNKNOWN_FIELD: Final = re.compile(r"unknown field `(?P<name>[^`]+)`")
@@ -111,7 +113,7 @@ class EngineTable(_Table, frozen=True, kw_only=True):
 class LimitsTable(_Table, frozen=True, kw_only=True):
     """Bounds of queues, requests and sessions. Every queue of the process is here."""
 
-    commands_per_request_max: Annotated[int, Meta(ge=1, le=2_000)] = 1_000
+    commands_per_request_max: Annotated[int, Meta(ge=500, le=2_000)] = 1_000
     commands_waiting_max: Count = 65_536
     commands_per_group_max: Annotated[int, Meta(ge=1, le=16_384)] = 4_096
     session_count_max: Count = 1_024
@@ -172,7 +174,7 @@ def load(path: Path, overrides: dict[str, Any] | None = None) -> MatcherConfig:
         config = msgspec.convert(table, MatcherConfig)
     except msgspec.ValidationError as exc:
         raise ConfigError(_explain(path, table, str(exc))) from exc
-    _check_limits(path, config.limits)
+    _check_limits(path, config.limits, config.journal_segment_bytes)
     _check_quorum(path, config)
     config = _resolve_secrets(path, config)
     return msgspec.structs.replace(config, domain=_resolve_domain(path, config.domain))
@@ -193,6 +195,8 @@ def _override(table: dict[str, Any], dotted_key: str, value: object) -> None:
     *parents, name = dotted_key.split(".")
     for parent in parents:
         table = table.setdefault(parent, {})
+        if not isinstance(table, dict):
+            raise ConfigError(f"$.{dotted_key}: expected {parent} to be a table")
     table[name] = value
 
 
@@ -204,7 +208,7 @@ def _explain(path: Path, table: dict[str, Any], text: str) -> str:
     if unknown is not None:
         name = unknown["name"]
         return f"{path}: $.matcher{key_path}.{name}: expected no such key; remove or correct it"
-    found = _lookup(table, key_path)
+    found = _ABSENT if key_path.endswith("token") else _lookup(table, key_path)
     suffix = "" if found is _ABSENT else f", found {found!r}"
     expected = what[:1].lower() + what[1:]
     return f"{path}: $.matcher{key_path}: {expected}{suffix}"
@@ -224,8 +228,13 @@ def _lookup(table: object, key_path: str) -> object:
     return _ABSENT if isinstance(table, dict) else table
 
 
-def _check_limits(path: Path, limits: LimitsTable) -> None:
-    """A request must fit into a group, and a group into the queue."""
+def _check_limits(path: Path, limits: LimitsTable, segment_bytes: int) -> None:
+    """A request must fit into a group, a group into the queue and into a segment."""
+    entry_bytes = limits.commands_per_group_max * ENTRY_BYTES_MIN
+    least_bytes = HEADER_BYTES + entry_bytes + GROUP_BYTES_MAX
+    if segment_bytes < least_bytes:
+        where = f"{path}: $.matcher.journal_segment_bytes"
+        raise ConfigError(f"{where}: expected at least {least_bytes}, found {segment_bytes}")
     request, group = limits.commands_per_request_max, limits.commands_per_group_max
     for name, least in (("commands_per_group_max", request), ("commands_waiting_max", group)):
         found = getattr(limits, name)

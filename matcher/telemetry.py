@@ -40,7 +40,6 @@ def configure(*, level: str = "warning", log_format: str = "text") -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,

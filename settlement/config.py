@@ -304,6 +304,8 @@ def _override(table: dict[str, Any], dotted_key: str, value: object) -> None:
     *parents, name = dotted_key.split(".")
     for parent in parents:
         table = table.setdefault(parent, {})
+        if not isinstance(table, dict):
+            raise ConfigError(f"$.{dotted_key}: expected {parent} to be a table")
     table[name] = value
 
 
@@ -317,7 +319,8 @@ def _convert(path: Path, name: str, table: dict[str, Any], table_type: type[T]) 
         if unknown is not None:
             text = f"{key}.{unknown[1]}: expected no such key; remove or correct it"
         else:
-            found = _found(table, key.removeprefix(f"$.{name}"))
+            is_secret = key.endswith(("key", "token"))
+            found = "" if is_secret else _found(table, key.removeprefix(f"$.{name}"))
             text = f"{key}: {what[:1].lower()}{what[1:]}{found}"
         raise ConfigError(f"{path}: {text}") from exc
 

@@ -55,7 +55,8 @@ def load_secret(source: str, *, chain_id: int) -> bytes:
         return _secret_from_environment(where, source)
     if kind == "dev":
         return _dev_secret_checked(where, source, chain_id)
-    raise ConfigError(f"key {source!r}: expected file:, keystore:, env: or dev:")
+    # What stands there may be the key itself: it is not shown.
+    raise ConfigError("key: expected file:, keystore:, env: or dev: in front")
 
 
 def dev_secret(index: int) -> bytes:

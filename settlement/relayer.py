@@ -138,7 +138,7 @@ class Relayer:
         transaction = _Transaction(
             data=bytes.fromhex(data.removeprefix("0x")),
             gas=gas,
-            nonce=await self._node.web3.eth.get_transaction_count(self._account.address),
+            nonce=await self._nonce(),
         )
         fees = await first_fees(self._node.web3, fee_wei_max=self._fee_wei_max)
         await self._expect_balance(gas * fees.max_fee_wei)
@@ -149,7 +149,23 @@ class Relayer:
                 sent.append(tx_hash)
             if await self._is_over(batch, sent):
                 return
+            if tx_hash is None and not await self._may_send_again(transaction, fees):
+                return
             fees = bumped(fees, fee_wei_max=self._fee_wei_max)
+
+    async def _nonce(self) -> int:
+        return int(await self._node.web3.eth.get_transaction_count(self._account.address))
+
+    async def _may_send_again(self, transaction: _Transaction, fees: Fees) -> bool:
+        """Tell whether the nonce of what the node refused is still free.
+
+        Another transaction of this key may have taken it: the batch is then begun again.
+
+        Raises:
+            UnfundedError: The address can not pay the fees any more.
+        """
+        await self._expect_balance(transaction.gas * fees.max_fee_wei)
+        return await self._nonce() == transaction.nonce
 
     async def _gas(self, batch: SignedBatch, data: str) -> int | None:
         """Return the gas limit; None when the batch does not pass now and must be looked at again.

@@ -293,9 +293,15 @@ class Client(PublicCalls):
         return count
 
     async def set_dead_man_timer(self, timeout_ns: int) -> None:
-        """Have all orders canceled unless commands or heartbeats keep coming; 0 disarms."""
-        timer = command_pb2.SetDeadManTimer(timeout_ns=timeout_ns)
-        await self._request([command_pb2.Command(set_dead_man_timer=timer)])
+        """Have all orders canceled when this client is silent for so long; 0 disarms.
+
+        The client sends heartbeats by itself, so the timer fires when it dies or its line breaks
+        and does not come back in time. A new line arms it again.
+
+        Args:
+            timeout_ns: 10^9 to 3,600 · 10^9 nanoseconds.
+        """
+        await self.session.set_dead_man_timer(timeout_ns, self._timeout_s)
 
     async def balances(self) -> Account:
         """Return the balances of the account."""

@@ -28,7 +28,10 @@ class AccountEvent(Record, frozen=True, kw_only=True):
 
 
 class HeartbeatAcknowledged(AccountEvent, frozen=True, kw_only=True):
-    """The server has seen a heartbeat."""
+    """The server has seen a heartbeat, and gives a fresh token for unary calls."""
+
+    session_token: str
+    session_token_expiry_time_ns: int
 
 
 class DeadManTimerSet(AccountEvent, frozen=True, kw_only=True):

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 COMMANDS_PER_REQUEST_MAX: Final = 500
 _BACKOFF_S: Final = (0.05, 0.2, 0.5, 1.0, 2.0)
 _CLOSE_TIMEOUT_S: Final = 5.0
+_BEAT_INTERVAL_S_MIN: Final = 0.1
 _END: Final = None  # what a queue holds after its last entry
 
 
@@ -85,6 +86,9 @@ class Session:
         self._outbox: asyncio.Queue[command_pb2.Command | None] = asyncio.Queue()
         self._ready = asyncio.Event()
         self._error: CallError | None = None
+        self._held: command_pb2.Command | None = None  # taken from the outbox, not sent yet
+        self._next_beat_s = 0.0  # of the loop's clock
+        self._dead_man_timeout_ns = 0
         self._is_closing = False
         self._task: asyncio.Task[None] | None = None
 
@@ -144,6 +148,26 @@ class Session:
                 self._pending.pop(one.request_id, None)
                 if future.done() and not future.cancelled():
                     future.exception()  # seen: one error was raised for all of them
+
+    async def set_dead_man_timer(self, timeout_ns: int, timeout_s: float) -> None:
+        """Arm the timer, or disarm it with 0; a new line to the matcher arms it again.
+
+        Raises:
+            CallError: As `request`.
+        """
+        before = self._dead_man_timeout_ns
+        self._dead_man_timeout_ns = timeout_ns
+        self._next_beat_s = 0.0  # the writer's next: from there on beats come as often as it asks
+        try:
+            await self.request([self._dead_man_command(timeout_ns)], timeout_s)
+        except BaseException:
+            self._dead_man_timeout_ns = before
+            raise
+
+    @staticmethod
+    def _dead_man_command(timeout_ns: int) -> command_pb2.Command:
+        timer = command_pb2.SetDeadManTimer(timeout_ns=timeout_ns)
+        return command_pb2.Command(set_dead_man_timer=timer)
 
     async def events(self) -> AsyncIterator[AccountEvent]:
         """Yield the account's events in sequence, until the session is closed.
@@ -218,7 +242,12 @@ class Session:
         The only writer of the call: a caller that gives up never breaks a message off.
         """
         await self._ready.wait()
+        self._next_beat_s = asyncio.get_running_loop().time() + self._beat_interval_s
         with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):  # the reader sees it too
+            if self._dead_man_timeout_ns:  # armed before the line broke
+                again = self._dead_man_command(self._dead_man_timeout_ns)
+                again.request_id = self._next_request_id()
+                await call.write(trading_service_pb2.SessionRequest(commands=[again]))
             while True:
                 commands = await self._outgoing()
                 if commands[-1] is not _END:
@@ -230,18 +259,38 @@ class Session:
                 return
 
     async def _outgoing(self) -> list[Any]:
-        """Return the next commands to send, at least one; a heartbeat when there is none."""
+        """Return the next commands to send, at least one; a heartbeat whenever one is due."""
         try:
-            async with asyncio.timeout(self._options.heartbeat_interval_s):
-                commands = [await self._outbox.get()]
+            if asyncio.get_running_loop().time() >= self._next_beat_s:
+                return [self._heartbeat()]
+            async with asyncio.timeout_at(self._next_beat_s):
+                first = self._held or await self._outbox.get()
         except TimeoutError:
-            beat = command_pb2.Heartbeat(account_seq=self.account_seq)
-            return [command_pb2.Command(request_id=self._next_request_id(), heartbeat=beat)]
-        while not self._outbox.empty() and len(commands) < COMMANDS_PER_REQUEST_MAX:
-            if commands[-1] is _END:
+            return [self._heartbeat()]
+        self._held = None
+        commands = [first]
+        room = COMMANDS_PER_REQUEST_MAX - _result_count(first)
+        while commands[-1] is not _END and not self._outbox.empty():
+            one = self._outbox.get_nowait()
+            room -= _result_count(one)
+            if room < 0:
+                self._held = one
                 break
-            commands.append(self._outbox.get_nowait())
+            commands.append(one)
         return commands
+
+    def _heartbeat(self) -> command_pb2.Command:
+        self._next_beat_s = asyncio.get_running_loop().time() + self._beat_interval_s
+        beat = command_pb2.Heartbeat(account_seq=self.account_seq)
+        return command_pb2.Command(request_id=self._next_request_id(), heartbeat=beat)
+
+    @property
+    def _beat_interval_s(self) -> float:
+        """Seconds between heartbeats: three at least within the dead-man timer's time."""
+        most = self._options.heartbeat_interval_s
+        if not self._dead_man_timeout_ns:
+            return most
+        return min(most, max(_BEAT_INTERVAL_S_MIN, self._dead_man_timeout_ns / 3e9))
 
     def _next_request_id(self) -> int:
         self._request_id += 1
@@ -284,6 +333,8 @@ class Session:
             self.is_registered = accepted.is_registered
             self._ready.set()
             return
+        if envelope.HasField("heartbeat_acknowledged"):
+            self.session_token = envelope.heartbeat_acknowledged.session_token
         event = account_event(envelope)
         if envelope.account_seq:
             self._follow(envelope.account_seq)
@@ -306,6 +357,7 @@ class Session:
         self.account_seq = self._resume_after = account_seq
 
     def _fail_pending(self, error: CallError) -> None:
+        self._held = None
         while not self._outbox.empty():
             self._outbox.get_nowait()
         for future in self._pending.values():
@@ -323,3 +375,8 @@ class Session:
 def _answered(command: command_pb2.Command) -> Sequence[command_pb2.Command]:
     """Return the commands that have a result: of a group its own."""
     return command.group.commands if command.HasField("group") else [command]
+
+
+def _result_count(command: command_pb2.Command | None) -> int:
+    """Return how many commands the server counts; none in the end of the outbox."""
+    return 0 if command is _END else len(_answered(command))

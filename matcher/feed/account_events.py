@@ -257,7 +257,10 @@ class SettlementStateChanged(NamedTuple):
 
 
 class HeartbeatAcknowledged(NamedTuple):
-    """Session: the server has seen a heartbeat."""
+    """Session: the server has seen a heartbeat, and gives a fresh token for unary calls."""
+
+    session_token: str
+    session_token_expiry_time_ns: int
 
 
 class DeadManTimerSet(NamedTuple):

@@ -66,7 +66,7 @@ class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
             journal_bytes=self._gateway.journal_bytes(),
             state_hash=engine.state_hash(),
             account_count=self._venue.accounts.account_count,
-            session_count=self._gateway.session_count,
+            session_count=self._gateway.slots.session_count,
             fees_quote=engine.fees_quote(),
             deposits_quote=engine.deposits_quote(),
             withdrawals_quote=engine.withdrawals_quote(),

@@ -14,7 +14,10 @@ from matcher.engine.commands import FLAG_POST_ONLY, TIF_GTC, Command
 from matcher.engine.events import EventKind
 from matcher.engine.reject_reason import RejectReason
 from matcher.errors import BulkheadError
+from matcher.rpc import convert
 from matcher.rpc.auth import SessionTokens, is_signed_by
+from matcher.rpc.dead_man import LeftTimers
+from matcher.rpc.slots import SessionSlots
 from matcher.rpc.status import CallError
 
 if TYPE_CHECKING:
@@ -54,7 +57,8 @@ class Gateway:
         self.tokens = tokens
         self.login_ttl_ms = login_ttl_ms
         self.journal_bytes = journal_bytes
-        self.session_count = 0
+        self.slots = SessionSlots(limits.session_count_max)
+        self.left_timers = LeftTimers(self.cancel_all_of)
         self._background: set[asyncio.Task[None]] = set()
 
     async def apply(self, commands: Sequence[tuple[Command, bytes]]) -> list[Applied]:
@@ -102,6 +106,12 @@ class Gateway:
         if not command.flags & FLAG_POST_ONLY:
             fee_ppm = max(fee_ppm, spec.fee_taker_ppm)
         return RejectReason.FEE_ABOVE_LIMIT if fee_ppm > fee_ppm_max else RejectReason.NONE
+
+    def cancel_all_of(self, address: bytes) -> None:
+        """Cancel all orders of an account, in the background; an unknown account has none."""
+        account = self.venue.accounts.find_index(address)
+        if account is not None:
+            self.in_background([convert.cancel_all_command(account)])
 
     def in_background(self, commands: Sequence[tuple[Command, bytes]]) -> None:
         """Send commands that nobody waits for; when the queue is full they wait for room."""

@@ -56,7 +56,8 @@ class OracleService(oracle_service_pb2_grpc.OracleServiceServicer):
                 found = RejectReason.NONE
             reasons.append(found)
         if commands:
-            applied = await self._gateway.apply(commands)
+            # Taken in by the aggregator already: a row that found no room would be lost.
+            applied = await (await self._gateway.sequencer.submit_when_room(commands))
             for position, one in zip(positions, applied, strict=True):
                 reasons[position] = rejection_of(one)
         return pb.SubmitIndexPricesResponse(

@@ -164,7 +164,7 @@ class _StatusInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
     ) -> grpc.RpcMethodHandler:
         """Wrap the handler's function, whatever its shape."""
         handler = await continuation(handler_call_details)
-        if not handler_call_details.method.startswith("/bulkhead."):
+        if handler is None or not handler_call_details.method.startswith("/bulkhead."):
             return handler
         for shape, make in (
             ("unary_unary", grpc.unary_unary_rpc_method_handler),

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bulkhead.matcher.v1 import trading_service_pb2, trading_service_pb2_grpc
-from bulkhead.types.v1.error_reason_pb2 import ErrorReason
-from matcher.rpc.status import CallError
+from matcher.rpc.slots import host_of
 from matcher.rpc.trading_session import TradingSession
 
 if TYPE_CHECKING:
@@ -29,14 +28,11 @@ class TradingService(trading_service_pb2_grpc.TradingServiceServicer):
         context: grpc.aio.ServicerContext,
     ) -> None:
         """Run one session from the challenge to its end."""
-        gateway = self._gateway
-        limit = gateway.limits.session_count_max
-        if gateway.session_count >= limit:
-            text = f"all {limit} sessions are taken; try again later"
-            facts = {"session_count_max": str(limit)}
-            raise CallError(ErrorReason.ERROR_REASON_LIMIT_REACHED, text, facts)
-        gateway.session_count += 1
+        slots = self._gateway.slots
+        host = host_of(context.peer())
+        slots.enter(host)
+        session = TradingSession(self._gateway, context, on_member=lambda: slots.promote(host))
         try:
-            await TradingSession(gateway, context).run()
+            await session.run()
         finally:
-            gateway.session_count -= 1
+            slots.leave(host, is_member=session.is_member)

@@ -32,7 +32,7 @@ from matcher.rpc.gateway import Gateway, now_ns
 from matcher.rpc.status import CallError, field_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from matcher.venue import Applied
 
@@ -69,8 +69,15 @@ class TradingSession:
     cut off).
     """
 
-    def __init__(self, gateway: Gateway, context: grpc.aio.ServicerContext) -> None:
-        """Serve the client behind `context`."""
+    def __init__(
+        self,
+        gateway: Gateway,
+        context: grpc.aio.ServicerContext,
+        on_member: Callable[[], None],
+    ) -> None:
+        """Serve the client behind `context`; `on_member` admits an account with a deposit."""
+        self.is_member = False
+        self._on_member = on_member
         self._gateway = gateway
         self._context = context
         self._address = b""
@@ -146,6 +153,9 @@ class TradingSession:
         if wire.HasField("resume_after_account_seq"):
             name = f"{path}.resume_after_account_seq"
             after_seq = convert.in_range(name, wire.resume_after_account_seq, 0, convert.INT64_MAX)
+        if self._gateway.venue.accounts.find_index(login.account) is not None:
+            self._on_member()
+            self.is_member = True
         feed = self._gateway.venue.account_feed
         self._subscription, missed = feed.subscribe(login.account, after_seq)
         self._address = login.account
@@ -163,10 +173,12 @@ class TradingSession:
         )
 
     def _log_out(self) -> None:
+        if self._dead_man is not None:
+            self._gateway.left_timers.leave(self._address, self._dead_man.when())
         self._disarm()
         self._gateway.venue.account_feed.unsubscribe(self._address, self._subscription)
         if self._cancels_on_disconnect:
-            self._cancel_all()
+            self._gateway.cancel_all_of(self._address)
 
     async def _serve(self, first_commands: Sequence[command_pb2.Command]) -> None:
         """Run reader and writer; the first failure of either ends both."""
@@ -328,10 +340,12 @@ class TradingSession:
                 command, extra = convert.amend_command(wire.amend_order, index, path)
             case "heartbeat":
                 self._check_lag(wire.heartbeat.account_seq)
-                return _local(wire.request_id, HeartbeatAcknowledged())
+                token = self._gateway.tokens.issue(self._address, now_ns())
+                return _local(wire.request_id, HeartbeatAcknowledged(*token))
             case "set_dead_man_timer":
                 timeout_ns = _dead_man_timeout_ns(wire.set_dead_man_timer.timeout_ns, path)
                 self._dead_man_timeout_ns = timeout_ns
+                self._gateway.left_timers.take(self._address)
                 return _local(wire.request_id, DeadManTimerSet(timeout_ns))
             case "login":
                 reason = ErrorReason.ERROR_REASON_LOGIN_ORDER
@@ -395,18 +409,13 @@ class TradingSession:
         event = AccountEvent(0, 0, 0, is_result=False, body=body, request_id=request_id)
         self._subscription.push(event)
 
-    def _cancel_all(self) -> None:
-        account = self._gateway.venue.accounts.find_index(self._address)
-        if account is not None:
-            self._gateway.in_background([convert.cancel_all_command(account)])
-
     def _arm(self) -> None:
         """Restart the dead-man timer: a command has come."""
         self._disarm()
         if self._dead_man_timeout_ns:
             loop = asyncio.get_running_loop()
             delay_s = self._dead_man_timeout_ns / 1e9
-            self._dead_man = loop.call_later(delay_s, self._cancel_all)
+            self._dead_man = loop.call_later(delay_s, self._gateway.cancel_all_of, self._address)
 
     def _disarm(self) -> None:
         if self._dead_man is not None:

@@ -34,11 +34,8 @@ TRANSIENT: Final = frozenset(
     {
         grpc.StatusCode.UNAVAILABLE,
         grpc.StatusCode.DEADLINE_EXCEEDED,
-        grpc.StatusCode.RESOURCE_EXHAUSTED,
         grpc.StatusCode.CANCELLED,
         grpc.StatusCode.ABORTED,
-        grpc.StatusCode.INTERNAL,
-        grpc.StatusCode.UNKNOWN,
     }
 )
 
@@ -77,6 +74,10 @@ def error_from_status(exc: AioRpcError, *, who: str, target: str) -> SettlementE
             )
         case grpc.StatusCode.FAILED_PRECONDITION:
             return SequenceGapError(f"{who} at {target}: {words}")
+        case grpc.StatusCode.RESOURCE_EXHAUSTED:
+            return FeedUnreachableError(f"{who} at {target} has no room: {words}")
+        case grpc.StatusCode.INTERNAL | grpc.StatusCode.UNKNOWN:
+            return FeedUnreachableError(f"{who} at {target} has failed: {words}; see its log")
         case _ if code in TRANSIENT:
             return FeedUnreachableError(f"no {who} answers at {target} ({words}); start it")
         case _:

@@ -48,7 +48,7 @@ position_count_max = 64
 order_count_max = 4096
 [matcher.limits]
 account_events_kept_max = 4096
-commands_per_request_max = 300
+commands_per_request_max = 500
 [[matcher.markets]]
 market_id = {MARKET_ID}
 symbol = "BTC-PERP"

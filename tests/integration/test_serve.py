@@ -15,7 +15,8 @@ from bulkhead.matcher.v1 import settlement_feed_service_pb2 as feed_pb2
 from bulkhead.matcher.v1.trading_service_pb2_grpc import TradingServiceStub
 from bulkhead_signing import Login, SigningKey
 from matcher import client as api
-from matcher.client import RejectReason, SessionOptions, Side
+from matcher.client import RejectReason, SessionOptions, Side, _session
+from matcher.rpc.slots import STRANGERS_PER_HOST_MAX
 from tests.integration.serving import BEARER, CONFIG, DOMAIN, MARKET_ID, QUOTE, Matcher, limit_order
 
 if TYPE_CHECKING:
@@ -187,15 +188,78 @@ def test_orders_are_canceled_when_the_session_ends(matcher: Matcher, is_abrupt: 
     asyncio.run(run())
 
 
-def test_the_dead_man_timer_cancels_everything(matcher: Matcher) -> None:
+def test_the_dead_man_timer_fires_when_its_client_has_died(matcher: Matcher) -> None:
     async def run() -> None:
         await open_market(matcher, ALICE)
-        async with await matcher.client(ALICE) as alice:
+        options = SessionOptions(reconnects=False)
+        async with (
+            await matcher.client(ALICE) as watcher,
+            await matcher.client(ALICE, options) as alice,
+        ):
             await alice.place_one(await limit_order(alice, Side.BUY, PRICE - 9, 1))
             await alice.set_dead_man_timer(1_000_000_000)
-            events = alice.events()
-            await next_of(events, api.OrderCanceled)
+            await asyncio.sleep(1.5)  # the client's heartbeats hold it
+            assert (await watcher.balances()).order_count == 1
+            await alice._channel.close()
+            await next_of(watcher.events(), api.OrderCanceled)
+            assert (await watcher.balances()).order_count == 0
+
+    asyncio.run(run())
+
+
+def test_a_new_session_takes_over_the_timer_of_a_dead_one(matcher: Matcher) -> None:
+    async def run() -> None:
+        await open_market(matcher, ALICE)
+        options = SessionOptions(reconnects=False)
+        async with (
+            await matcher.client(ALICE) as watcher,
+            await matcher.client(ALICE, options) as alice,
+        ):
+            await alice.place_one(await limit_order(alice, Side.BUY, PRICE - 9, 1))
+            await alice.set_dead_man_timer(2_000_000_000)
+            await alice._channel.close()
+            await asyncio.sleep(0.5)  # the matcher has seen it
+            await watcher.set_dead_man_timer(0)
+            await asyncio.sleep(2.5)
+            assert (await watcher.balances()).order_count == 1
+
+    asyncio.run(run())
+
+
+def test_a_heartbeat_renews_the_token(matcher: Matcher) -> None:
+    async def run() -> None:
+        await open_market(matcher, ALICE)
+        options = SessionOptions(heartbeat_interval_s=0.1)
+        async with await matcher.client(ALICE, options) as alice:
+            first = alice.session.session_token
+            await asyncio.sleep(1)
+            assert alice.session.session_token != first
             assert (await alice.balances()).order_count == 0
+
+    asyncio.run(run())
+
+
+def test_strangers_do_not_take_the_places_of_members(matcher: Matcher) -> None:
+    """One host's sessions without a deposit end at their bound; an owner still gets in."""
+
+    async def run() -> None:
+        await open_market(matcher, ALICE)
+        async with grpc.aio.insecure_channel(matcher.target) as channel:
+            calls = [TradingServiceStub(channel).Session() for _ in range(STRANGERS_PER_HOST_MAX)]
+            for call in calls:
+                await call.read()
+            one_more = TradingServiceStub(channel).Session()
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await one_more.read()
+            assert error_info(caught.value).reason == "LIMIT_REACHED"
+            calls.pop().cancel()
+            async with await matcher.client(ALICE) as alice:
+                assert alice.session.is_registered
+                another = TradingServiceStub(channel).Session()
+                await another.read()
+                another.cancel()
+            for call in calls:
+                call.cancel()
 
     asyncio.run(run())
 
@@ -310,9 +374,11 @@ def test_failed_calls_carry_one_reason(matcher: Matcher) -> None:
         async with await matcher.client(ALICE) as alice:
             with pytest.raises(api.NotKnownError):
                 await alice.book(77)
-            cancels = [command_pb2.Command(cancel_all=command_pb2.CancelAll())] * 301
-            with pytest.raises(api.LimitError, match="at most 300"):
-                await alice.session.request(cancels, 5)
+            cancels = [command_pb2.Command(cancel_all=command_pb2.CancelAll())] * 501
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(_session, "COMMANDS_PER_REQUEST_MAX", 1_000)  # a client's own mistake
+                with pytest.raises(api.LimitError, match="at most 500"):
+                    await alice.session.request(cancels, 5)
 
     asyncio.run(run())
 

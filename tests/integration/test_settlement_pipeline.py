@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_account import Account
 from web3.types import RPCEndpoint
 
 from settlement.batch.items import Tick
 from settlement.chain.anvil import find_anvil
+from settlement.keys import dev_secret
 from tests.integration.scripted_matcher import ScriptedMatcher
 from tests.integration.settlement_support import (
     ALICE,
@@ -272,4 +274,41 @@ def test_a_stuck_transaction_is_replaced_with_at_least_an_eighth_more(world: Wor
     relayer.kill()
     world.relay()  # finds the nonce taken, and replaces what its predecessor left
     call("evm_mine")
+    eventually(lambda: world.sequence() == 1, "the batch on chain")
+
+
+@pytest.mark.parametrize("world", ["anvil"], indirect=True)
+def test_a_relayer_whose_nonce_another_transaction_took_begins_again(world: World) -> None:
+    """A transfer by hand from its key, say: the batch goes out under the next nonce."""
+    world.attest()
+    world.relay()
+    for key in (ALICE, BOB):
+        world.chain.deposit(key.address, DEPOSIT_QUOTE)
+    eventually(lambda: len(world.matcher.deposits) == 2, "both deposits reported")
+    web3 = world.chain.web3
+    relayer = Account.from_key(dev_secret(2))
+    provider = web3.provider
+    provider.make_request(RPCEndpoint("evm_setAutomine"), [False])
+    nonce = web3.eth.get_transaction_count(relayer.address)
+    world.trade(10)
+
+    def waiting() -> Any:
+        pending = provider.make_request(RPCEndpoint("txpool_content"), [])["result"]["pending"]
+        return [one for nonces in pending.values() for one in nonces.values()]
+
+    eventually(waiting, "a transaction that waits")
+    transfer = {
+        "chainId": world.chain.addresses.chain_id,
+        "nonce": nonce,
+        "to": relayer.address,
+        "value": 1,
+        "gas": 21_000,
+        "maxFeePerGas": 10**12,
+        "maxPriorityFeePerGas": 10**12,
+    }
+    web3.eth.send_raw_transaction(relayer.sign_transaction(transfer).raw_transaction)
+    provider.make_request(RPCEndpoint("evm_mine"), [])
+    assert web3.eth.get_transaction_count(relayer.address) == nonce + 1
+    assert world.sequence() == 0
+    provider.make_request(RPCEndpoint("evm_setAutomine"), [True])
     eventually(lambda: world.sequence() == 1, "the batch on chain")

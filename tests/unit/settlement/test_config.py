@@ -31,6 +31,20 @@ def test_the_development_configuration_loads_with_the_matchers_markets() -> None
     assert config.attest.key == "dev:1"
 
 
+def test_a_key_that_is_wrong_is_not_shown() -> None:
+    secret = "0x" + "59" * 32
+    with pytest.raises(ConfigError, match=r"relay\.key: expected") as caught:
+        load(DEV, {"relay.key": secret})
+    assert secret not in str(caught.value)
+
+
+def test_an_override_below_what_is_no_table_is_one_line(tmp_path: Path) -> None:
+    path = written(tmp_path, "[settlement.relay]", "[settlement.other]")
+    path.write_text("relay = 3\n" + path.read_text())
+    with pytest.raises(ConfigError):
+        load(path, {"relay.key": "dev:2"})
+
+
 def test_an_override_replaces_one_key_and_none_replaces_nothing() -> None:
     config = load(DEV, {"chain.port": 0, "relay.key": None})
     assert config.chain.port == 0

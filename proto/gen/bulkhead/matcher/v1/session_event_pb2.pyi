@@ -96,8 +96,12 @@ class LoginAccepted(_message.Message):
     def __init__(self, session_token: _Optional[str] = ..., session_token_expiry_time_ns: _Optional[int] = ..., account_seq: _Optional[int] = ..., is_registered: _Optional[bool] = ...) -> None: ...
 
 class HeartbeatAcknowledged(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("session_token", "session_token_expiry_time_ns")
+    SESSION_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    SESSION_TOKEN_EXPIRY_TIME_NS_FIELD_NUMBER: _ClassVar[int]
+    session_token: str
+    session_token_expiry_time_ns: int
+    def __init__(self, session_token: _Optional[str] = ..., session_token_expiry_time_ns: _Optional[int] = ...) -> None: ...
 
 class DeadManTimerSet(_message.Message):
     __slots__ = ("timeout_ns",)

@@ -60,7 +60,7 @@ class RelayServiceServicer:
 
     def StreamBatches(self, request, context):
         """Sends all signed batches from a number on, for ever, in order and without gap. Fails with
-        FIELD_INVALID, SEQ_OUT_OF_RANGE or SLOW_CONSUMER.
+        FIELD_INVALID or SEQ_OUT_OF_RANGE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
