@@ -136,17 +136,23 @@ cdef inline int64_t required_margin(MarketC* m, const CommandC* p, int64_t lots)
 cdef inline bint is_ample(const MarketC* m, const CommandC* p) noexcept nogil:
     """The margin is more than `required_margin` can be: what most orders are, without a division.
 
-    The bound takes all lots as opening, and 10^6 as 2^19. A notional is below 2^60 (NUM-1) and two
-    rates are at most 2 * 10^6, so that the sum stays below 2^63.
+    The bound takes all lots as opening, the worse of price and mark for both notionals, and 10^6 as
+    2^19. A notional is below 2^60 (NUM-1) and two rates are at most 2 * 10^6, so that the sum stays
+    below 2^63.
     """
-    cdef int64_t price = p.price
-    cdef int64_t is_sell = -<int64_t> p.side
+    cdef int64_t mark = m.mark_price
+    cdef int64_t worst = max(<int64_t> p.price, mark)
+    cdef int64_t loss = worst - (mark ^ ((mark ^ p.price) & -<int64_t> p.side))
     cdef int64_t value = p.qty * m.spec.quote_per_tick_lot
-    cdef int64_t notional = value * max(price, m.mark_price & is_sell)
-    cdef int64_t loss = (price - m.mark_price ^ is_sell) - is_sell
+    cdef int64_t notional = value * worst
     cdef int64_t rate = <int64_t> m.spec.fee_taker + m.spec.tiers[0].rate_initial
     return (m.spec.tier_count == 1 or notional < m.spec.tiers[1].notional_floor) and (
-        p.amount >= ((notional >> 19) + 1) * rate + max(0, loss) * value)
+        p.amount >= ((notional >> 19) + 1) * rate + loss * value)
+
+
+cdef inline int64_t opening_lots(const BucketC* b, const CommandC* p) noexcept nogil:
+    """Lots of the order that would not close what the bucket holds now."""
+    return max(<int64_t> p.qty - reducible(b, p.side), 0)
 
 
 cdef inline inlined_int check_standing(
@@ -156,26 +162,25 @@ cdef inline inlined_int check_standing(
 
     `plain`, a constant, says that it is; then the compiler leaves out what cannot be.
     """
-    cdef int64_t closing = reducible(b, p.side)
     cdef bint reduces = not plain and p.flags & REDUCE_ONLY
     cdef bint waits = not plain and p.trigger_kind
     if unlikely(p.flags & POST_ONLY != 0) and not waits and takes(
             p.side, p.price, m.sides[1 - p.side].best):
         return POST_ONLY_WOULD_TAKE
-    if reduces and (p.amount or (closing == 0 and not waits)):
+    if reduces and (p.amount or (reducible(b, p.side) == 0 and not waits)):
         return REASON_REDUCE_ONLY
     if m.mark_price == 0:
         return NO_PRICE
     if p.time_in_force == TIF_GTC and not waits and is_beyond_band(m, p.side, p.price):
         return PRICE_BAND
-    if p.amount < 0 or p.amount > QUOTE_MAX - b.margin[p.side]:
+    if <uint64_t> p.amount > <uint64_t> (QUOTE_MAX - b.margin[p.side]):   # or it is below 0
         return AMOUNT_OUT_OF_RANGE
     if not reduces and p.time_in_force == TIF_GTC and not is_ample(m, p) and (
-            p.amount < required_margin(m, p, max(<int64_t> p.qty - closing, 0))):
+            p.amount < required_margin(m, p, opening_lots(b, p))):
         return INSUFFICIENT_MARGIN
     if b.is_frozen:
         return REASON_FROZEN
-    if c.is_risk_paused and not reduces and <int64_t> p.qty > closing:
+    if c.is_risk_paused and not reduces and opening_lots(b, p) > 0:
         return RISK_PAUSED
     return 0
 

@@ -256,6 +256,7 @@ cdef inline uint8_t sweep(CoreC* c, MarketC* m, uint32_t slot, int side) noexcep
     cdef uint32_t account = owner_of(c, taker)
     cdef uint32_t maker_slot
     cdef int64_t lots
+    cdef bint reduces = WITH_MARGIN and only_reduces(c, taker)
     cdef int64_t filled = filled_of(c, slot)
     cdef int64_t taken_part = part_of(taker.margin, taker.qty, filled)
     cdef int64_t made_slice = 0
@@ -273,7 +274,7 @@ cdef inline uint8_t sweep(CoreC* c, MarketC* m, uint32_t slot, int side) noexcep
             continue
         lots = min(lots, <int64_t> taker.remaining)
         if WITH_MARGIN:
-            if unlikely(only_reduces(c, taker)):
+            if unlikely(reduces):
                 lots = min(lots, reducible(&c.buckets[taker.bucket], side))
                 if lots == 0:
                     return unable(taker)

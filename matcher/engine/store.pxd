@@ -9,7 +9,8 @@ from margin_core.requirement cimport abs64
 from margin_core.transitions cimport slice_of
 from margin_core.types cimport FillC
 from matcher.engine.ladder cimport (
-    cold, either, flip_of, link_order, next_down, next_up, unlikely, unlink_order)
+    cold, cold_int, either, flip_of, link_order, next_down, next_up, prefetch, unlikely,
+    unlink_order)
 from matcher.engine.memory cimport release, reserve
 from matcher.engine.special cimport (
     add_timed, cut_of, filled_of, leave, mark_after, shown_of, trigger_side, unlink_trail)
@@ -23,6 +24,9 @@ cdef extern from *:
     #define BH_FLOOR_WORD 0xFFFFFFFFFFFFFFFFull
     """
     uint64_t FLOOR_WORD "BH_FLOOR_WORD"
+
+cdef enum:
+    EVENTS_AHEAD = 2             # whose lines are fetched before they are written
 
 cdef enum EventKindC:
     ORDER_ACCEPTED = 1
@@ -125,6 +129,7 @@ cdef inline EventC* next_event(CoreC* c) noexcept nogil:
     if unlikely(c.event_count == c.event_capacity):
         grow_events(c)
     c.event_count += 1
+    prefetch(&c.events[c.event_count + EVENTS_AHEAD])
     return &c.events[c.event_count - 1]
 
 
@@ -181,15 +186,18 @@ cdef inline NonceC* find_nonces(CoreC* c, uint32_t account, uint64_t word) noexc
     return &c.nonces[at]
 
 
+cdef inline cold_int far_nonce_used(CoreC* c, uint32_t account, uint64_t nonce) noexcept nogil:
+    """For a nonce of older words than the account's newest."""
+    if (find_nonces(c, account, nonce >> 6).used >> (nonce & 63)) & 1:
+        return True
+    return nonce < find_nonces(c, account, FLOOR_WORD).used
+
+
 cdef inline bint nonce_used(CoreC* c, uint32_t account, uint64_t nonce) noexcept nogil:
     cdef AccountC* a = &c.accounts[account]
     if nonce >> 6 == a.nonce_word:
         return (a.nonce_bits >> (nonce & 63)) & 1
-    if nonce >> 6 > a.nonce_word:
-        return False
-    if (find_nonces(c, account, nonce >> 6).used >> (nonce & 63)) & 1:
-        return True
-    return nonce < find_nonces(c, account, FLOOR_WORD).used
+    return nonce >> 6 < a.nonce_word and far_nonce_used(c, account, nonce)
 
 
 cdef inline bint grow_nonces(CoreC* c) noexcept nogil:
@@ -387,6 +395,7 @@ cdef inline uint32_t new_order(CoreC* c, uint32_t bucket) noexcept nogil:
     cdef BucketC* b
     if slot:
         c.order_free = c.orders[slot].next
+        prefetch(&c.orders[c.order_free])       # where the next order goes
     elif c.order_top < c.order_capacity:
         slot = c.order_top
         c.order_top += 1
