@@ -112,8 +112,16 @@ class TLSTable(_Table, frozen=True, kw_only=True):
     client_ca_file: Foreign = None
 
 
+class OracleTable(_Table, frozen=True, kw_only=True):
+    """The keys and defaults of `[matcher.oracle]`: the contract asks for the same."""
+
+    quorum: Annotated[int, Meta(ge=1, le=32)] = 1
+    spread_max_ms: Annotated[int, Meta(ge=0, le=86_400_000)] = 2_000
+    deviation_max_ppm: Annotated[int, Meta(ge=0, le=1_000_000)] = 10_000
+
+
 class SharedTable(_Table, frozen=True, kw_only=True):
-    """The `[matcher]` table, of which settlement reads the first three keys."""
+    """The `[matcher]` table, of which settlement reads domain, oracle and markets."""
 
     domain: DomainTable
     oracle_signers: list[Address] = []
@@ -121,7 +129,7 @@ class SharedTable(_Table, frozen=True, kw_only=True):
     engine: EngineTable | None = None
     limits: LimitsTable | None = None
     tls: TLSTable | None = None
-    oracle: Foreign = None
+    oracle: OracleTable = OracleTable()
     listen: Foreign = None
     journal_dir: Foreign = None
     journal_segment_bytes: Foreign = None
@@ -172,9 +180,6 @@ class ChainTable(_Table, frozen=True, kw_only=True):
     quorum: Annotated[int, Meta(ge=1, le=32)] = 1
     clock_ahead_max_s: Annotated[int, Meta(ge=1, le=86_400)] = 300
     clock_lag_max_s: Annotated[int, Meta(ge=1, le=86_400 * 366)] = 604_800
-    oracle_quorum: Annotated[int, Meta(ge=1, le=32)] = 1
-    oracle_deviation_ppm: Ppm = 10_000
-    oracle_spread_max_ms: Annotated[int, Meta(ge=0, le=86_400_000)] = 5_000
     delays: DelaysTable = DelaysTable()
     limits: VenueLimitsTable = VenueLimitsTable()
     funded: list[Address] = []

@@ -16,7 +16,7 @@ from matcher.feed.subscription import Subscription
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-DEPTH_COUNT_MAX: Final = 1 << 20
+DEPTH_COUNT_MAX: Final = 1_000  # far orders cost little: whole books would stall the loop
 
 Levels = tuple[tuple[int, int], ...]  # (price_ticks, qty_lots), best first
 

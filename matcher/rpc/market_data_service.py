@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from bulkhead.matcher.v1 import market_data_service_pb2 as pb
 from bulkhead.matcher.v1 import market_data_service_pb2_grpc
+from matcher.feed.market_data import DEPTH_COUNT_MAX
 from matcher.feed.subscription import SlowConsumerError
 from matcher.rpc import convert
 from matcher.rpc.convert_events import book_of, header, market_event, market_of
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from matcher.feed.market_data import MarketEvent
     from matcher.rpc.gateway import Gateway
 
-BOOK_DEPTH_COUNT_MAX: Final = 1_000
 EVENTS_PER_RESPONSE_MAX: Final = 512
 IDLE_S: Final = 1.0
 WRITE_TIMEOUT_S: Final = 10
@@ -51,11 +51,8 @@ class MarketDataService(market_data_service_pb2_grpc.MarketDataServiceServicer):
         del context
         market_id = request.market_id
         self._check_market("market_id", market_id)
-        depth = convert.in_range(
-            "depth_count_max", request.depth_count_max, 0, BOOK_DEPTH_COUNT_MAX
-        )
-        self._venue.market_feed.publish_books()
-        bids, asks = self._venue.engine.book(market_id, depth or BOOK_DEPTH_COUNT_MAX)
+        depth = convert.in_range("depth_count_max", request.depth_count_max, 0, DEPTH_COUNT_MAX)
+        bids, asks = self._venue.engine.book(market_id, depth or DEPTH_COUNT_MAX)
         market_seq = self._venue.market_feed.market_seq(market_id)
         book = book_of(market_id, market_seq, tuple(bids), tuple(asks))
         return pb.GetBookResponse(header=header(self._venue), book=book)

@@ -113,9 +113,9 @@ async def deploy(web3: AsyncWeb3[Any], chain: ChainTable, shared: SharedTable) -
     await deployer.call(
         settlement,
         "setOracleRule",
-        chain.oracle_quorum,
-        chain.oracle_deviation_ppm,
-        chain.oracle_spread_max_ms,
+        shared.oracle.quorum,
+        shared.oracle.deviation_max_ppm,
+        shared.oracle.spread_max_ms,
     )
     for market in shared.markets:
         await deployer.call(settlement, "listMarket", market.market_id, *market_arguments(market))

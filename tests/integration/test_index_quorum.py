@@ -39,7 +39,6 @@ def venue(tmp_path: Path) -> Iterator[Venue]:
     signers = ", ".join(f'"0x{key.address.hex()}"' for key in SOURCES)
     text = text.replace(one, f"oracle_signers = [{signers}]")
     text = text.replace("[matcher.engine]", "[matcher.oracle]\nquorum = 3\n\n[matcher.engine]", 1)
-    text = text.replace("[settlement.chain]", "[settlement.chain]\noracle_quorum = 3", 1)
     config.write_text(text)
     with running_chain(tmp_path, "anvil", config=config) as chain:
         running = Venue(chain, tmp_path, config)

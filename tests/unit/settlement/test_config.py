@@ -84,11 +84,19 @@ def test_a_wrong_key_is_named(tmp_path: Path, old: str, new: str, words: str) ->
     ("ours", "theirs"),
     [("SharedTable", "MatcherConfig")]
     + [(name, name) for name in
-       ("DomainTable", "EngineTable", "LimitsTable", "TLSTable", "MarketTable", "TierTable")],
+       ("DomainTable", "EngineTable", "LimitsTable", "OracleTable", "TLSTable", "MarketTable",
+        "TierTable")],
 )  # fmt: skip
 def test_the_matchers_keys_are_all_known_here(ours: str, theirs: str) -> None:
     known = getattr(settlement.config, ours).__struct_fields__
     assert set(known) == set(getattr(matcher.config, theirs).__struct_fields__)
+
+
+def test_the_contract_gets_the_matchers_oracle_rule() -> None:
+    ours, theirs = settlement.config.OracleTable(), matcher.config.OracleTable()
+    assert {name: getattr(ours, name) for name in ours.__struct_fields__} == {
+        name: getattr(theirs, name) for name in theirs.__struct_fields__
+    }
 
 
 def test_a_missing_table_or_file_is_named(tmp_path: Path) -> None:
