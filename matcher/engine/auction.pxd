@@ -9,7 +9,7 @@ from margin_core.types cimport FillC, VERDICT_OK
 from matcher.engine.after cimport reducible
 from matcher.engine.ladder cimport next_up
 from matcher.engine.matching cimport (
-    emit_fill, lots_to_trade, meet_own, only_reduces, settle_maker, trim_all, unable)
+    emit_fill, ends_with_sibling, lots_to_trade, meet_own, only_reduces, settle_maker, trim_all, unable)
 from matcher.engine.special cimport filled_of, shown_of
 from matcher.engine.store cimport (
     AUCTION, EXPIRED, FILL, MARKET_STATE, OPEN_INTEREST_LIMIT, PRICE_BAND, REASON_FROZEN,
@@ -98,6 +98,8 @@ cdef inline int64_t offered(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
         return 0
     if b.is_frozen:
         drop_order(c, m, slot, REASON_FROZEN)
+        return 0
+    if ends_with_sibling(c, m, slot):
         return 0
     if only_reduces(c, order):
         lots = min(lots, reducible(b, order.side))

@@ -12,12 +12,12 @@ from matcher.engine.special cimport filled_of, mark_after, shown_of
 from matcher.engine.store cimport (
     EXPIRED, FILL, FOK_NOT_FILLABLE, IMMEDIATE_REMAINDER, MIN_QTY_NOT_MET, OPEN_INTEREST_LIMIT,
     ORDER_REPLENISHED, ORDER_REPRICED, POST_ONLY_WOULD_TAKE, REASON_FROZEN, REASON_REDUCE_ONLY,
-    RISK_PAUSED, SELF_TRADE, commit, count_lots, drop_order, emit, emit_order, free_order, now_s,
+    RISK_PAUSED, SELF_TRADE, SIBLING_ENDED, commit, count_lots, drop_order, emit, emit_order, free_order, now_s,
     owner_of, refresh_best, rest_order, update_reservation, usable)
 from matcher.engine.types cimport (
     AFTER_MOVE, AFTER_TRIM, BucketC, CANCEL_BOTH, CANCEL_NEWEST, CANCEL_OLDEST, CoreC, DECREMENT,
     EventC, LadderC, LevelC, MarketC, ORDER_TAKING, OrderC, POST_ONLY, QUEUES_MAX, REDUCE_ONLY,
-    SLIDES, SPECIAL, STATE_AUCTION, TRIALS_MAX, TrialC, WITH_MARGIN)
+    SLIDES, SPECIAL, STATE_AUCTION, TRIAL_STEPS_MAX, TRIALS_MAX, TrialC, WITH_MARGIN)
 
 cdef enum:
     TIF_GTC = 0
@@ -47,6 +47,14 @@ cdef inline uint8_t unable(const OrderC* order) noexcept nogil:
     return REASON_REDUCE_ONLY if order.flags & REDUCE_ONLY else RISK_PAUSED
 
 
+cdef inline cold_int ends_with_sibling(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
+    """OCO-1: its sibling has ended in this command; so does it now."""
+    if not WITH_MARGIN or not c.orders[slot].flags & SPECIAL or not c.extras[slot].is_doomed:
+        return False
+    drop_order(c, m, slot, SIBLING_ENDED)
+    return True
+
+
 cdef inline int64_t maker_lots(
     CoreC* c, MarketC* m, uint32_t slot, uint32_t taker_account
 ) noexcept nogil:
@@ -60,8 +68,10 @@ cdef inline int64_t maker_lots(
         drop_order(c, m, slot, REASON_FROZEN)
         return 0
     if unlikely(owner_of(c, maker) == taker_account):
-        return -1
+        return -1 if not ends_with_sibling(c, m, slot) else 0
     if WITH_MARGIN and unlikely(maker.flags & (REDUCE_ONLY | SPECIAL) or c.is_risk_paused):
+        if ends_with_sibling(c, m, slot):
+            return 0
         lots = shown_of(c, slot)
         if only_reduces(c, maker):
             lots = min(lots, reducible(&c.buckets[maker.bucket], maker.side))
@@ -271,6 +281,8 @@ cdef inline uint8_t sweep(CoreC* c, MarketC* m, uint32_t slot, int side) noexcep
         if unlikely(lots <= 0):
             if lots < 0 and not meet_own(c, m, slot, maker_slot):
                 return SELF_TRADE
+            if WITH_MARGIN and taker.flags & SPECIAL and c.extras[slot].is_doomed:
+                return SIBLING_ENDED
             continue
         lots = min(lots, <int64_t> taker.remaining)
         if WITH_MARGIN:
@@ -312,12 +324,12 @@ cdef inline uint8_t sweep(CoreC* c, MarketC* m, uint32_t slot, int side) noexcep
 
 cdef inline TrialC* trial_of(CoreC* c, uint32_t bucket, uint32_t* count) noexcept nogil:
     """The copy on which the bucket's fills are tried; NULL when there are too many."""
-    cdef uint32_t k
-    for k in range(count[0]):
-        if c.trials[k].bucket == bucket:
-            return &c.trials[k]
+    cdef uint32_t at = c.buckets[bucket].trial_at   # of any earlier trial; what stands there tells
+    if at < count[0] and c.trials[at].bucket == bucket:
+        return &c.trials[at]
     if count[0] == TRIALS_MAX:
         return NULL
+    c.buckets[bucket].trial_at = count[0]
     c.trials[count[0]].bucket = bucket
     c.trials[count[0]].position = c.buckets[bucket].position
     c.trials[count[0]].spendable = usable(c, &c.buckets[bucket])
@@ -395,6 +407,11 @@ cdef inline int64_t try_step(
     cdef OrderC* taker = &c.orders[taker_slot]
     cdef uint8_t mode = CANCEL_NEWEST
     cdef int64_t lots
+    if WITH_MARGIN and maker.flags & SPECIAL:
+        if c.extras[slot].sibling == taker_slot:
+            return -1            # it ends or stops the order, and with it the other
+        if c.extras[slot].ended_in == c.trial_count or c.extras[slot].is_doomed:
+            return 0
     if maker.expiry_s <= now_s(c) or (WITH_MARGIN and c.buckets[maker.bucket].is_frozen):
         return 0
     if owner_of(c, maker) == owner_of(c, taker) and (WITH_MARGIN or taker.bucket):
@@ -410,10 +427,16 @@ cdef inline int64_t try_step(
     return lots
 
 
+cdef inline void end_in_trial(CoreC* c, uint32_t slot) noexcept nogil:
+    """OCO-1: in this trial the order has ended, and its sibling with it."""
+    if c.orders[slot].flags & SPECIAL and c.extras[slot].sibling:
+        c.extras[c.extras[slot].sibling].ended_in = c.trial_count
+
+
 cdef inline bint fillable(CoreC* c, MarketC* m, uint32_t slot, int64_t target) noexcept nogil:
     """MATCH-4: `target` lots fill at once, step by step as `sweep` would do it, on copies.
 
-    At most TRIALS_MAX accounts, and QUEUES_MAX replenished parts a price.
+    At most TRIALS_MAX accounts, TRIAL_STEPS_MAX steps, and QUEUES_MAX replenished parts a price.
     """
     cdef uint32_t queue[QUEUES_MAX]
     cdef int64_t gave[QUEUES_MAX]
@@ -426,6 +449,8 @@ cdef inline bint fillable(CoreC* c, MarketC* m, uint32_t slot, int64_t target) n
     cdef int64_t filled = 0
     cdef int64_t lots, given, shown
     cdef uint32_t next_at, at, queued, taken
+    cdef uint32_t steps = 0
+    c.trial_count += 1
     c.trial_open_interest = m.open_interest
     while reaches(taker.side, taker.price, price):
         next_at = side.levels[price].head
@@ -442,13 +467,16 @@ cdef inline bint fillable(CoreC* c, MarketC* m, uint32_t slot, int64_t target) n
                 shown = min(<int64_t> c.extras[at].display, c.orders[at].remaining - given)
                 taken += 1
             lots = try_step(c, m, at, shown, given, slot, own, &left, &trials)
-            if lots < 0:
+            if lots < 0 or steps == TRIAL_STEPS_MAX:
                 return False
+            steps += 1
             filled += lots
             if filled >= target:
                 return True
             if left == 0:
                 return False
+            if WITH_MARGIN and (lots == 0 or given + lots == c.orders[at].remaining):
+                end_in_trial(c, at)
             if lots == shown and given + lots < c.orders[at].remaining:
                 if queued == QUEUES_MAX:
                     return False

@@ -19,6 +19,7 @@ cdef enum:
     SLOT_BITS = 28
     EVENTS_RESERVED = 1 << 20    # events of one call before their buffer has to grow
     TRIALS_MAX = 256             # accounts that one fill-or-kill order may meet
+    TRIAL_STEPS_MAX = 4096       # orders and parts of icebergs, likewise
     QUEUES_MAX = 256             # icebergs of one level that one trial may meet
     LEAF_ENTRIES = 84            # so that a node has a kilobyte
     INNER_ENTRIES = 63
@@ -135,7 +136,8 @@ cdef struct ExtraC:              # beside an order, by slot; one cache line
     uint8_t self_trade
     uint8_t flags                # of Instruction
     uint8_t is_doomed            # its sibling has ended
-    uint8_t padding[9]
+    uint8_t padding[5]
+    uint64_t ended_in            # number of the last trial in which its sibling ended
 
 cdef struct BucketC:             # an account's isolated position in one market
     PositionC position
@@ -154,7 +156,8 @@ cdef struct BucketC:             # an account's isolated position in one market
     int64_t top_up_cap           # quote that the owner's standing instruction may still draw
     uint64_t top_up_nonce
     uint32_t top_up_expiry_s
-    uint8_t padding[12]          # to two cache lines
+    uint32_t trial_at            # where its copy stands in a trial, if it has one
+    uint8_t padding[8]           # to two cache lines
 
 cdef struct ListedC:             # what a bucket's entries in the liquidation index are made of
     int64_t lots                 # signed; 0: it has none
@@ -295,6 +298,7 @@ cdef struct CoreC:
     uint32_t tree_node_free
     TrialC trials[TRIALS_MAX]
     int64_t trial_open_interest  # lots, while a fill-or-kill order is tried
+    uint64_t trial_count         # trials so far
     ExtraC* extras               # [order slot]
     uint32_t* timed              # heap of order slots by expiry, then age
     uint32_t timed_count

@@ -31,7 +31,9 @@ class Matching(Limits):
     def dead(self, maker: Order) -> str | None:
         if maker.c.expiry_time_s <= self.now_s:
             return "EXPIRED"
-        return "FROZEN" if maker.key in self.frozen else None
+        if maker.key in self.frozen:
+            return "FROZEN"
+        return "SIBLING_ENDED" if maker.is_doomed else None
 
     def offer(self, o: Order) -> int:
         """Lots that the order can fill now; a resting iceberg what it shows."""
@@ -126,8 +128,10 @@ class Matching(Limits):
             maker = makers[0]
             if self.dead(maker) is None and maker.key[0] == account:
                 self.meet_own(o, maker)
+                require(not o.is_doomed, "SIBLING_ENDED")
                 continue
             if self.discarded(maker):
+                require(not o.is_doomed, "SIBLING_ENDED")
                 continue
             lots = min(self.offer(maker), self.offer(o))
             require(lots > 0, self.unable(o))
