@@ -6,6 +6,7 @@ the same state.
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -88,7 +89,8 @@ class Venue:
     ) -> None:
         """Begin empty. `derived_dir` takes the unnamed file of the settlement items."""
         groups = max(1 << 10, NONCE_GROUPS_PER_ACCOUNT * capacities.account_count_max)
-        self.engine = Engine(**capacities._asdict(), nonce_group_count=groups)
+        key = secrets.randbits(64)  # of hashes: no result depends on it
+        self.engine = Engine(**capacities._asdict(), nonce_group_count=groups, hash_key=key)
         self.capacities = capacities
         self.accounts = Accounts()
         self.orders = LiveOrders()

@@ -60,21 +60,48 @@ cdef inline void cut_order(
 
 
 cdef inline void follow(CoreC* c, MarketC* m, uint32_t slot, uint8_t what) noexcept nogil:
-    """End or cut one live order as its bucket's position or its sibling tells."""
-    cdef OrderC* order = &c.orders[slot]
+    """End one live order as its bucket's position or its sibling tells."""
     cdef ExtraC* x = &c.extras[slot]
-    cdef bint is_special = order.flags & SPECIAL != 0
-    cdef int64_t lots
-    if what & AFTER_SIBLING and is_special and x.is_doomed:
+    if not c.orders[slot].flags & SPECIAL:
+        return
+    if what & AFTER_SIBLING and x.is_doomed:
         drop_order(c, m, slot, SIBLING_ENDED)
-    elif what & AFTER_FLAT and is_special and x.flags & ATTACHED:
+    elif what & AFTER_FLAT and x.flags & ATTACHED:
         drop_order(c, m, slot, POSITION_CLOSED)
-    elif what & AFTER_MOVE and order.flags & REDUCE_ONLY and order.state == ORDER_RESTING:
-        lots = reducible(&c.buckets[order.bucket], order.side)
-        if lots == 0:
-            drop_order(c, m, slot, REASON_REDUCE_ONLY)
-        elif lots < order.remaining:
-            cut_order(c, m, slot, order.remaining - <uint32_t> lots, REASON_REDUCE_ONLY)
+
+
+cdef inline bint rests_to_reduce(const OrderC* order) noexcept nogil:
+    return order.flags & REDUCE_ONLY != 0 and order.state == ORDER_RESTING
+
+
+cdef inline void trim_reducing(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogil:
+    """RED-1: reduce-only orders of a side rest with at most what they close in sum."""
+    cdef BucketC* b = &c.buckets[bucket]
+    cdef int64_t excess[2]
+    cdef uint32_t slot = b.orders
+    cdef uint32_t older
+    cdef OrderC* order
+    cdef int side
+    for side in range(2):
+        excess[side] = -reducible(b, side)
+    while slot:
+        order = &c.orders[slot]
+        if rests_to_reduce(order):
+            excess[order.side] += order.remaining
+        slot = order.bucket_next
+    slot = b.orders
+    while slot and (excess[0] > 0 or excess[1] > 0):
+        order = &c.orders[slot]
+        older = order.bucket_next
+        side = order.side
+        if rests_to_reduce(order) and excess[side] > 0:
+            if order.remaining <= excess[side]:
+                excess[side] -= order.remaining
+                drop_order(c, m, slot, REASON_REDUCE_ONLY)
+            else:
+                cut_order(c, m, slot, <uint32_t> excess[side], REASON_REDUCE_ONLY)
+                excess[side] = 0
+        slot = older
 
 
 cdef inline void finish(CoreC* c, uint32_t bucket) noexcept nogil:
@@ -82,12 +109,14 @@ cdef inline void finish(CoreC* c, uint32_t bucket) noexcept nogil:
     cdef BucketC* b = &c.buckets[bucket]
     cdef MarketC* m = c.markets[b.market]
     cdef uint8_t what = b.after
-    cdef uint32_t slot = b.orders if what & ~AFTER_TRIM else 0
+    cdef uint32_t slot = b.orders if what & (AFTER_SIBLING | AFTER_FLAT) else 0
     cdef uint32_t older
     b.after = 0
     while slot:
         older = c.orders[slot].bucket_next
         follow(c, m, slot, what)
         slot = older
+    if what & AFTER_MOVE:
+        trim_reducing(c, m, bucket)
     if what & AFTER_TRIM:
         trim_orders(c, m, bucket)

@@ -9,7 +9,8 @@ from margin_core.types cimport FillC, VERDICT_OK
 from matcher.engine.after cimport reducible
 from matcher.engine.ladder cimport next_up
 from matcher.engine.matching cimport (
-    emit_fill, ends_with_sibling, lots_to_trade, meet_own, only_reduces, settle_maker, trim_all, unable)
+    emit_fill, ends_with_sibling, lots_to_trade, meet_own, only_reduces, settle_maker, trim_all,
+    unable)
 from matcher.engine.special cimport filled_of, shown_of
 from matcher.engine.store cimport (
     AUCTION, EXPIRED, FILL, MARKET_STATE, OPEN_INTEREST_LIMIT, PRICE_BAND, REASON_FROZEN,
@@ -50,14 +51,18 @@ cdef inline bint is_better(const CrossC* a, const CrossC* b, int64_t mark) noexc
     return a.price < b.price
 
 
+cdef inline int64_t clearing_band(const MarketC* m) noexcept nogil:
+    """Ticks that a clearing price may stand from the mark."""
+    return max(1, <int64_t> floor_div(<bh_int128> m.mark_price * m.spec.mark_band, 1000000))
+
+
 cdef inline CrossC clearing_price(CoreC* c, MarketC* m) noexcept nogil:
     """AUC-1 for a crossed book; O(orders within the cross).
 
     Volume and surplus change only at an ask's price and behind a bid's: of the ticks between two
     such places the one nearest to the mark is the best, and in the band if any of them is.
     """
-    cdef int64_t band = max(
-        1, <int64_t> floor_div(<bh_int128> m.mark_price * m.spec.mark_band, 1000000))
+    cdef int64_t band = clearing_band(m)
     cdef LadderC* bids = &m.sides[0]
     cdef LadderC* asks = &m.sides[1]
     cdef uint32_t price = asks.best
@@ -169,16 +174,20 @@ cdef inline void clear_at(CoreC* c, MarketC* m, const CrossC* cross) noexcept no
 
 
 cdef inline void uncross(CoreC* c, MarketC* m) noexcept nogil:
-    """AUC-2: clear the book; when orders that failed leave it crossed, at a new price again."""
+    """AUC-2: clear the book; when orders that failed leave it crossed, at a new price again.
+
+    Every tick of a cross has volume, so that none is in the band exactly when the two do not meet.
+    """
     cdef CrossC cross
-    cdef int side
+    cdef int64_t band = clearing_band(m)
     while is_crossed(m):
-        cross = clearing_price(c, m)
-        if cross.volume > 0:
-            clear_at(c, m, &cross)
+        if m.sides[1].best > m.mark_price + band:
+            drop_order(c, m, m.sides[0].levels[m.sides[0].best].head, PRICE_BAND)
+        elif m.sides[0].best < m.mark_price - band:
+            drop_order(c, m, m.sides[1].levels[m.sides[1].best].head, PRICE_BAND)
         else:
-            side = 0 if m.sides[1].best > m.mark_price else 1
-            drop_order(c, m, m.sides[side].levels[m.sides[side].best].head, PRICE_BAND)
+            cross = clearing_price(c, m)
+            clear_at(c, m, &cross)
         trim_all(c)
 
 

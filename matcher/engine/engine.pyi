@@ -28,6 +28,8 @@ class Engine:
         nonce_group_count: How many groups of 64 nonces of an account (`nonce >> 6`) are remembered
             before their table is doubled in the middle of a command, which takes milliseconds;
             1 to 2^28. Nothing else on the path of a command allocates.
+        hash_key: Key of the hashes of nonces, 64 bits that no client knows. No result and no
+            `state_hash` depends on it.
 
     Raises:
         ValueError: A capacity is out of its range.
@@ -41,6 +43,7 @@ class Engine:
         position_count_max: int = 2097152,
         order_count_max: int = 4194304,
         nonce_group_count: int = 1024,
+        hash_key: int = 0,
     ) -> Self: ...
 
     # What changes the state

@@ -6,7 +6,7 @@ cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport calloc, free, malloc, qsort
 from libc.string cimport memset
 
 from margin_core.requirement cimport (
@@ -68,7 +68,7 @@ cdef class Engine:
     cdef dict announced          # parameters that do not hold yet
 
     def __cinit__(self, *, account_count_max=1 << 20, position_count_max=1 << 21,
-                  order_count_max=1 << 22, nonce_group_count=1 << 10):
+                  order_count_max=1 << 22, nonce_group_count=1 << 10, hash_key=0):
         memset(&self.c, 0, sizeof(CoreC))
         for name, value, top in (("account_count_max", account_count_max, 1 << 24),
                                  ("position_count_max", position_count_max, 1 << 26),
@@ -76,8 +76,11 @@ cdef class Engine:
                                  ("nonce_group_count", nonce_group_count, 1 << 28)):
             if not isinstance(value, int) or not 1 <= value <= top:
                 raise ValueError(f"{name} = {value!r}: expected an integer from 1 to {top}")
+        if not isinstance(hash_key, int) or not 0 <= hash_key < 2**64:
+            raise ValueError(f"hash_key = {hash_key!r}: expected an integer from 0 to 2^64 - 1")
         self.specs = {}
         self.announced = {}
+        self.c.hash_key = hash_key
         self.c.account_capacity = account_count_max + 1
         self.c.bucket_capacity = position_count_max + 1
         self.c.order_capacity = order_count_max + 1
@@ -85,6 +88,9 @@ cdef class Engine:
         self.c.nonce_capacity = 4096
         while self.c.nonce_capacity < 4 * <uint64_t> nonce_group_count:
             self.c.nonce_capacity *= 2
+        self.c.name_capacity = 2
+        while self.c.name_capacity < 2 * <uint64_t> self.c.order_capacity:
+            self.c.name_capacity *= 2
         self.c.tree_node_capacity = self.c.bucket_capacity * 2 + TREE_NODES_SPARE
         self.c.listed = <ListedC*> reserve_dense(self.c.bucket_capacity * sizeof(ListedC))
         self.c.tree_nodes = <LeafC*> reserve_dense(
@@ -95,6 +101,7 @@ cdef class Engine:
         self.c.bucket_of = <uint32_t*> reserve(
             <uint64_t> self.c.account_capacity * MARKETS_MAX * sizeof(uint32_t))
         self.c.extras = <ExtraC*> reserve(self.c.order_capacity * sizeof(ExtraC))
+        self.c.names = <uint32_t*> reserve(self.c.name_capacity * sizeof(uint32_t))
         self.c.timed = <uint32_t*> reserve(self.c.order_capacity * sizeof(uint32_t))
         self.c.trims = <uint32_t*> reserve(
             self.c.bucket_capacity * <uint64_t> AFTER_PASSES_MAX * sizeof(uint32_t))
@@ -104,7 +111,8 @@ cdef class Engine:
         if (self.c.accounts == NULL or self.c.buckets == NULL or self.c.orders == NULL
                 or self.c.bucket_of == NULL or self.c.nonces == NULL or self.c.events == NULL
                 or self.c.listed == NULL or self.c.tree_nodes == NULL
-                or self.c.extras == NULL or self.c.timed == NULL or self.c.trims == NULL):
+                or self.c.extras == NULL or self.c.timed == NULL or self.c.trims == NULL
+                or self.c.names == NULL):
             raise MemoryError("engine: the system refuses the memory for these capacities")
         self.c.account_count = 1
         self.c.bucket_top = 1
@@ -135,6 +143,8 @@ cdef class Engine:
         if self.c.bucket_of != NULL:
             release(self.c.bucket_of,
                     <uint64_t> self.c.account_capacity * MARKETS_MAX * sizeof(uint32_t))
+        if self.c.names != NULL:
+            release(self.c.names, self.c.name_capacity * sizeof(uint32_t))
         free(self.c.nonces)
         free_events(&self.c)
 
@@ -411,7 +421,8 @@ cdef class Engine:
             f"{self.c.seq},{self.c.time_ns},{self.c.order_seq},{self.c.order_free},"
             f"{self.c.order_top},{self.c.bucket_top},{self.c.account_count},{self.c.fees},"
             f"{self.c.deposits},{self.c.withdrawals},{self.c.deposit_seq},{self.c.timed_count},"
-            f"{self.c.nonce_count},{self.c.is_risk_paused}".encode())
+            f"{self.c.nonce_count},{self.c.is_risk_paused},{self.c.account_capacity},"
+            f"{self.c.bucket_capacity},{self.c.order_capacity}".encode())
         digest.update(
             <uint8_t[:self.c.account_count * sizeof(AccountC)]> <uint8_t*> self.c.accounts)
         digest.update(<uint8_t[:self.c.bucket_top * sizeof(BucketC)]> <uint8_t*> self.c.buckets)
@@ -419,7 +430,7 @@ cdef class Engine:
         digest.update(<uint8_t[:self.c.order_top * sizeof(ExtraC)]> <uint8_t*> self.c.extras)
         if self.c.timed_count:
             digest.update(<uint8_t[:self.c.timed_count * 4]> <uint8_t*> self.c.timed)
-        digest.update(<uint8_t[:self.c.nonce_capacity * sizeof(NonceC)]> <uint8_t*> self.c.nonces)
+        digest.update(sorted_nonces(&self.c))
         for k in range(self.c.market_count):
             m = self.c.markets[k]
             digest.update(self.specs[m.market_id].pack())
@@ -431,7 +442,7 @@ cdef class Engine:
                 f"{m.basis_x256},{m.premium_ppm_sum},{m.premium_count},{m.funding_index},"
                 f"{m.funding_rate_ppm},{m.last_funding_s},"
                 f"{m.grace_until_s},{m.open_interest},{m.funding_pool},"
-                f"{m.sides[0].best},{m.sides[1].best}".encode())
+                f"{m.sides[0].best},{m.sides[1].best},{m.has_due},{m.has_traded}".encode())
         return digest.digest()
 
     def snapshot(self):
@@ -517,6 +528,32 @@ cdef class Engine:
             order.time_in_force, order.flags & 3, order.price, order.qty,
             left_of(&self.c, slot), order.margin, order.nonce, order.expiry_s,
             order.remaining if pending else 0)
+
+
+cdef int by_account(const void* a, const void* b) noexcept nogil:
+    cdef const NonceC* x = <const NonceC*> a
+    cdef const NonceC* y = <const NonceC*> b
+    if x.account != y.account:
+        return 1 if x.account > y.account else -1
+    return (x.word > y.word) - (x.word < y.word)
+
+
+cdef bytes sorted_nonces(const CoreC* c):
+    """The used nonces in one order, whatever the key of their hashes."""
+    cdef uint64_t k
+    cdef uint64_t count = 0
+    cdef NonceC* entries = <NonceC*> malloc((c.nonce_count + 1) * sizeof(NonceC))
+    if entries == NULL:
+        raise MemoryError("state_hash: the system refuses memory")
+    for k in range(c.nonce_capacity):
+        if c.nonces[k].account:
+            entries[count] = c.nonces[k]
+            count += 1
+    qsort(entries, count, sizeof(NonceC), by_account)
+    try:
+        return PyBytes_FromStringAndSize(<char*> entries, count * sizeof(NonceC))
+    finally:
+        free(entries)
 
 
 cdef bint may_follow(object spec, object held):

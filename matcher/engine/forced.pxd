@@ -7,7 +7,7 @@ from margin_core.transitions cimport (
     close_lots_for, close_part, deliver, settle_funding, start_fill, top_up)
 from margin_core.types cimport FillC, LINEAR_PERPETUAL, VERDICT_FUND_CANNOT_CARRY
 from matcher.engine.handlers cimport (
-    KIND_FORCED_REQUEST, KIND_PAUSE_RISK, QUOTE_MAX, market_of, order_of_nonce, refuse)
+    KIND_FORCED_REQUEST, KIND_PAUSE_RISK, QUOTE_MAX, find_order, market_of, refuse)
 from matcher.engine.special cimport mark_after
 from matcher.engine.store cimport (
     ACCOUNT_UNKNOWN, AMOUNT_OUT_OF_RANGE, COMMAND_REJECTED, FORCED_SERVED, INSUFFICIENT_FREE,
@@ -71,9 +71,8 @@ cdef inline void cancel_below(CoreC* c, uint32_t account, uint64_t floor) noexce
 
 cdef inline void cancel_nonce(CoreC* c, uint32_t account, uint64_t nonce) noexcept nogil:
     """The order with the nonce ends, and no other will have it."""
-    cdef uint64_t order_id = order_of_nonce(c, account, nonce)
-    cdef uint32_t slot = <uint32_t> (order_id & ((<uint64_t> 1 << SLOT_BITS) - 1))
-    if order_id:
+    cdef uint32_t slot = find_order(c, account, nonce)
+    if slot:
         drop_order(c, c.markets[c.buckets[c.orders[slot].bucket].market], slot, USER_CANCELED)
     if not use_nonce(c, account, nonce):
         c.is_out_of_memory = 1

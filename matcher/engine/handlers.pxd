@@ -13,10 +13,11 @@ from matcher.engine.liquidating cimport cancel_bucket
 from matcher.engine.after cimport reducible
 from matcher.engine.auction cimport end_opening_orders, uncross
 from matcher.engine.matching cimport TIF_FOK, TIF_GTC, execute, takes, trim_all
+from matcher.engine.names cimport add_name, find_name, keyed_hash
 from matcher.engine.pricing cimport begin_grace, update_price
 from matcher.engine.special cimport add_timed, join
 from matcher.engine.states cimport admits, is_continuous
-from matcher.engine.trigger cimport fire_all_on_last
+from matcher.engine.trigger cimport fire_due
 from matcher.engine.store cimport (
     ACCOUNT_UNKNOWN, AMOUNT_OUT_OF_RANGE, CAPACITY, COLLATERAL_MOVED, COMMAND_REJECTED, DEPOSITED,
     EXPIRED, FROZEN_CHANGED, FUND_DEPOSITED, INSUFFICIENT_FREE, INSUFFICIENT_MARGIN, MARKET_STATE,
@@ -24,12 +25,12 @@ from matcher.engine.store cimport (
     ORDER_REJECTED, ORDER_UNKNOWN, POST_ONLY_WOULD_TAKE, PRICE_BAND, PRICE_OUT_OF_RANGE,
     PRICE_STALE, QTY_OUT_OF_RANGE, REASON_FROZEN, REASON_REDUCE_ONLY, RISK_PAUSED, SIDE_MISMATCH,
     TIME_IN_FORCE, USER_CANCELED, WITHDRAWN, bucket_at, commit, drop_order, emit, ensure_bucket,
-    free_order, market_with, new_order, next_event, nonce_hash, nonce_used, now_s,
+    free_order, market_with, new_order, next_event, nonce_used, now_s,
     reservation_with, rest_order, touch_bucket, use_nonce)
 from matcher.engine.types cimport (
-    BucketC, CommandC, CoreC, EventC, MarketC, NEAR_MARKETS, ORDER_PENDING, OrderC, POST_ONLY,
-    REDUCE_ONLY, SLOT_BITS, STATE_DELISTING, STATE_HALTED, STATE_OPEN, STATE_SETTLED, TAGGED,
-    TRIGGER_ABOVE, TRIGGER_BELOW)
+    BucketC, CommandC, CoreC, EventC, MarketC, NAMED, NEAR_MARKETS, ORDER_PENDING, OrderC,
+    POST_ONLY, REDUCE_ONLY, SLOT_BITS, STATE_DELISTING, STATE_HALTED, STATE_OPEN, STATE_SETTLED,
+    TAGGED, TRIGGER_ABOVE, TRIGGER_BELOW)
 
 cdef enum:
     KIND_DEPOSIT = 1
@@ -51,6 +52,7 @@ cdef enum:
     KIND_PAUSE_RISK = 21
     EXPIRIES_PER_COMMAND_MAX = 256
     BUCKET_ORDERS_MAX = 4096
+    BUCKET_WAITING_MAX = 128     # orders of a bucket that wait for their trigger
     INDEX_AHEAD_MAX_MS = 10000
 
 cdef enum:
@@ -155,22 +157,55 @@ cdef inline int64_t opening_lots(const BucketC* b, const CommandC* p) noexcept n
     return max(<int64_t> p.qty - reducible(b, p.side), 0)
 
 
-cdef inline inlined_int check_standing(
-    CoreC* c, MarketC* m, BucketC* b, const CommandC* p, bint plain
-) noexcept nogil:
-    """Reasons 14 to 37 of an order that needs no look at the book's depth.
+cdef inline bint is_met(const CommandC* p, int64_t reference) noexcept nogil:
+    """The trigger of kind 1 or 2 is due at the reference price, 0 where there is none yet."""
+    if reference == 0:
+        return False
+    return p.trigger_price <= reference if p.trigger_kind == 1 else p.trigger_price >= reference
 
-    `plain`, a constant, says that it is; then the compiler leaves out what cannot be.
+
+cdef inline int64_t margin_to_wait(MarketC* m, const CommandC* p, int64_t lots) noexcept nogil:
+    """TRIG-4: what an order that waits to open `lots` carries at least."""
+    cdef int64_t notional = notional_of(&m.spec, lots, p.trigger_price)
+    return ppm_up(notional, m.spec.fee_taker) + initial(&m.spec, notional)
+
+
+cdef inline cold_int check_to_wait(
+    MarketC* m, const BucketC* b, const CommandC* p, int64_t reference
+) noexcept nogil:
+    """TRIG-4: an immediate order's margin; whether the order is due already."""
+    cdef int64_t lots = opening_lots(b, p)
+    if is_met(p, reference):
+        return PRICE_OUT_OF_RANGE
+    if not p.flags & REDUCE_ONLY and p.time_in_force and lots > 0 and (
+            0 <= p.amount < margin_to_wait(m, p, lots)):
+        return INSUFFICIENT_MARGIN
+    return 0
+
+
+cdef inline inlined_int check_standing(
+    CoreC* c, MarketC* m, BucketC* b, const CommandC* p, int64_t reference, bint plain
+) noexcept nogil:
+    """Reasons 14 to 46 of an order that needs no look at the book's depth.
+
+    A trigger watches `reference`: the mark, or the last price. `plain`, a constant, says that the
+    order is; then the compiler leaves out what cannot be.
     """
     cdef bint reduces = not plain and p.flags & REDUCE_ONLY
     cdef bint waits = not plain and p.trigger_kind
+    cdef int to_wait = 0
     if unlikely(p.flags & POST_ONLY != 0) and not waits and takes(
             p.side, p.price, m.sides[1 - p.side].best):
         return POST_ONLY_WOULD_TAKE
-    if reduces and (p.amount or (reducible(b, p.side) == 0 and not waits)):
+    if reduces and (p.amount or (reducible(b, p.side) == 0 and not (
+            waits and b.lots[1 - p.side]))):
         return REASON_REDUCE_ONLY
     if m.mark_price == 0:
         return NO_PRICE
+    if waits:
+        to_wait = check_to_wait(m, b, p, reference)
+        if to_wait == PRICE_OUT_OF_RANGE:
+            return to_wait
     if p.time_in_force == TIF_GTC and not waits and is_beyond_band(m, p.side, p.price):
         return PRICE_BAND
     if <uint64_t> p.amount > <uint64_t> (QUOTE_MAX - b.margin[p.side]):   # or it is below 0
@@ -178,6 +213,8 @@ cdef inline inlined_int check_standing(
     if not reduces and p.time_in_force == TIF_GTC and not is_ample(m, p) and (
             p.amount < required_margin(m, p, opening_lots(b, p))):
         return INSUFFICIENT_MARGIN
+    if to_wait:
+        return to_wait
     if b.is_frozen:
         return REASON_FROZEN
     if c.is_risk_paused and not reduces and opening_lots(b, p) > 0:
@@ -240,12 +277,17 @@ cdef inline inlined accept(
         order.state = ORDER_PENDING
         order.remaining = p.trigger_price
         link_order(&m.triggers[p.trigger_kind - 1], c.orders, slot, order.remaining, 0)
+        b.waiting += 1
         add_timed(c, slot)
     elif plain and p.time_in_force == TIF_GTC and not takes(
             p.side, p.price, m.sides[1 - p.side].best):
         rest_order(c, m, slot, p.qty)
     else:
         execute(c, m, slot)
+
+
+cdef inline bint has_room_to_wait(const BucketC* b, const CommandC* p) noexcept nogil:
+    return not p.trigger_kind or b.waiting < BUCKET_WAITING_MAX
 
 
 cdef inline inlined place_formed(
@@ -256,14 +298,14 @@ cdef inline inlined place_formed(
     cdef uint32_t bucket = bucket_at(c, p.account, m)
     cdef uint32_t slot
     cdef BucketC* b = &c.buckets[bucket]
-    cdef int reason = check_standing(c, m, b, p, plain)
+    cdef int reason = check_standing(c, m, b, p, m.mark_price, plain)
     cdef int64_t reserved = 0
     if reason == 0:
         reserved = reserved_with(b, p, plain)
         if reserved - b.reserved > (
                 c.accounts[p.account].free - c.accounts[p.account].reserved):
             reason = INSUFFICIENT_FREE
-    if reason == 0 and b.order_count < BUCKET_ORDERS_MAX and (
+    if reason == 0 and b.order_count < BUCKET_ORDERS_MAX and (plain or has_room_to_wait(b, p)) and (
             c.order_free or c.order_top < c.order_capacity):
         if unlikely(bucket == 0):
             bucket = ensure_bucket(c, p.account, m)
@@ -302,19 +344,37 @@ cdef inline apart place(CoreC* c, const CommandC* p) noexcept nogil:
 cdef inline uint64_t order_of_nonce(
     const CoreC* c, uint32_t account, uint64_t nonce
 ) noexcept nogil:
-    """Id of the account's live order with the nonce, 0 when there is none; newest first.
-
-    At most BUCKET_ORDERS_MAX steps a market.
-    """
-    cdef uint32_t k, bucket, slot
+    """Id of the account's live order with the nonce, 0 when there is none; changes nothing."""
+    cdef uint32_t slot = find_name(c, account, nonce)
+    cdef uint32_t k, bucket
     for k in range(c.market_count):
         bucket = bucket_at(c, account, c.markets[k])
+        if slot:
+            break
         slot = c.buckets[bucket].orders if bucket else 0
-        while slot:
+        while slot and c.orders[slot].nonce != nonce:
+            slot = c.orders[slot].bucket_next if not c.orders[slot].flags & NAMED else 0
+    return c.orders[slot].id
+
+
+cdef inline uint32_t find_order(CoreC* c, uint32_t account, uint64_t nonce) noexcept nogil:
+    """Slot of the account's live order with the nonce, 0 when there is none.
+
+    Enters what no look-up has met yet, so that each order is walked over once.
+    """
+    cdef uint32_t found, k, bucket, slot
+    if not nonce_used(c, account, nonce):
+        return 0
+    found = find_name(c, account, nonce)
+    for k in range(0 if found else c.market_count):
+        bucket = bucket_at(c, account, c.markets[k])
+        slot = c.buckets[bucket].orders if bucket else 0
+        while slot and not c.orders[slot].flags & NAMED:
+            add_name(c, slot)
             if c.orders[slot].nonce == nonce:
-                return c.orders[slot].id
+                found = slot
             slot = c.orders[slot].bucket_next
-    return 0
+    return found
 
 
 cdef inline apart cancel(CoreC* c, const CommandC* p) noexcept nogil:
@@ -323,7 +383,7 @@ cdef inline apart cancel(CoreC* c, const CommandC* p) noexcept nogil:
     cdef uint32_t slot
     cdef OrderC* order
     if order_id == 0 and p.account < c.account_count:
-        order_id = order_of_nonce(c, p.account, p.nonce)
+        order_id = c.orders[find_order(c, p.account, p.nonce)].id
     slot = <uint32_t> (order_id & ((<uint64_t> 1 << SLOT_BITS) - 1))
     order = &c.orders[slot]
     if order_id == 0 or slot >= c.order_top or order.id != order_id or (
@@ -561,7 +621,7 @@ cdef inline inlined look_far(CoreC* c, const CommandC* p) noexcept nogil:
     prefetch(&c.accounts[p.account])
     prefetch(&c.orders[p.order_id & (((<uint64_t> 1) << SLOT_BITS) - 1)])
     if unlikely(p.nonce & 63 == 0):     # the account's first of a group stores the one before
-        prefetch(&c.nonces[nonce_hash(p.account, (p.nonce >> 6) - 1) & (c.nonce_capacity - 1)])
+        prefetch(&c.nonces[keyed_hash(c, p.account, (p.nonce >> 6) - 1) & (c.nonce_capacity - 1)])
 
 
 cdef inline inlined look_near(CoreC* c, const CommandC* p) noexcept nogil:
@@ -600,7 +660,7 @@ cdef inline void settle_command(CoreC* c) noexcept nogil:
     if unlikely(c.trim_count != 0):
         trim_all(c)
     if unlikely(c.has_traded):
-        fire_all_on_last(c)
+        fire_due(c)
 
 
 cdef inline cold act_rarely(CoreC* c, const CommandC* p) noexcept nogil:

@@ -3,8 +3,8 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 from matcher.engine.handlers cimport (
-    BUCKET_ORDERS_MAX, check_form, check_standing, fill_order, market_of, order_of_nonce,
-    refuse, reserved_with)
+    BUCKET_ORDERS_MAX, check_form, check_standing, fill_order, find_order, has_room_to_wait,
+    market_of, refuse, reserved_with)
 from matcher.engine.ladder cimport link_order
 from matcher.engine.matching cimport execute
 from matcher.engine.special cimport add_timed, join, link_trail, trigger_side
@@ -83,9 +83,11 @@ cdef inline bint are_valid(
 
 
 cdef inline int check_sibling(
-    CoreC* c, MarketC* m, const CommandC* p, const InstructionsC* w, int peer
+    CoreC* c, MarketC* m, const CommandC* p, const InstructionsC* w, int peer, uint32_t old
 ) noexcept nogil:
-    """OCO-1: a sibling that lives names this order; one that has ended takes this one with it."""
+    """OCO-1: a sibling that lives names this order, or is that of the `old` one which it replaces;
+    one that has ended takes this one with it.
+    """
     cdef uint32_t slot
     if w.oco_nonce == 0:
         return 0
@@ -94,11 +96,11 @@ cdef inline int check_sibling(
     if peer:
         return 0 if peer == PEER_FITS else ORDER_UNKNOWN if peer == PEER_ENDS else (
             INSTRUCTIONS_INVALID)
-    slot = slot_of(order_of_nonce(c, p.account, w.oco_nonce))
+    slot = find_order(c, p.account, w.oco_nonce)
     if slot == 0:
         return ORDER_UNKNOWN if nonce_used(c, p.account, w.oco_nonce) else 0
     if c.buckets[c.orders[slot].bucket].market != m.slot or not c.orders[slot].flags & SPECIAL or (
-            c.extras[slot].oco_nonce != p.nonce):
+            c.extras[slot].oco_nonce != p.nonce and (old == 0 or c.extras[slot].sibling != old)):
         return INSTRUCTIONS_INVALID
     return 0
 
@@ -126,11 +128,12 @@ cdef inline uint32_t slid_price(
 
 
 cdef inline int check_order(
-    CoreC* c, MarketC* m, const CommandC* p, const InstructionsC* w, int64_t taken, int peer
+    CoreC* c, MarketC* m, const CommandC* p, const InstructionsC* w, int64_t taken, int peer,
+    uint32_t old
 ) noexcept nogil:
     """ORD-1 with ORD-4: the first reason against an order with instructions, 0 none.
 
-    `taken` order slots beyond those in use are spoken for.
+    `taken` order slots beyond those in use are spoken for; it replaces `old`, 0 none.
     """
     cdef CommandC form = p[0]
     cdef BucketC* b
@@ -143,19 +146,21 @@ cdef inline int check_order(
     if reason == 0 and m.state == STATE_AUCTION and w.min_lots and not p.trigger_kind:
         reason = MARKET_STATE
     if reason == 0:
-        reason = check_sibling(c, m, p, w, peer)
+        reason = check_sibling(c, m, p, w, peer, old)
     if reason:
         return reason
     form.price = slid_price(m, &form, w)
     # Bucket 0 stays empty: an account without a bucket is judged on it.
     b = &c.buckets[bucket_at(c, p.account, m)]
-    reason = check_standing(c, m, b, &form, False)
+    reason = check_standing(
+        c, m, b, &form, m.last_price if w.flags & ON_LAST else m.mark_price, False)
     if reason:
         return reason
     reserved = reserved_with(b, &form, False)
     if reserved - b.reserved > c.accounts[p.account].free - c.accounts[p.account].reserved:
         return INSUFFICIENT_FREE
-    if b.order_count >= BUCKET_ORDERS_MAX or (w.trailing and m.trail_count == TRAILING_MAX):
+    if b.order_count >= BUCKET_ORDERS_MAX or not has_room_to_wait(b, p) or (
+            w.trailing and m.trail_count == TRAILING_MAX):
         return CAPACITY
     if c.order_count + taken >= c.order_capacity - 1:
         return CAPACITY
@@ -180,8 +185,7 @@ cdef inline void instruct(CoreC* c, uint32_t slot, const InstructionsC* w) noexc
     x.self_trade = w.self_trade
     x.flags = w.flags
     if w.oco_nonce:
-        sibling = slot_of(order_of_nonce(
-            c, c.buckets[c.orders[slot].bucket].account, w.oco_nonce))
+        sibling = find_order(c, c.buckets[c.orders[slot].bucket].account, w.oco_nonce)
         if sibling and c.extras[sibling].oco_nonce == c.orders[slot].nonce and (
                 c.orders[sibling].flags & SPECIAL):
             x.sibling = sibling
@@ -233,6 +237,7 @@ cdef inline void begin(CoreC* c, MarketC* m, uint32_t slot, uint32_t trigger) no
     order.remaining = trigger
     link_order(&m.triggers[trigger_side(c, slot)], c.orders, slot, trigger, 0)
     m.last_count += trigger_side(c, slot) >> 1
+    c.buckets[order.bucket].waiting += 1
     add_timed(c, slot)
     if order.flags & SPECIAL and c.extras[slot].trailing:
         link_trail(c, m, slot)
@@ -242,7 +247,7 @@ cdef inline void place_special(
     CoreC* c, const CommandC* p, const InstructionsC* w
 ) noexcept nogil:
     cdef MarketC* m = market_of(c, p)
-    cdef int reason = check_order(c, m, p, w, 0, 0)
+    cdef int reason = check_order(c, m, p, w, 0, 0, 0)
     cdef uint32_t slot = admit(c, m, p, w) if reason == 0 else 0
     if slot:
         begin(c, m, slot, p.trigger_price if p.trigger_kind else 0)

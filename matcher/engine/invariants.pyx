@@ -4,7 +4,7 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint32_t
 
 from margin_core.transitions cimport slice_of
 from margin_core.types cimport SpecC, TIERS_MAX_C
-from matcher.engine.after cimport left_of, reducible
+from matcher.engine.after cimport left_of, reducible, rests_to_reduce
 from matcher.engine.index cimport key_of, reaches
 from matcher.engine.ladder cimport next_down, next_up
 from matcher.engine.special cimport NEVER_S, cut_of, expires_before, shown_of
@@ -12,7 +12,8 @@ from matcher.engine.states cimport is_continuous
 from matcher.engine.store cimport reservation
 from matcher.engine.tree cimport descend, inner_of, leaf_of, rank_in
 from matcher.engine.types cimport (
-    BucketC, CoreC, ExtraC, InnerC, LadderC, LeafC, ListedC, MarketC, ORDER_FREE, ORDER_RESTING,
+    BucketC, CoreC, ExtraC, InnerC, LadderC, LeafC, ListedC, MarketC, ORDER_FREE, ORDER_PENDING,
+    ORDER_RESTING,
     OrderC, REDUCE_ONLY, SPECIAL, TIMED, TREE_HEIGHT_MAX, TreeC)
 
 
@@ -60,9 +61,6 @@ cdef int check_extra(CoreC* c, uint32_t slot) except -1:
         require(c.timed[x.timed_at - 1] == slot, "INV-8 queue of what expires", order.id)
     require((order.flags & TIMED != 0) == (order.expiry_s != NEVER_S),
             "INV-8 what has a date is queued", order.id)
-    if order.flags & REDUCE_ONLY and order.state == ORDER_RESTING:
-        require(order.remaining <= reducible(&c.buckets[order.bucket], order.side),
-                "INV-8 a resting reduce-only order is at most the position", order.id)
     if not order.flags & SPECIAL:
         return 0
     sibling = x.sibling
@@ -94,10 +92,13 @@ cdef int check_bucket(CoreC* c, uint32_t slot) except -1:
     cdef uint32_t at = b.orders
     cdef int64_t margin[2]
     cdef int64_t lots[2]
+    cdef int64_t reducing[2]
     cdef OrderC* order
+    cdef int side
     cdef uint32_t remaining, end
     cdef uint32_t followers = 0
-    margin[0] = margin[1] = lots[0] = lots[1] = 0
+    cdef uint32_t waiting = 0
+    margin[0] = margin[1] = lots[0] = lots[1] = reducing[0] = reducing[1] = 0
     while at:
         order = &c.orders[at]
         require(order.bucket == slot and order.state != ORDER_FREE, "INV-7 list", order.id)
@@ -108,10 +109,17 @@ cdef int check_bucket(CoreC* c, uint32_t slot) except -1:
         if not order.flags & REDUCE_ONLY:
             margin[order.side] += slice_of(order.margin, order.qty, end - remaining, end)
             lots[order.side] += remaining
+        waiting += order.state == ORDER_PENDING
+        if rests_to_reduce(order):
+            reducing[order.side] += remaining
         at = order.bucket_next
+    for side in range(2):
+        require(reducing[side] <= reducible(b, side),
+                "INV-8 resting reduce-only orders are at most the position", (slot, side))
     require(margin[0] == b.margin[0] and margin[1] == b.margin[1], "INV-7 margin", slot)
     require(lots[0] == b.lots[0] and lots[1] == b.lots[1], "INV-7 lots", slot)
     require(followers == b.followers, "INV-8 followers", slot)
+    require(waiting == b.waiting, "INV-8 waiting", slot)
     require(b.after == 0, "INV-8 nothing waits after a command", slot)
     require(b.reserved == reservation(b), "INV-7 reservation", (slot, b.reserved))
     require(b.position.entry_value >= 0, "INV-6 entry value", slot)

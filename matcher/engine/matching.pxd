@@ -12,8 +12,8 @@ from matcher.engine.special cimport filled_of, mark_after, shown_of
 from matcher.engine.store cimport (
     EXPIRED, FILL, FOK_NOT_FILLABLE, IMMEDIATE_REMAINDER, MIN_QTY_NOT_MET, OPEN_INTEREST_LIMIT,
     ORDER_REPLENISHED, ORDER_REPRICED, POST_ONLY_WOULD_TAKE, REASON_FROZEN, REASON_REDUCE_ONLY,
-    RISK_PAUSED, SELF_TRADE, SIBLING_ENDED, commit, count_lots, drop_order, emit, emit_order, free_order, now_s,
-    owner_of, refresh_best, rest_order, update_reservation, usable)
+    RISK_PAUSED, SELF_TRADE, SIBLING_ENDED, commit, count_lots, drop_order, emit, emit_order,
+    free_order, now_s, owner_of, refresh_best, rest_order, update_reservation, usable)
 from matcher.engine.types cimport (
     AFTER_MOVE, AFTER_TRIM, BucketC, CANCEL_BOTH, CANCEL_NEWEST, CANCEL_OLDEST, CoreC, DECREMENT,
     EventC, LadderC, LevelC, MarketC, ORDER_TAKING, OrderC, POST_ONLY, QUEUES_MAX, REDUCE_ONLY,
@@ -363,17 +363,18 @@ cdef inline int64_t try_open_interest(
 
 cdef inline int64_t try_maker(
     CoreC* c, MarketC* m, uint32_t slot, int64_t shown, int64_t given, uint32_t taker_slot,
-    TrialC* own, int64_t left, uint32_t* trials
+    TrialC* own, int64_t* left, uint32_t* trials
 ) noexcept nogil:
     """Lots that the resting order gives on the copies; -1: the taker ends here.
 
-    It shows `shown` lots and has given `given` already; the taker has `left` lots left.
+    It shows `shown` lots and has given `given` already; the taker has `left` lots left, only these
+    when the cap on the open interest ends it behind them.
     """
     cdef OrderC* maker = &c.orders[slot]
     cdef OrderC* taker = &c.orders[taker_slot]
     cdef TrialC* trial = trial_of(c, maker.bucket, trials)
-    cdef int64_t lots = min(left, shown)
-    cdef int64_t before
+    cdef int64_t lots = min(left[0], shown)
+    cdef int64_t within, before
     if trial == NULL:
         return -1
     if only_reduces(c, maker):
@@ -384,18 +385,20 @@ cdef inline int64_t try_maker(
         lots = min(lots, reducible_lots(&own.position, taker.side))
         if lots == 0:
             return -1
-    lots = try_open_interest(c, m, &own.position, &trial.position, taker.side, lots)
-    if lots == 0:
+    within = try_open_interest(c, m, &own.position, &trial.position, taker.side, lots)
+    if within == 0:
         return -1
     before = max(0, own.position.lots) + max(0, trial.position.lots)
-    if try_fill(m, trial, maker, filled_of(c, slot) + given, lots, maker.price,
+    if try_fill(m, trial, maker, filled_of(c, slot) + given, within, maker.price,
                 m.spec.fee_maker) != VERDICT_OK:
         return 0
-    if try_fill(m, own, taker, filled_of(c, taker_slot) + taker.remaining - left, lots,
+    if try_fill(m, own, taker, filled_of(c, taker_slot) + taker.remaining - left[0], within,
                 maker.price, m.spec.fee_taker) != VERDICT_OK:
         return -1
+    if within < lots:
+        left[0] = within
     c.trial_open_interest += max(0, own.position.lots) - before + max(0, trial.position.lots)
-    return lots
+    return within
 
 
 cdef inline int64_t try_step(
@@ -422,7 +425,7 @@ cdef inline int64_t try_step(
         return 0 if mode == DECREMENT or mode == CANCEL_OLDEST else -1
     lots = min(left[0], shown)
     if WITH_MARGIN:
-        lots = try_maker(c, m, slot, shown, given, taker_slot, own, left[0], trials)
+        lots = try_maker(c, m, slot, shown, given, taker_slot, own, left, trials)
     left[0] -= max(0, lots)
     return lots
 

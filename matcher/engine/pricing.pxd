@@ -11,7 +11,7 @@ from matcher.engine.delivery cimport end_market, has_ended
 from matcher.engine.ladder cimport next_down, next_up
 from matcher.engine.limits cimport set_price_band
 from matcher.engine.liquidating cimport liquidate_all
-from matcher.engine.states cimport is_continuous
+from matcher.engine.states cimport is_continuous, is_fresh
 from matcher.engine.store cimport FUNDING, PRICE, emit, now_s
 from matcher.engine.trigger cimport fire_triggers
 from matcher.engine.types cimport CoreC, EventC, LadderC, MarketC
@@ -108,11 +108,6 @@ cdef inline void settle_market_funding(CoreC* c, MarketC* m) noexcept nogil:
     event = emit(c, FUNDING, m)
     event.amount = m.funding_index
     event.amount_2 = rate
-
-
-cdef inline bint is_fresh(const CoreC* c, const MarketC* m) noexcept nogil:
-    """The index is not older than the market allows, on the clock of the batch."""
-    return now_s(c) * 1000 - m.index_time_ms <= m.spec.index_age_max_ms
 
 
 cdef inline void begin_grace(CoreC* c, MarketC* m) noexcept nogil:

@@ -6,7 +6,7 @@ from matcher.engine.after cimport cut_order, left_of
 from matcher.engine.forced cimport pause_risk, serve_request
 from matcher.engine.handlers cimport (
     KIND_AMEND, KIND_CANCEL, KIND_EXTENSION, KIND_FORCED_REQUEST, KIND_GROUP, KIND_PAUSE_RISK,
-    KIND_PLACE, KIND_REPLACE, advance, check_form, market_of, order_of_nonce, refuse,
+    KIND_PLACE, KIND_REPLACE, advance, check_form, find_order, market_of, refuse,
     settle_command)
 from matcher.engine.instructions cimport (
     INSTRUCTION_BYTES, InstructionsC, PEER_ENDS, PEER_FITS, PEER_STRANGE, admit, begin,
@@ -15,9 +15,10 @@ from matcher.engine.special cimport cut_of
 from matcher.engine.store cimport (
     COMMAND_REJECTED, GROUP_REJECTED, NONCE_USED, ORDER_REJECTED, ORDER_UNKNOWN,
     QTY_OUT_OF_RANGE, REPLACED, SIDE_MISMATCH, UNFILLED_MISMATCH, USER_CANCELED,
-    count_order, drop_order, ensure_bucket, update_reservation)
+    count_order, drop_order, ensure_bucket, unmake_bucket, update_reservation)
 from matcher.engine.types cimport (
-    BucketC, CommandC, CoreC, MarketC, ORDER_QUEUED, OrderC, REDUCE_ONLY)
+    BucketC, CommandC, CoreC, ExtraC, MarketC, ORDER_PENDING, ORDER_QUEUED, OrderC, REDUCE_ONLY,
+    SPECIAL)
 
 cdef enum:
     GROUP_ITEMS_MAX = 32
@@ -95,7 +96,7 @@ cdef inline uint32_t named_order(CoreC* c, const CommandC* p, uint64_t nonce) no
     cdef uint64_t order_id = p.order_id
     cdef uint32_t slot
     if order_id == 0 and p.account < c.account_count:
-        order_id = order_of_nonce(c, p.account, nonce)
+        order_id = c.orders[find_order(c, p.account, nonce)].id
     slot = slot_of(order_id)
     if order_id == 0 or slot >= c.order_top or c.orders[slot].id != order_id or (
             c.buckets[c.orders[slot].bucket].account != p.account):
@@ -142,6 +143,27 @@ cdef inline int check_replaced(CoreC* c, MarketC* m, const RequestC* r) noexcept
     return UNFILLED_MISMATCH if r.unfilled and r.unfilled != left_of(c, r.old) else 0
 
 
+cdef inline void count_places(CoreC* c, uint32_t slot, int sign) noexcept nogil:
+    """Add (1) or take away (-1) a live order where orders are counted for their limits."""
+    cdef OrderC* order = &c.orders[slot]
+    cdef BucketC* b = &c.buckets[order.bucket]
+    b.order_count += sign
+    if order.state == ORDER_PENDING:
+        b.waiting += sign
+        if order.flags & SPECIAL and c.extras[slot].trailing:
+            c.markets[b.market].trail_count += sign
+
+
+cdef inline void hand_over(CoreC* c, const RequestC* r) noexcept nogil:
+    """OCO-1: the sibling that the replacement names leaves the old order before that ends."""
+    cdef ExtraC* x = &c.extras[r.old]
+    cdef uint32_t sibling = x.sibling if c.orders[r.old].flags & SPECIAL else 0
+    if sibling and c.orders[sibling].nonce == r.w.oco_nonce:
+        c.extras[sibling].oco_nonce = r.p.nonce
+        c.extras[sibling].sibling = 0
+        x.sibling = 0
+
+
 cdef inline int check_replace(CoreC* c, RequestC* r, int64_t taken, int peer) noexcept nogil:
     """REP-1; when it is admitted, the old order is out of its bucket's sums."""
     cdef MarketC* m = market_of(c, r.p)
@@ -149,10 +171,10 @@ cdef inline int check_replace(CoreC* c, RequestC* r, int64_t taken, int peer) no
     if reason:
         return reason
     count_left(c, r.old, left_of(c, r.old), -1)
-    c.buckets[c.orders[r.old].bucket].order_count -= 1
+    count_places(c, r.old, -1)
     reason = check_order(c, m, r.p, &r.w, taken - 1, PEER_ENDS if (
-        r.w.oco_nonce == c.orders[r.old].nonce) else peer)
-    c.buckets[c.orders[r.old].bucket].order_count += 1
+        r.w.oco_nonce == c.orders[r.old].nonce) else peer, r.old)
+    count_places(c, r.old, 1)
     if reason:
         count_left(c, r.old, left_of(c, r.old), 1)
     return reason
@@ -169,6 +191,7 @@ cdef inline void replace(CoreC* c, RequestC* r) noexcept nogil:
         refuse(c, m, ORDER_REJECTED, r.p, reason)
         return
     count_left(c, r.old, left_of(c, r.old), 1)
+    hand_over(c, r)
     drop_order(c, m, r.old, REPLACED)
     slot = admit(c, m, r.p, &r.w)
     if slot:
@@ -189,14 +212,22 @@ cdef inline void amend(CoreC* c, const CommandC* p) noexcept nogil:
 
 cdef inline void assume(CoreC* c, RequestC* r) noexcept nogil:
     """Count an admitted order in its bucket's sums, as if it was accepted."""
-    cdef BucketC* b
     r.bucket = ensure_bucket(c, r.p.account, market_of(c, r.p))
-    b = &c.buckets[r.bucket]
     if not r.p.flags & REDUCE_ONLY:
         r.margin = r.p.amount
         r.lots = r.p.qty
-    b.order_count += 1
+    count_claims(c, r, 1)
     add_sums(c, r, 1)
+
+
+cdef inline void count_claims(CoreC* c, RequestC* r, int sign) noexcept nogil:
+    """`count_places` for an order that is assumed."""
+    cdef BucketC* b = &c.buckets[r.bucket]
+    b.order_count += sign
+    if r.p.trigger_kind:
+        b.waiting += sign
+        if r.w.trailing:
+            c.markets[b.market].trail_count += sign
 
 
 cdef inline void add_sums(CoreC* c, RequestC* r, int sign) noexcept nogil:
@@ -210,12 +241,19 @@ cdef inline void forget(CoreC* c, RequestC* r) noexcept nogil:
     """Undo what the check of an admitted request has changed."""
     if r.bucket:
         add_sums(c, r, -1)
-        c.buckets[r.bucket].order_count -= 1
+        count_claims(c, r, -1)
     if r.p.kind == KIND_AMEND:
         count_left(c, r.old, lots_cut(c, r.old, r.p.qty), 1)
     elif r.old:
         count_left(c, r.old, left_of(c, r.old), 1)
-        c.buckets[c.orders[r.old].bucket].order_count += 1
+    if ends_old(c, r):
+        count_places(c, r.old, 1)
+
+
+cdef inline bint ends_old(CoreC* c, const RequestC* r) noexcept nogil:
+    """The order that it names ends by it."""
+    return r.old != 0 and (
+        r.p.kind != KIND_AMEND or lots_cut(c, r.old, r.p.qty) == left_of(c, r.old))
 
 
 cdef inline int check_repeated(CoreC* c, RequestC* r) noexcept nogil:
@@ -233,6 +271,7 @@ cdef inline int peer_of(CoreC* c, RequestC* items, int at) noexcept nogil:
     """What earlier items of the group mean to the sibling that item `at` names; 0 nothing."""
     cdef RequestC* r = &items[at]
     cdef RequestC* other
+    cdef bint names_it
     cdef int k
     if r.w.oco_nonce == 0:
         return 0
@@ -241,11 +280,10 @@ cdef inline int peer_of(CoreC* c, RequestC* items, int at) noexcept nogil:
         if other.p.account != r.p.account:
             continue
         if makes_order(other) and other.p.nonce == r.w.oco_nonce:
-            return PEER_FITS if other.w.oco_nonce == r.p.nonce and (
-                other.p.market_id == r.p.market_id) else PEER_STRANGE
-        if other.old and c.orders[other.old].nonce == r.w.oco_nonce and (
-                other.p.kind != KIND_AMEND
-                or lots_cut(c, other.old, other.p.qty) == left_of(c, other.old)):
+            names_it = other.w.oco_nonce == r.p.nonce or (
+                r.p.kind == KIND_REPLACE and other.w.oco_nonce == c.orders[r.old].nonce)
+            return PEER_FITS if names_it and other.p.market_id == r.p.market_id else PEER_STRANGE
+        if ends_old(c, other) and c.orders[other.old].nonce == r.w.oco_nonce:
             return PEER_ENDS
     return 0
 
@@ -276,11 +314,11 @@ cdef inline int check_item(
         reason = check_replace(c, r, taken[0], peer_of(c, items, at))
     else:
         reason = check_order(
-            c, market_of(c, r.p), r.p, &r.w, taken[0], peer_of(c, items, at))
+            c, market_of(c, r.p), r.p, &r.w, taken[0], peer_of(c, items, at), 0)
     if reason:
         return reason
-    if r.old and r.p.kind != KIND_AMEND:
-        c.buckets[c.orders[r.old].bucket].order_count -= 1
+    if ends_old(c, r):
+        count_places(c, r.old, -1)
         taken[0] -= 1
     if makes_order(r):
         assume(c, r)
@@ -297,6 +335,8 @@ cdef inline void do_item(CoreC* c, RequestC* r) noexcept nogil:
     if r.p.kind == KIND_AMEND:
         do_amend(c, r.old, r.p)
     elif r.old:
+        if r.p.kind == KIND_REPLACE:
+            hand_over(c, r)
         drop_order(c, c.markets[c.buckets[c.orders[r.old].bucket].market], r.old,
                    REPLACED if r.p.kind == KIND_REPLACE else USER_CANCELED)
     if makes_order(r):
@@ -312,6 +352,7 @@ cdef inline void apply_group(CoreC* c, const CommandC* p) noexcept nogil:
     cdef int reason = 0
     cdef int64_t taken = 0
     cdef uint32_t k = 1
+    cdef uint32_t buckets = c.bucket_top
     cdef RequestC* r
     while k <= p.qty:
         k += read_request(p + k, &items[count])
@@ -325,6 +366,8 @@ cdef inline void apply_group(CoreC* c, const CommandC* p) noexcept nogil:
         at -= 1
         forget(c, &items[at])
     if reason:
+        while c.bucket_top > buckets:
+            unmake_bucket(c)
         for at in range(count):
             r = &items[at]
             refuse(c, market_of(c, r.p), ORDER_REJECTED if makes_order(r) else COMMAND_REJECTED,

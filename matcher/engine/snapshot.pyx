@@ -14,9 +14,10 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from matcher.engine.ladder cimport mark_level, next_up
+from matcher.engine.names cimport add_name
 from matcher.engine.types cimport (
     AccountC, BucketC, CoreC, ExtraC, LadderC, LeafC, LevelC, ListedC, MARKETS_MAX, MarketC,
-    NEAR_MARKETS, NonceC, OrderC)
+    NAMED, NEAR_MARKETS, NonceC, OrderC)
 
 cdef extern from *:
     """
@@ -68,6 +69,7 @@ cdef void forget_core(CoreC* c) noexcept nogil:
     for k in range(core_arrays(c, arrays)):
         arrays[k].at[0] = NULL
     c.bucket_of = NULL           # follows from the buckets
+    c.names = NULL               # follows from the orders
     c.events = NULL
     c.event_count = 0
     c.event_capacity = 0
@@ -223,6 +225,7 @@ cdef int read_core(Reader reader, CoreC* c) except -1:
         market_count = c.market_count
         c.market_count = 0
         c.bucket_of = fresh.bucket_of
+        c.names = fresh.names
         c.events = fresh.events
         c.event_capacity = fresh.event_capacity
         count = core_arrays(c, arrays)
@@ -231,6 +234,7 @@ cdef int read_core(Reader reader, CoreC* c) except -1:
         require(market_count <= MARKETS_MAX, "markets")
         read_arrays(reader, arrays, ours, count)
         index_buckets(c)
+        index_names(c)
     finally:
         free(fresh)
     return market_count
@@ -314,6 +318,16 @@ cdef int index_buckets(CoreC* c) except -1:
         require(b.account < c.account_count and b.market < MARKETS_MAX, "buckets")
         if b.market >= NEAR_MARKETS:
             c.bucket_of[<uint64_t> b.account * MARKETS_MAX + b.market] = slot
+    return 0
+
+
+cdef int index_names(CoreC* c) except -1:
+    """Orders that were looked for by nonce are found by it."""
+    cdef uint32_t slot
+    for slot in range(1, c.order_top):
+        if c.orders[slot].flags & NAMED:
+            require(c.orders[slot].bucket < c.bucket_top, "orders")
+            add_name(c, slot)
     return 0
 
 

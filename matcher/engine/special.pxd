@@ -2,10 +2,10 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memset
+from matcher.engine.names cimport remove_name
 from matcher.engine.types cimport (
-    AFTER_SIBLING, BucketC, CoreC, ExtraC, MarketC, ON_LAST, OrderC, ORDER_PENDING, REDUCE_ONLY,
-    SPECIAL, TAGGED, TIMED, TRIGGER_ABOVE,
-    WITH_MARGIN)
+    AFTER_SIBLING, BucketC, CoreC, ExtraC, MarketC, NAMED, ON_LAST, OrderC, ORDER_PENDING,
+    REDUCE_ONLY, SPECIAL, TAGGED, TIMED, TRIGGER_ABOVE, WITH_MARGIN)
 
 cdef extern from *:
     """
@@ -167,6 +167,8 @@ cdef inline void leave(CoreC* c, uint32_t slot) noexcept nogil:
         b.followers -= 1
     if order.flags & TIMED:
         remove_timed(c, slot)
+    if order.flags & NAMED:
+        remove_name(c, slot)
     if order.flags & SPECIAL and x.sibling:
         c.extras[x.sibling].sibling = 0
         c.extras[x.sibling].is_doomed = 1

@@ -2,8 +2,8 @@
 
 from libc.stdint cimport uint8_t
 from matcher.engine.types cimport (
-    MarketC, POST_ONLY, REDUCE_ONLY, STATE_AUCTION, STATE_DELISTING, STATE_HALTED, STATE_OPEN,
-    STATE_POST_ONLY, STATE_REDUCE_ONLY)
+    CoreC, MarketC, POST_ONLY, REDUCE_ONLY, STATE_AUCTION, STATE_DELISTING, STATE_HALTED,
+    STATE_OPEN, STATE_POST_ONLY, STATE_REDUCE_ONLY)
 
 
 cdef inline bint admits(const MarketC* m, uint8_t flags, uint8_t time_in_force) noexcept nogil:
@@ -22,3 +22,8 @@ cdef inline bint admits(const MarketC* m, uint8_t flags, uint8_t time_in_force) 
 cdef inline bint is_continuous(const MarketC* m) noexcept nogil:
     """Orders are matched as they come: the book is not crossed, triggers fire."""
     return m.state != STATE_HALTED and m.state != STATE_AUCTION
+
+
+cdef inline bint is_fresh(const CoreC* c, const MarketC* m) noexcept nogil:
+    """The index is not older than the market allows, on the clock of the batch."""
+    return c.time_s * 1000 - m.index_time_ms <= m.spec.index_age_max_ms

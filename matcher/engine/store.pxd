@@ -12,11 +12,12 @@ from matcher.engine.ladder cimport (
     cold, cold_int, either, flip_of, link_order, next_down, next_up, prefetch, unlikely,
     unlink_order)
 from matcher.engine.memory cimport release, reserve
+from matcher.engine.names cimport keyed_hash
 from matcher.engine.special cimport (
     add_timed, cut_of, filled_of, leave, mark_after, shown_of, trigger_side, unlink_trail)
 from matcher.engine.types cimport (
     AFTER_FLAT, AFTER_MOVE, AccountC, BucketC, CoreC, EventC, LadderC, MARKETS_MAX, MarketC,
-    NEAR_MARKETS, NonceC, ORDER_FREE, ORDER_PENDING, ORDER_RESTING, ORDER_TAKING, OrderC,
+    NAMED, NEAR_MARKETS, NonceC, ORDER_FREE, ORDER_PENDING, ORDER_RESTING, ORDER_TAKING, OrderC,
     REDUCE_ONLY, SLOT_BITS, SPECIAL, TIMED, WITH_MARGIN)
 
 cdef extern from *:
@@ -171,15 +172,10 @@ cdef inline int64_t now_s(const CoreC* c) noexcept nogil:
     return c.time_s
 
 
-cdef inline uint64_t nonce_hash(uint32_t account, uint64_t word) noexcept nogil:
-    cdef uint64_t x = (word ^ <uint64_t> account << 40) * <uint64_t> 0x9E3779B97F4A7C15
-    return x ^ (x >> 32)
-
-
 cdef inline NonceC* find_nonces(CoreC* c, uint32_t account, uint64_t word) noexcept nogil:
     """The entry of the account's 64 nonces of `word`, or the empty one where it belongs."""
     cdef uint64_t mask = c.nonce_capacity - 1
-    cdef uint64_t at = nonce_hash(account, word) & mask
+    cdef uint64_t at = keyed_hash(c, account, word) & mask
     while c.nonces[at].account and (
             c.nonces[at].account != account or c.nonces[at].word != word):
         at = (at + 1) & mask
@@ -210,6 +206,7 @@ cdef inline bint grow_nonces(CoreC* c) noexcept nogil:
     c.nonces = <NonceC*> calloc(count * 2, sizeof(NonceC))
     if c.nonces == NULL:
         c.nonces = old
+        c.is_out_of_memory = 1   # never an outcome: another machine would have had it
         return False
     c.nonce_capacity = count * 2
     for k in range(count):
@@ -303,6 +300,19 @@ cdef inline uint32_t ensure_bucket(CoreC* c, uint32_t account, MarketC* m) noexc
         c.buckets[slot].position.funding_index = m.funding_index
         m.bucket_count += 1
     return slot
+
+
+cdef inline void unmake_bucket(CoreC* c) noexcept nogil:
+    """Take the newest bucket back, on which nothing has happened yet."""
+    cdef BucketC* b = &c.buckets[c.bucket_top - 1]
+    cdef MarketC* m = c.markets[b.market]
+    if m.slot < NEAR_MARKETS:
+        c.accounts[b.account].buckets[m.slot] = 0
+    else:
+        c.bucket_of[<uint64_t> b.account * MARKETS_MAX + m.slot] = 0
+    m.bucket_count -= 1
+    memset(b, 0, sizeof(BucketC))
+    c.bucket_top -= 1
 
 
 cdef inline void touch_bucket(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
@@ -425,7 +435,7 @@ cdef inline void free_order(CoreC* c, uint32_t slot) noexcept nogil:
     cdef uint32_t newer = order.bucket_previous
     cdef uint32_t* before
     if WITH_MARGIN:
-        if unlikely(order.flags & (REDUCE_ONLY | SPECIAL | TIMED)):
+        if unlikely(order.flags & (REDUCE_ONLY | SPECIAL | TIMED | NAMED)):
             leave(c, slot)
         before = either(newer, &c.orders[newer].bucket_next, &c.buckets[order.bucket].orders)
         before[0] = order.bucket_next
@@ -476,6 +486,7 @@ cdef inline void unrest_order(CoreC* c, MarketC* m, uint32_t slot) noexcept nogi
     elif order.state == ORDER_PENDING:
         unlink_order(&m.triggers[trigger_side(c, slot)], c.orders, slot, order.remaining, 0)
         m.last_count -= trigger_side(c, slot) >> 1
+        c.buckets[order.bucket].waiting -= 1
         order.remaining = order.qty - cut_of(c, slot)
         if order.flags & SPECIAL and c.extras[slot].trailing:
             unlink_trail(c, m, slot)

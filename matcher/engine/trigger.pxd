@@ -1,20 +1,21 @@
 """Orders that wait for a price: trails, firing on the mark and on the last price (TRIG-*)."""
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
+
 from matcher.engine.ladder cimport cold, link_order, next_down, next_up, unlink_order
 from matcher.engine.limits cimport is_beyond_band
-from matcher.engine.matching cimport execute
+from matcher.engine.matching cimport execute, slide
 from matcher.engine.special cimport trigger_side
-from matcher.engine.states cimport admits, is_continuous
+from matcher.engine.states cimport admits, is_continuous, is_fresh
 from matcher.engine.store cimport (
     EXPIRED, MARKET_STATE, ORDER_TRIGGERED, PRICE_BAND, drop_order, emit, now_s, unrest_order)
 from matcher.engine.types cimport (
-    CoreC, EventC, ExtraC, LadderC, MarketC, MARKETS_MAX, ON_LAST, ORDER_TAKING, OrderC,
-    TRIGGER_ABOVE)
+    CoreC, DUE_ON_LAST, DUE_ON_MARK, EventC, ExtraC, LadderC, MarketC, MARKETS_MAX, ON_LAST,
+    ORDER_TAKING, OrderC, SPECIAL, TRIGGER_ABOVE)
 
 cdef enum:
     TRIGGERS_PER_TICK_MAX = 4096
-    LAST_TRIGGERS_PER_COMMAND_MAX = 256
+    TRIGGERS_PER_COMMAND_MAX = 256
     ON_MARK_LADDERS = 0          # first of a market's two ladders for the reference
     ON_LAST_LADDERS = 2
 
@@ -78,33 +79,50 @@ cdef inline void fire(CoreC* c, MarketC* m, uint32_t slot, int64_t reference) no
     order.state = ORDER_TAKING
     if order.expiry_s <= now_s(c):
         drop_order(c, m, slot, EXPIRED)
-    elif not admits(m, order.flags, order.time_in_force):
+        return
+    if not admits(m, order.flags, order.time_in_force):
         drop_order(c, m, slot, MARKET_STATE)
-    elif order.time_in_force == 0 and is_beyond_band(m, order.side, order.price):
+        return
+    if order.flags & SPECIAL:
+        slide(c, m, slot)
+    if order.time_in_force == 0 and is_beyond_band(m, order.side, order.price):
         drop_order(c, m, slot, PRICE_BAND)
     else:
         execute(c, m, slot)
 
 
-cdef inline void fire_triggers(CoreC* c, MarketC* m) noexcept nogil:
-    """TRIG-1: activate what the mark has reached, at most TRIGGERS_PER_TICK_MAX."""
+cdef inline void fire_on_mark(CoreC* c, MarketC* m, int most) noexcept nogil:
+    """TRIG-1: activate up to `most` of what the mark has reached; what is left is noted."""
     cdef uint32_t slot
     cdef int _fired
-    move_trails(c, m, m.mark_price, 0)
-    for _fired in range(TRIGGERS_PER_TICK_MAX):
+    m.has_due &= ~(<uint8_t> DUE_ON_MARK)
+    if not is_continuous(m) or not is_fresh(c, m):
+        return
+    for _fired in range(most):
         slot = due_trigger(m, ON_MARK_LADDERS, m.mark_price)
         if slot == 0:
             return
         fire(c, m, slot, m.mark_price)
+    if due_trigger(m, ON_MARK_LADDERS, m.mark_price):
+        m.has_due |= DUE_ON_MARK
+        c.has_traded = 1
+
+
+cdef inline void fire_triggers(CoreC* c, MarketC* m) noexcept nogil:
+    """TRIG-3, TRIG-1: trails follow the new mark, then what it has reached fires."""
+    move_trails(c, m, m.mark_price, 0)
+    fire_on_mark(c, m, TRIGGERS_PER_TICK_MAX)
 
 
 cdef inline void fire_on_last(CoreC* c, MarketC* m) noexcept nogil:
     """TRIG-2: what the last price has reached, until none is left or the limit is met."""
     cdef uint32_t slot
     cdef int _fired
+    m.has_due &= ~(<uint8_t> DUE_ON_LAST)
     if not is_continuous(m):
+        m.has_traded = 0
         return
-    for _fired in range(LAST_TRIGGERS_PER_COMMAND_MAX):
+    for _fired in range(TRIGGERS_PER_COMMAND_MAX):
         if m.has_traded:
             m.has_traded = 0
             move_trails(c, m, m.last_price, ON_LAST)
@@ -112,13 +130,20 @@ cdef inline void fire_on_last(CoreC* c, MarketC* m) noexcept nogil:
         if slot == 0:
             return
         fire(c, m, slot, m.last_price)
+    if m.has_traded or due_trigger(m, ON_LAST_LADDERS, m.last_price):
+        m.has_due |= DUE_ON_LAST
 
 
-cdef inline cold fire_all_on_last(CoreC* c) noexcept nogil:
-    """After a command: every market that has traded in it."""
+cdef inline cold fire_due(CoreC* c) noexcept nogil:
+    """After a command: what a limit has left, then what it has made due at the last price."""
     cdef uint32_t k
-    for k in range(c.market_count):
-        if c.markets[k].has_traded:
-            fire_on_last(c, c.markets[k])
-            c.markets[k].has_traded = 0
+    cdef MarketC* m
     c.has_traded = 0
+    for k in range(c.market_count):
+        m = c.markets[k]
+        if m.has_due & DUE_ON_MARK:
+            fire_on_mark(c, m, TRIGGERS_PER_COMMAND_MAX)
+        if m.has_traded or m.has_due & DUE_ON_LAST:
+            fire_on_last(c, m)
+    for k in range(c.market_count):
+        c.has_traded |= c.markets[k].has_due != 0

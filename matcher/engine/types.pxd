@@ -50,6 +50,7 @@ cdef enum OrderFlag:
     SPECIAL = 16                 # has instructions, or lots were taken off it: see ExtraC
     TIMED = 32                   # stands in the queue of what expires
     TAGGED = 64                  # its session stands in ExtraC
+    NAMED = 128                  # stands in the table of names
 
 cdef enum Instruction:           # flags of the instruction word
     SLIDES = 1                   # a post-only order moves off the opposite best price
@@ -61,6 +62,10 @@ cdef enum SelfTradeC:
     CANCEL_OLDEST = 1
     CANCEL_BOTH = 2
     DECREMENT = 3
+
+cdef enum DueOnC:
+    DUE_ON_MARK = 1
+    DUE_ON_LAST = 2
 
 cdef enum AfterC:                # what a bucket waits for until the fills of a command are done
     AFTER_TRIM = 1               # its reservations exceed the free balance
@@ -157,7 +162,8 @@ cdef struct BucketC:             # an account's isolated position in one market
     uint64_t top_up_nonce
     uint32_t top_up_expiry_s
     uint32_t trial_at            # where its copy stands in a trial, if it has one
-    uint8_t padding[8]           # to two cache lines
+    uint32_t waiting             # orders that wait for their trigger
+    uint8_t padding[4]           # to two cache lines
 
 cdef struct ListedC:             # what a bucket's entries in the liquidation index are made of
     int64_t lots                 # signed; 0: it has none
@@ -244,7 +250,8 @@ cdef struct MarketC:
     uint32_t trail_tail
     uint32_t trail_count
     uint32_t last_count          # orders that wait for the last price
-    uint8_t has_traded           # in this command, while orders wait for the last price
+    uint8_t has_traded           # while orders wait for the last price, which have not been asked
+    uint8_t has_due              # of DueOnC: triggers that a limit has left for the next command
     uint32_t fund                # bucket of the insurance fund
     uint16_t market_id
     uint8_t slot
@@ -288,6 +295,7 @@ cdef struct CoreC:
     AccountC* accounts
     uint32_t* bucket_of          # [account * MARKETS_MAX + market slot], slots from NEAR_MARKETS
     NonceC* nonces
+    uint32_t* names              # slots of orders that were looked for by nonce, by hash
     EventC* events
     EventC* retired[64]          # smaller event buffers; views of them may still be held
     uint32_t retired_count
@@ -316,6 +324,8 @@ cdef struct CoreC:
     uint32_t account_count       # the insurance fund is 0
     uint32_t market_count
     uint32_t sweep_at            # slot that a book alone looked at last for expiry
+    uint64_t hash_key            # the shell's, so that nobody can choose what collides
+    uint64_t name_capacity       # power of two, at least twice the orders'
     uint64_t nonce_capacity      # power of two
     uint64_t nonce_count         # entries in use
     uint64_t order_seq
@@ -330,5 +340,5 @@ cdef struct CoreC:
     int64_t withdrawals          # quote
     int32_t is_out_of_memory
     uint8_t is_risk_paused       # GOV-4
-    uint8_t has_traded           # a market's `has_traded` is set
+    uint8_t has_traded           # a market's `has_traded` or `has_due` is set
     uint8_t has_changed_specs    # in this call

@@ -48,9 +48,7 @@ class Exchange(Forced):
 
     def end_command(self) -> list[Seen]:
         self.trim()
-        for market, venue in self.venues.items():
-            if venue.has_traded:
-                self.fire_on_last(venue, market)
+        self.fire_due()
         return self.events
 
     def tick(self, _: Command) -> None:

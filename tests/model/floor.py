@@ -88,6 +88,10 @@ class Order:
         return self.c.trigger_kind in (TRIGGER_MARK_AT_OR_ABOVE, TRIGGER_AT_OR_ABOVE)
 
     @property
+    def trails(self) -> bool:
+        return self.waits is not None and self.c.instructions.trailing_ticks > 0
+
+    @property
     def reduces(self) -> bool:
         return bool(self.c.flags & FLAG_REDUCE_ONLY)
 
@@ -117,7 +121,9 @@ class Venue:
     announced: tuple[MarketSpec, int] | None = None  # PAR-1: parameters, and from when they hold
     version: int = 1
     last_price: int = 0
-    has_traded: bool = False  # in this command, while orders wait for the last price
+    has_traded: bool = False  # while orders wait for the last price, which have not been asked
+    has_due: bool = False  # triggers on the mark that a limit has left for the next command
+    has_due_on_last: bool = False
 
     @property
     def is_continuous(self) -> bool:
@@ -252,23 +258,32 @@ class Floor:
             for o in reversed(self.orders.copy()):
                 if o.key == key:
                     self.follow(o, what)
+            if "MOVE" in what:
+                self.trim_reducing(key)
             for o in reversed(self.orders.copy()):
                 overdrawn = "TRIM" in what and self.unreserved(key[0]) < 0
                 if overdrawn and o.key == key and not o.reduces:
                     self.drop(o, "INSUFFICIENT_FREE_COLLATERAL")
 
     def follow(self, o: Order, what: set[str]) -> None:
-        """OCO-1, ATT-1, RED-1."""
-        held = self.holds(o.key, o.c.side)
+        """OCO-1, ATT-1."""
         if "SIBLING" in what and o.is_doomed:
             self.drop(o, "SIBLING_ENDED")
         elif "FLAT" in what and o.asks(FLAG_ATTACHED):
             self.drop(o, "POSITION_CLOSED")
-        elif "MOVE" in what and o.reduces and o.turn is not None and held < o.left:
-            if held == 0:
+
+    def trim_reducing(self, key: Key) -> None:
+        """RED-1: those of a side close in sum at most the position; the newest give way."""
+        resting = [o for o in self.orders if o.key == key and o.reduces and o.turn is not None]
+        for o in reversed(resting):
+            older = sum(
+                each.left for each in resting[: resting.index(o)] if each.c.side == o.c.side
+            )
+            lots = min(o.left, max(0, self.holds(key, o.c.side) - older))
+            if lots == 0:
                 self.drop(o, "REDUCE_ONLY")
-            else:
-                self.cut(o, o.left - held, "REDUCE_ONLY")
+            elif lots < o.left:
+                self.cut(o, o.left - lots, "REDUCE_ONLY")
 
     def book(self, market: int, side: int) -> list[Order]:
         """Resting orders, best price first, then first in, first out."""

@@ -27,6 +27,9 @@ from tests.model.margin import Bucket, RefusedError
 ORDER_LOTS_MAX = 2**32 - 2
 QUOTE_MAX = 2**60
 ICEBERG_PARTS_MAX = 256
+ORDERS_MAX = 4_096  # of an account in a market
+WAITING_MAX = 128  # likewise, of those that wait for a trigger
+TRAILS_MAX = 4_096  # of a market
 
 
 class Orders(Waterfall):
@@ -63,8 +66,8 @@ class Orders(Waterfall):
     def place(self, c: Command) -> None:
         self.begin(self.accept(c, self.check_place(c)))
 
-    def check_place(self, c: Command) -> Order:
-        """ORD-1."""
+    def check_place(self, c: Command, old: Order | None = None) -> Order:
+        """ORD-1; `old` is the order that it replaces."""
         venue = self.venue(c)
         self.check_account(c)
         self.check_state(venue, c)
@@ -74,10 +77,16 @@ class Orders(Waterfall):
         order = Order(key, c, c.qty_lots)
         if c.instructions != PLAIN:
             self.check_instructions(c, venue)
-            self.check_sibling(order)
+            self.check_sibling(order, old)
         self.check_standing(order, venue)
         more = self.reservation(key, c) - self.reservation(key)
         require(more <= self.unreserved(c.account), "INSUFFICIENT_FREE_COLLATERAL")
+        own = [o for o in self.orders if o.key == key]
+        waiting = [o for o in own if o.waits is not None]
+        require(len(own) < ORDERS_MAX, "CAPACITY")
+        require(not c.trigger_kind or len(waiting) < WAITING_MAX, "CAPACITY")
+        trails = [o for o in self.orders if o.key[1] == c.market_id and o.trails]
+        require(not c.instructions.trailing_ticks or len(trails) < TRAILS_MAX, "CAPACITY")
         require(len(self.orders) < self.order_max, "CAPACITY")
         return order
 
@@ -111,7 +120,18 @@ class Orders(Waterfall):
         collects = venue.state == MarketState.AUCTION and not c.trigger_kind
         require(not collects or w.min_lots == 0, "MARKET_STATE")
 
-    def check_sibling(self, o: Order) -> None:
+    def are_siblings(self, a: Order, b: Order) -> bool:
+        """OCO-1."""
+        names = a.c.instructions.oco_nonce, b.c.instructions.oco_nonce
+        return a.key == b.key and names == (b.c.nonce, a.c.nonce)
+
+    def hand_over(self, old: Order, c: Command) -> None:
+        """OCO-1: the old order's sibling that the replacement names belongs to that."""
+        for s in self.orders:
+            if self.are_siblings(s, old) and s.c.nonce == c.instructions.oco_nonce:
+                s.c = s.c._replace(instructions=s.c.instructions._replace(oco_nonce=c.nonce))
+
+    def check_sibling(self, o: Order, old: Order | None) -> None:
         """OCO-1."""
         nonce, account = o.c.instructions.oco_nonce, o.key[0]
         found = [s for s in self.orders if (s.key[0], s.c.nonce) == (account, nonce)]
@@ -119,8 +139,8 @@ class Orders(Waterfall):
             return
         require(nonce != o.c.nonce, "INSTRUCTIONS_INVALID")
         if found:
-            names_it = found[0].c.instructions.oco_nonce == o.c.nonce and found[0].key == o.key
-            require(names_it, "INSTRUCTIONS_INVALID")
+            fits = self.are_siblings(found[0], o) or (old and self.are_siblings(found[0], old))
+            require(bool(fits), "INSTRUCTIONS_INVALID")
         else:
             require(not self.is_used(account, nonce), "ORDER_UNKNOWN")
 
@@ -135,14 +155,22 @@ class Orders(Waterfall):
             require(not takes, "POST_ONLY_WOULD_TAKE")
         if reduces:
             require(c.amount_quote == 0, "REDUCE_ONLY")
-            require(closing > 0 or c.trigger_kind != 0, "REDUCE_ONLY")
+            others = [m for m in self.orders if m.key == key and m.c.side != c.side]
+            may_have = c.trigger_kind != 0 and not all(m.reduces for m in others)  # TRIG-4
+            require(closing > 0 or may_have, "REDUCE_ONLY")
         require(venue.rules.mark > 0, "NO_PRICE")
+        require(not c.trigger_kind or not self.is_met(o, venue), "PRICE_OUT_OF_RANGE")
         if not c.trigger_kind:
             self.check_band(o)
         margins = [m.unfilled_margin for m in self.orders if m.key == key and m.c.side == c.side]
         require(0 <= c.amount_quote <= QUOTE_MAX - sum(margins), "AMOUNT_OUT_OF_RANGE")
         if not reduces and c.time_in_force == TIF_GTC and c.qty_lots > closing:
             least = self.least_margin(venue, o, c.qty_lots - closing)
+            require(c.amount_quote >= least, "INSUFFICIENT_MARGIN")
+        elif not reduces and c.trigger_kind and c.qty_lots > closing:
+            rules, asked = venue.rules, (c.qty_lots - closing, c.trigger_price_ticks)  # TRIG-4
+            least = rules.share(*asked, rules.spec.fee_taker_ppm)
+            least += rules.requirement(*asked, maintenance=False)
             require(c.amount_quote >= least, "INSUFFICIENT_MARGIN")
         require(key not in self.frozen, "FROZEN")
         opens = not reduces and c.qty_lots > closing
@@ -216,9 +244,10 @@ class Orders(Waterfall):
         at = self.orders.index(old)
         self.orders.remove(old)
         try:
-            order = self.check_place(c)
+            order = self.check_place(c, old)
         finally:
             self.orders.insert(at, old)
+        self.hand_over(old, c)
         self.drop(old, "REPLACED")
         return self.accept(c, order)
 
@@ -233,18 +262,10 @@ class Orders(Waterfall):
             except RefusedError as refused:
                 for k, item in enumerate(commands):
                     self.refuse(item, str(refused) if k == at else "GROUP_REJECTED")
-                self.keep_places(commands[:at])
                 return
         for o in [self.do_item(c) for c in commands]:
             if o is not None and o in self.orders:
                 self.begin(o)
-
-    def keep_places(self, commands: list[Command]) -> None:
-        """A refused group has made the places of the positions that its good orders named."""
-        for c in commands:
-            if c.kind in (CommandKind.PLACE, CommandKind.REPLACE):
-                index = self.venues[c.market_id].rules.index
-                self.positions.setdefault((c.account, c.market_id), Bucket(0, 0, 0, index))
 
     def try_item(self, c: Command, named: set[Key]) -> None:
         """An item names an order that was there before the group, and each at most once."""
@@ -264,7 +285,9 @@ class Orders(Waterfall):
     def do_item(self, c: Command) -> Order | None:
         """Do what was tried, without judging it again."""
         if c.kind == CommandKind.REPLACE:
-            self.drop(self.find(c, c.old_nonce), "REPLACED")
+            old = self.find(c, c.old_nonce)
+            self.hand_over(old, c)
+            self.drop(old, "REPLACED")
         if c.kind in (CommandKind.PLACE, CommandKind.REPLACE):
             return self.accept(c, Order((c.account, c.market_id), c, c.qty_lots))
         getattr(self, CommandKind(c.kind).name.lower())(c)

@@ -20,7 +20,7 @@ from tests.model.matching import Matching
 FUNDING_INDEX_MAX = 2**62
 TRIGGERS_MAX = 4_096
 IMPACT_LEVELS_MAX = 256
-LAST_TRIGGERS_MAX = 256  # of a command
+TRIGGERS_OF_COMMAND = 256
 
 
 def clamp(x: int, low: int, high: int) -> int:
@@ -134,6 +134,7 @@ class Pricing(Matching):
         try:
             require(o.c.expiry_time_s > self.now_s, "EXPIRED")
             self.check_state(venue, o.c)
+            self.slide(o)
             self.check_band(o)
         except RefusedError as refused:
             self.drop(o, str(refused))
@@ -141,21 +142,44 @@ class Pricing(Matching):
             self.execute(o)
 
     def fire_triggers(self, venue: Venue, market: int) -> None:
-        """TRIG-1."""
-        mark = venue.rules.mark
-        self.move_trails(market, mark, 0)
-        for _ in range(TRIGGERS_MAX):
+        """TRIG-3, TRIG-1."""
+        self.move_trails(market, venue.rules.mark, 0)
+        self.fire_on_mark(venue, market, TRIGGERS_MAX)
+
+    def fire_on_mark(self, venue: Venue, market: int, most: int) -> None:
+        """TRIG-1: what a limit leaves is due after the next command."""
+        venue.has_due, mark = False, venue.rules.mark
+        is_fresh = self.now_s * 1000 - venue.index_ms <= venue.spec.index_age_max_ms
+        for _ in range(most if venue.is_continuous and is_fresh else 0):
             if not (due := self.due(market, mark, 0)):
                 return
             self.fire(due[0], venue, mark)
+            venue.has_due = bool(self.due(market, mark, 0))
 
     def fire_on_last(self, venue: Venue, market: int) -> None:
         """TRIG-2: after a command that has traded, until nothing is due."""
-        for _ in range(LAST_TRIGGERS_MAX if venue.is_continuous else 0):
+        venue.has_due_on_last = False
+        for _ in range(TRIGGERS_OF_COMMAND if venue.is_continuous else 0):
             if venue.has_traded:
                 venue.has_traded = False
                 self.move_trails(market, venue.last_price, FLAG_ON_LAST)
             if not (due := self.due(market, venue.last_price, FLAG_ON_LAST)):
-                break
+                return
             self.fire(due[0], venue, venue.last_price)
-        venue.has_traded = False
+            venue.has_due_on_last = bool(self.due(market, venue.last_price, FLAG_ON_LAST))
+        venue.has_traded &= venue.is_continuous
+        venue.has_due_on_last |= venue.has_traded
+
+    def fire_due(self) -> None:
+        """After a command: what a limit has left, then what it has made due at the last price."""
+        for market, venue in self.venues.items():
+            if venue.has_due:
+                self.fire_on_mark(venue, market, TRIGGERS_OF_COMMAND)
+            if venue.has_traded or venue.has_due_on_last:
+                self.fire_on_last(venue, market)
+
+    def is_met(self, o: Order, venue: Venue) -> bool:
+        """TRIG-4: its trigger's reference, if there is one, has reached it."""
+        reference = venue.last_price if o.asks(FLAG_ON_LAST) else venue.rules.mark
+        ahead = (o.trigger - reference) * (1 if o.is_upward else -1)
+        return reference > 0 and ahead <= 0

@@ -162,7 +162,10 @@ class Stream:
         price = max(1, round(self.index[market] * (1 + rng.gauss(0, 0.012))))
         qty = rng.choice((1, 2, 3, 5, 10, 25, 50))
         margin = price * qty * spec.quote_per_tick_lot // rng.choice((2, 3, 7, 12, 17, 19, 21))
-        trigger = rng.choice((0, 0, 0, 0, 0, 0, 1, 2))
+        ahead = max(1, round(self.index[market] * (1 + rng.gauss(0, 0.02))))
+        trigger = rng.choice((0, 0, 0, 1))
+        if trigger and rng.random() < 0.95:  # TRIG-4: not met already
+            trigger = 1 if ahead > self.pair.engine.market(market).mark_price_ticks else 2
         self.nonce += 1
         form: dict[str, Any] = {
             "account": self.any_account(), "market_id": market, "side": side, "nonce": self.nonce,
@@ -172,7 +175,7 @@ class Stream:
                 (NEVER_S, self.time_ns // NS + rng.choice((0, 1, 2, 2, 20, 200, 10_000)))
             ),
             "trigger_kind": trigger, "session": rng.choice((0, 0, 1, 2)),
-            "trigger_price_ticks": max(1, round(self.index[market] * (1 + rng.gauss(0, 0.02)))),
+            "trigger_price_ticks": ahead,
         }  # fmt: skip
         if rng.random() < 0.5:
             form |= self.instructed(form)
@@ -249,6 +252,10 @@ class Stream:
             if o.c.nonce == nonce and self.rng.random() < 0.9:
                 form |= {"side": o.c.side, "market_id": o.key[1]}
                 form["unfilled_lots"] = self.rng.choice((0, 0, o.left, o.left, o.left + 1))
+                sibling = o.c.instructions.oco_nonce
+                if sibling and self.rng.random() < 0.6:  # the new order takes its sibling over
+                    word = form.get("instructions", Instructions())
+                    form["instructions"] = word._replace(oco_nonce=sibling)
         return form
 
     def amend(self, _: MarketSpec) -> None:

@@ -318,12 +318,13 @@ def test_a_sibling_comes_too_late_or_is_none() -> None:
 
 
 def test_an_attached_order_ends_with_the_position() -> None:
-    """ATT-1: closed by another order; it may wait before there is a position."""
+    """ATT-1: closed by another order; it may wait beside the order that opens the position."""
     v = Venue()
     word = Instructions(flags=FLAG_ATTACHED)
     stop = {"flags": REDUCE_ONLY, "trigger_kind": BELOW, "trigger_price_ticks": 900}
+    v.rest(1, BUY, 5, 1_000)
     v.rest(1, SELL, 5, 900, instructions=word, **stop)
-    v.trade(1, 2, 5, 1_000)
+    v.place(2, SELL, 5, 1_000)
     assert v.engine.order_count == 1
     v.rest(3, BUY, 9, 1_000)
     events = v.place(1, SELL, 5, 1_000, 0)

@@ -44,16 +44,17 @@ def test_a_reduce_only_order_fills_at_most_the_position() -> None:
 
 
 def test_a_resting_reduce_only_order_fills_at_most_the_position() -> None:
-    """RED-1: it is cut to the position when it comes to rest, and ends with the position."""
+    """RED-1: it is cut to the position when it comes to rest, with what rests already in sum."""
     v = Venue()
     v.trade(1, 2, 5, 1_000)
     rested = v.place(1, SELL, 9, 1_010, flags=REDUCE_ONLY)
     assert story(rested) == ["ORDER_ACCEPTED", "ORDER_AMENDED REDUCE_ONLY"]
     assert rested[1].remaining_lots == 5
-    v.rest(1, SELL, 4, 1_011, flags=REDUCE_ONLY)
+    more = v.place(1, SELL, 4, 1_011, flags=REDUCE_ONLY)
+    assert story(more) == ["ORDER_ACCEPTED", "ORDER_CANCELED REDUCE_ONLY"]
     v.rest(3, SELL, 9, 1_010)
     events = v.place(4, BUY, 8, 1_010)
-    assert story(events) == [*DONE, "FILL", "ORDER_CANCELED REDUCE_ONLY"]
+    assert story(events) == [*DONE, "FILL"]
     assert fills(events) == [(1, 5, 1_010), (3, 3, 1_010)]
     assert v.lots(1) == 0
 
@@ -188,15 +189,21 @@ def test_a_closing_fill_that_would_leave_a_debt_is_refused() -> None:
 
 
 def test_triggers_fire_in_their_order() -> None:
-    """TRIG-1: upward, lowest first; downward, highest first; equal ones by arrival; all at once."""
+    """TRIG-1: upward, lowest first; downward, highest first; equal ones by arrival; all at once.
+
+    Both directions are due at one mark only when it has moved while nothing fired.
+    """
     v = Venue(spec=spec_of(mark_band_ppm=500_000))
     names = {}
-    for account, kind, trigger in (
-        (1, ABOVE, 1_030), (2, ABOVE, 1_010), (3, ABOVE, 1_010), (4, ABOVE, 1_300),
-        (1, BELOW, 1_100), (2, BELOW, 1_200), (3, BELOW, 1_100), (4, BELOW, 900),
-    ):  # fmt: skip
-        order_id = v.rest(account, BUY, 1, 500, trigger_kind=kind, trigger_price_ticks=trigger)
-        names[order_id] = (account, kind, trigger)
+    upward = (1, ABOVE, 1_030), (2, ABOVE, 1_010), (3, ABOVE, 1_010), (4, ABOVE, 1_300)
+    downward = (1, BELOW, 1_100), (2, BELOW, 1_200), (3, BELOW, 1_100), (4, BELOW, 900)
+    for rows in (upward, downward):
+        for account, kind, trigger in rows:
+            order_id = v.rest(account, BUY, 1, 500, trigger_kind=kind, trigger_price_ticks=trigger)
+            names[order_id] = (account, kind, trigger)
+        v.set_state(MarketState.AUCTION)
+        v.walk(1_250)
+    v.set_state(MarketState.OPEN)
     events = v.price(1_040)
     fired = [names[e.order_id] for e in events if story([e]) == ["ORDER_TRIGGERED"]]
     assert fired == [
@@ -206,21 +213,26 @@ def test_triggers_fire_in_their_order() -> None:
     assert v.book() == ([(500, 6)], [])
 
 
-def test_a_trigger_price_that_is_met_already_waits_for_the_next_mark() -> None:
-    """TRIG-1: after each mark; equality fires."""
+def test_a_trigger_price_that_is_met_already_is_refused() -> None:
+    """TRIG-4, TRIG-1: equality is met, and fires."""
     v = Venue()
-    v.rest(1, BUY, 1, 900, trigger_kind=ABOVE, trigger_price_ticks=1_000)
+    for kind, trigger in ((ABOVE, 1_000), (ABOVE, 999), (BELOW, 1_000), (BELOW, 1_001)):
+        asked = {"trigger_kind": kind, "trigger_price_ticks": trigger}
+        assert outcome(v.place(1, BUY, 1, 900, **asked)) == "PRICE_OUT_OF_RANGE"
+    v.rest(1, BUY, 1, 900, trigger_kind=ABOVE, trigger_price_ticks=1_001)
     assert v.book() == ([], [])
-    assert story(v.price(1_000)) == ["PRICE", "ORDER_TRIGGERED"]
+    assert story(v.price(1_001)) == ["PRICE", "ORDER_TRIGGERED"]
     assert v.book() == ([(900, 1)], [])
 
 
 def test_a_stop_closes_the_position() -> None:
-    """TRIG-1: a reduce-only IOC order with a protection price, without a position to begin with."""
+    """TRIG-1, TRIG-4: a reduce-only IOC order, beside the order that will open the position."""
     v = Venue()
     stop = {"trigger_kind": BELOW, "trigger_price_ticks": 980, "time_in_force": IOC}
+    assert outcome(v.place(1, SELL, 5, 900, flags=REDUCE_ONLY, **stop)) == "REDUCE_ONLY"
+    v.rest(1, BUY, 5, 1_000)
     v.rest(1, SELL, 5, 900, flags=REDUCE_ONLY, **stop)
-    v.trade(1, 2, 5, 1_000)
+    v.place(2, SELL, 5, 1_000)
     v.rest(3, BUY, 9, 970)
     assert fills(v.walk(981)) == []
     assert fills(v.price(980)) == [(3, 5, 970)]
@@ -231,8 +243,8 @@ def test_a_post_only_order_that_would_take_when_it_fires_ends() -> None:
     """TRIG-1."""
     v = Venue()
     v.rest(1, SELL, 1, 1_000)
-    v.rest(2, BUY, 1, 1_010, flags=POST_ONLY, trigger_kind=ABOVE, trigger_price_ticks=1_000)
-    events = v.price(1_000)
+    v.rest(2, BUY, 1, 1_010, flags=POST_ONLY, trigger_kind=ABOVE, trigger_price_ticks=1_001)
+    events = v.price(1_001)
     assert story(events)[1:] == ["ORDER_TRIGGERED", "ORDER_CANCELED POST_ONLY_WOULD_TAKE"]
 
 
@@ -240,10 +252,10 @@ def test_an_expired_order_does_not_fire() -> None:
     """TRIG-1, TIF-1, SIG-2: it has ended before the price comes."""
     v = Venue()
     v.rest(1, SELL, 1, 1_000)
-    v.rest(2, BUY, 1, 1_000, trigger_kind=ABOVE, trigger_price_ticks=1_000,
+    v.rest(2, BUY, 1, 1_000, trigger_kind=ABOVE, trigger_price_ticks=1_001,
            expiry_time_s=v.now_s + 1)  # fmt: skip
     v.wait(1)
-    assert story(v.price(1_000)) == ["ORDER_CANCELED EXPIRED", "PRICE"]
+    assert story(v.price(1_001)) == ["ORDER_CANCELED EXPIRED", "PRICE"]
 
 
 @pytest.mark.parametrize(
@@ -253,9 +265,9 @@ def test_a_trigger_fires_into_the_state_of_the_market(state: MarketState) -> Non
     """TRIG-1, ORD-1: as if it came then."""
     v = Venue()
     v.rest(1, SELL, 1, 1_000)
-    v.rest(2, BUY, 1, 1_000, trigger_kind=ABOVE, trigger_price_ticks=1_000)
+    v.rest(2, BUY, 1, 1_000, trigger_kind=ABOVE, trigger_price_ticks=1_001)
     v.set_state(state)
-    assert story(v.price(1_000))[1:] == ["ORDER_TRIGGERED", "ORDER_CANCELED MARKET_STATE"]
+    assert story(v.price(1_001))[1:] == ["ORDER_TRIGGERED", "ORDER_CANCELED MARKET_STATE"]
 
 
 def test_a_waiting_order_can_be_cancelled_and_reserves() -> None:

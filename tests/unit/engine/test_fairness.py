@@ -1,0 +1,234 @@
+"""What one account does costs another one nothing: stops in time, honest books, room for orders."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import pytest
+
+from matcher.engine.commands import NEVER_S, Command, CommandKind, MarketState
+from matcher.engine.engine import Engine
+from matcher.engine.events import Event, EventKind, unpack
+from matcher.engine.instructions import FLAG_ON_LAST, Instructions
+from matcher.engine.reject_reason import RejectReason
+from tests.unit.engine.venue import (
+    BUY,
+    IOC,
+    REDUCE_ONLY,
+    SELL,
+    Venue,
+    fills,
+    outcome,
+    spec_of,
+    story,
+)
+
+BELOW = 2
+WAITING_MAX = 128
+
+
+def records(v: Venue, count: int, **fields: Any) -> bytes:
+    """Return so many orders that differ in their nonces alone."""
+    form: dict[str, Any] = {"market_id": 1, "qty_lots": 1, "expiry_time_s": NEVER_S}
+    form |= {"time_ns": v.time_ns} | fields
+    found = []
+    for _ in range(count):
+        v.nonce += 1
+        found.append(Command(CommandKind.PLACE, nonce=v.nonce, **form).records())
+    return b"".join(found)
+
+
+def send(v: Venue, data: bytes) -> list[Event]:
+    """Apply many commands at once, then walk over the state once."""
+    events = list(unpack(v.engine.apply(data)))
+    v.engine.check_invariants()
+    return events
+
+
+def reasons(events: list[Event]) -> list[str]:
+    return [RejectReason(e.reason).name for e in events if e.kind == EventKind.ORDER_REJECTED]
+
+
+def stop(account: int, trigger: int) -> dict[str, Any]:
+    return {
+        "account": account, "side": SELL, "price_ticks": 500, "flags": REDUCE_ONLY,
+        "time_in_force": IOC, "trigger_kind": BELOW, "trigger_price_ticks": trigger,
+    }  # fmt: skip
+
+
+def test_an_account_delays_no_other_accounts_stop() -> None:
+    """TRIG-4: at most 128 of its orders wait, each backed; the other's stop fires in the tick."""
+    v = Venue(spec=spec_of(mark_band_ppm=500_000), orders=10_000)
+    v.trade(1, 2, 1, 1_000)
+    v.trade(5, 6, 5, 1_000)
+    v.rest(6, BUY, 5, 960)
+    v.rest(2, BUY, 5, 900)
+    full = send(v, records(v, WAITING_MAX + 5, **stop(1, 999)))
+    assert reasons(full) == ["CAPACITY"] * 5
+    assert reasons(send(v, records(v, 3, **stop(4, 999)))) == ["REDUCE_ONLY"] * 3
+    mine = v.rest(5, SELL, 5, 900, flags=REDUCE_ONLY, time_in_force=IOC, trigger_kind=BELOW,
+                  trigger_price_ticks=980)  # fmt: skip
+    events = v.price(970)
+    fired = [e.order_id for e in events if e.kind == EventKind.ORDER_TRIGGERED]
+    assert (len(fired), fired[-1]) == (WAITING_MAX + 1, mine)
+    assert v.lots(5) == 0
+
+
+def test_what_waits_gives_its_place_back() -> None:
+    """TRIG-4: by firing, by a cancel, by a replace, and inside a group."""
+    v = Venue()
+    v.trade(1, 2, 1, 1_000)
+    send(v, records(v, WAITING_MAX, **stop(1, 900)))
+    more = {"flags": REDUCE_ONLY, "trigger_kind": BELOW, "trigger_price_ticks": 900}
+    assert outcome(v.place(1, SELL, 1, 900, **more)) == "CAPACITY"
+    word = Instructions(self_trade=1)
+    assert outcome(v.place(1, SELL, 1, 900, instructions=word, **more)) == "CAPACITY"
+    form = {"account": 1, "side": SELL, "qty_lots": 1, "price_ticks": 900, "nonce": v.nonce + 9}
+    form |= {"expiry_time_s": NEVER_S, "old_nonce": v.nonce - 9} | more
+    assert outcome(v.do(CommandKind.REPLACE, **form)) == "REPLACED"
+    assert outcome(v.do(CommandKind.CANCEL, account=1, nonce=v.nonce + 9)) == "USER_CANCELED"
+    v.nonce += 9
+    v.rest(1, SELL, 1, 900, **more)
+    assert outcome(v.place(1, SELL, 1, 900, **more)) == "CAPACITY"
+
+
+def test_on_the_last_price_too_what_is_left_fires_next() -> None:
+    """TRIG-2: 256 a command; nothing that is due is forgotten."""
+    v = Venue(orders=5_000)
+    v.trade(1, 2, 1, 1_000)
+    word = Instructions(flags=FLAG_ON_LAST)
+    asked = {"side": BUY, "price_ticks": 900, "amount_quote": 300, "trigger_kind": 4,
+             "trigger_price_ticks": 990, "instructions": word}  # fmt: skip
+    for account in (3, 4, 5):
+        send(v, records(v, 100, account=account, **asked))
+    v.rest(2, SELL, 1, 990)
+    events = v.place(1, BUY, 1, 990, time_in_force=IOC)
+    assert story(events).count("ORDER_TRIGGERED") == 256
+    assert story(v.do(CommandKind.TICK)).count("ORDER_TRIGGERED") == 44
+    assert v.do(CommandKind.TICK) == []
+
+
+def test_what_a_limit_has_left_fires_after_the_next_command() -> None:
+    """TRIG-1, MARK-2: 4,096 in the tick, 256 after each command; not while the mark is stale."""
+    accounts = 40
+    v = Venue(spec=spec_of(mark_band_ppm=500_000), orders=10_000, accounts=accounts)
+    for account in range(2, accounts):
+        v.trade(account, 1, 1, 1_000)
+        v.engine.apply(records(v, WAITING_MAX, **stop(account, 990)))
+    left = 38 * WAITING_MAX
+    assert v.engine.order_count == left
+    for command, most in ((v.price, 4_096 + 256), (lambda _: v.do(CommandKind.TICK), 256)):
+        assert story(command(985)).count("ORDER_TRIGGERED") == most
+        left -= most
+    v.wait(1_000)
+    assert v.do(CommandKind.TICK) == []
+    assert v.engine.order_count == left
+    assert story(v.price(985)).count("ORDER_TRIGGERED") == left
+
+
+def test_lots_that_cannot_fill_move_no_auction_price() -> None:
+    """RED-1, AUC-1: 200 reduce-only orders of an account that holds one lot."""
+    v = Venue(spec=spec_of(mark_band_ppm=200_000))
+    v.trade(1, 2, 1, 1_000)
+    v.set_state(MarketState.AUCTION)
+    for account, side, qty, price in ((3, BUY, 50, 1_050), (4, SELL, 50, 950), (5, BUY, 100, 960)):
+        v.rest(account, side, qty, price)
+    send(v, records(v, 200, account=1, side=SELL, price_ticks=950, flags=REDUCE_ONLY))
+    assert v.book()[1] == [(950, 51)]
+    cleared = v.set_state(MarketState.OPEN)
+    assert sum(lots for _, lots, _ in fills(cleared)) == 51
+    assert {price for _, _, price in fills(cleared)} == {960}
+
+
+def test_lots_that_cannot_fill_show_no_depth() -> None:
+    """RED-1, FUND-3: what the book shows fills."""
+    v = Venue()
+    v.trade(1, 2, 1, 1_000)
+    for _ in range(50):
+        v.place(1, SELL, 1, 1_001, flags=REDUCE_ONLY)
+    assert v.book() == ([], [(1_001, 1)])
+
+
+def test_an_account_has_so_many_orders_in_a_market() -> None:
+    """ORD-1: 4,096, those that wait included; another account has room."""
+    v = Venue(orders=5_000)
+    form = {"side": BUY, "price_ticks": 10, "amount_quote": 4}
+    assert reasons(send(v, records(v, 4_100, account=1, **form))) == ["CAPACITY"] * 4
+    assert outcome(v.place(2, BUY, 1, 10)) == "OK"
+
+
+def test_orders_are_found_by_nonce_after_whatever_came_between() -> None:
+    """CXL-1: each is walked over once; ends, restores and new orders leave the table right."""
+    v = Venue(orders=400)
+    engine, rng, live = v.engine, Random(3), dict[int, int]()
+    for _ in range(3_000):
+        nonce = rng.randrange(1, 600)
+        if rng.random() < 0.5 and len(live) < 300:
+            found = send_one(engine, records(v, 1, account=1, side=BUY, price_ticks=900,
+                                             amount_quote=300))  # fmt: skip
+            live[v.nonce] = found.order_id
+        elif rng.random() < 0.5 and live:
+            nonce = rng.choice(list(live))
+            order_id = live.pop(nonce) if rng.random() < 0.3 else 0
+            live.pop(nonce, None)
+            command = Command(
+                CommandKind.CANCEL, account=1, time_ns=v.time_ns, nonce=nonce, order_id=order_id
+            )
+            assert send_one(engine, command.records()).kind == EventKind.ORDER_CANCELED
+        elif nonce not in live:
+            command = Command(CommandKind.CANCEL, account=1, time_ns=v.time_ns, nonce=nonce)
+            assert send_one(engine, command.records()).reason == RejectReason.ORDER_UNKNOWN
+        if rng.random() < 0.01:
+            engine = Engine.restore(b"".join(engine.snapshot()))
+    engine.check_invariants()
+    assert {nonce: engine.order_id(1, nonce) for nonce in live} == live
+
+
+def send_one(engine: Engine, data: bytes) -> Event:
+    (event,) = unpack(engine.apply(data))
+    return event
+
+
+def test_no_result_depends_on_the_key_of_the_hashes() -> None:
+    """SIG-1: nonces of any pattern; the state's hash is the same under any key."""
+    hashes = set()
+    for key in (0, 1, 2**64 - 1):
+        engine = Engine(account_count_max=2, position_count_max=4, order_count_max=64, hash_key=key)
+        engine.list_market(spec_of(), 0)
+        engine.register_account()
+        data = b"".join(
+            Command(
+                CommandKind.PLACE,
+                account=1,
+                market_id=1,
+                nonce=nonce,
+                qty_lots=1,
+                price_ticks=1,
+                expiry_time_s=9,
+            ).records()
+            for nonce in [*range(5, 200_000, 4_096), *range(2**50, 2**50 + 9)]
+        )
+        deposit = Command(CommandKind.DEPOSIT, account=1, amount_quote=10**6, nonce=1).records()
+        price = Command(CommandKind.PRICE, market_id=1, price_ticks=9, aux=0).records()
+        cancels = b"".join(
+            Command(CommandKind.CANCEL, account=1, nonce=nonce).records()
+            for nonce in range(5, 200_000, 4_096 * 3)
+        )
+        engine.apply(deposit + price + data + cancels)
+        hashes.add(engine.state_hash())
+    assert len(hashes) == 1
+    with pytest.raises(ValueError, match="hash_key"):
+        Engine(hash_key=2**64)
+
+
+def test_an_auction_beyond_the_band_is_linear() -> None:
+    """AUC-1: orders that cannot clear end one by one, without a new search for the price each."""
+    v = Venue(spec=spec_of(mark_band_ppm=20_000), orders=9_000, accounts=4)
+    v.set_state(MarketState.AUCTION)
+    for account, side in ((1, BUY), (2, SELL)):
+        form = {"account": account, "side": side, "price_ticks": 1_030, "amount_quote": 140}
+        assert reasons(send(v, records(v, 4_000, **form))) == []
+    ended = v.set_state(MarketState.OPEN)
+    assert story(ended).count("ORDER_CANCELED PRICE_BAND") == 4_000
+    assert v.book() == ([], [(1_030, 4_000)])

@@ -1,0 +1,118 @@
+"""What becomes of siblings when one of them is replaced; what a refused group leaves (OCO-1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matcher.engine.commands import NEVER_S, Command, CommandKind, group
+from matcher.engine.events import Event, unpack
+from matcher.engine.instructions import Instructions
+from tests.unit.engine.venue import BUY, SELL, Venue, fills, outcome, story
+
+
+def order(kind: CommandKind, nonce: int, sibling: int, price: int, old: int = 0) -> Command:
+    """Return an order of account 1 that names its sibling, a replacement when `old` is given."""
+    fields: dict[str, Any] = {"old_nonce": old} if old else {}
+    return Command(
+        kind, account=1, market_id=1, side=SELL, qty_lots=5, price_ticks=price, nonce=nonce,
+        amount_quote=5 * price // 5, expiry_time_s=NEVER_S, time_ns=Venue().time_ns,
+        instructions=Instructions(oco_nonce=sibling), **fields,
+    )  # fmt: skip
+
+
+def pair_of(v: Venue) -> None:
+    for nonce, sibling, price in ((100, 101, 1_010), (101, 100, 1_020)):
+        (event,) = send(v, order(CommandKind.PLACE, nonce, sibling, price).records())
+        assert outcome([event]) == "OK"
+
+
+def send(v: Venue, data: bytes) -> list[Event]:
+    events = list(unpack(v.engine.apply(data)))
+    v.engine.check_invariants()
+    return events
+
+
+def test_a_replacement_takes_the_sibling_over() -> None:
+    """OCO-1, REP-1: the sibling lives and belongs to the new order, which ends it."""
+    v = Venue()
+    pair_of(v)
+    events = send(v, order(CommandKind.REPLACE, 102, 101, 1_005, old=100).records())
+    assert story(events) == ["ORDER_CANCELED REPLACED", "ORDER_ACCEPTED"]
+    events = send(v, order(CommandKind.REPLACE, 103, 102, 1_015, old=101).records())
+    assert story(events) == ["ORDER_CANCELED REPLACED", "ORDER_ACCEPTED"]
+    events = v.place(2, BUY, 9, 1_030, time_in_force=1)
+    assert fills(events) == [(1, 5, 1_005)]
+    assert story(events)[2:] == [
+        "ORDER_CANCELED SIBLING_ENDED",
+        "ORDER_CANCELED IMMEDIATE_REMAINDER",
+    ]
+
+
+def test_a_replacement_that_names_nobody_ends_the_sibling() -> None:
+    """OCO-1, REP-1: as any other end does; one that names a stranger is refused."""
+    v = Venue()
+    pair_of(v)
+    refused = send(v, order(CommandKind.REPLACE, 102, 102, 1_005, old=100).records())
+    assert outcome(refused) == "INSTRUCTIONS_INVALID"
+    events = send(v, order(CommandKind.REPLACE, 102, 0, 1_005, old=100).records())
+    assert story(events) == [
+        "ORDER_CANCELED REPLACED", "ORDER_ACCEPTED", "ORDER_CANCELED SIBLING_ENDED",
+    ]  # fmt: skip
+
+
+def test_both_siblings_are_replaced_in_one_group() -> None:
+    """OCO-1, GRP-1: the first takes the old second over, the second the new first."""
+    v = Venue()
+    pair_of(v)
+    items = [
+        order(CommandKind.REPLACE, 102, 101, 1_005, old=100),
+        order(CommandKind.REPLACE, 103, 102, 1_015, old=101),
+    ]
+    assert "ORDER_REJECTED" not in " ".join(story(send(v, group(items, v.time_ns))))
+    assert v.engine.order_count == 2
+    assert story(v.do(CommandKind.CANCEL, account=1, nonce=102)) == [
+        "ORDER_CANCELED USER_CANCELED", "ORDER_CANCELED SIBLING_ENDED",
+    ]  # fmt: skip
+
+
+def test_a_refused_group_leaves_no_position() -> None:
+    """GRP-1: not even an empty one."""
+    v = Venue()
+    before = v.engine.state_hash(), v.engine.seq
+    good = order(CommandKind.PLACE, 100, 0, 1_010)
+    events = send(v, group([good, good._replace(nonce=101, qty_lots=0)], v.time_ns))
+    assert story(events) == ["ORDER_REJECTED GROUP_REJECTED", "ORDER_REJECTED QTY_OUT_OF_RANGE"]
+    assert v.engine.position(1, 1) is None
+    send(v, group([good._replace(account=2), good], v.time_ns))
+    assert v.engine.order_count == 2
+    assert before[1] + 2 == v.engine.seq
+
+
+def test_trails_are_counted_where_they_come_and_go() -> None:
+    """TRIG-3: a replacement of one frees its place, a group counts its own."""
+    v = Venue(orders=6_000, accounts=40)
+
+    def trail(account: int, nonce: int, old: int = 0) -> bytes:
+        return trail_command(v, account, nonce, old).records()
+
+    for account in range(1, 33):
+        v.trade(account, 40, 1, 1_000)
+        send(v, b"".join(trail(account, 1_000 + k) for k in range(128)))
+    v.trade(33, 40, 1, 1_000)
+    assert outcome(send(v, trail(33, 7))) == "CAPACITY"
+    assert outcome(send(v, trail(32, 7, 1_000))) == "REPLACED"
+    v.do(CommandKind.CANCEL, account=32, nonce=1_001)
+    two = [trail_command(v, 33, nonce) for nonce in (8, 9)]
+    assert story(send(v, group(two, v.time_ns))) == [
+        "ORDER_REJECTED GROUP_REJECTED", "ORDER_REJECTED CAPACITY",
+    ]  # fmt: skip
+    assert story(send(v, group(two[:1], v.time_ns))) == ["ORDER_ACCEPTED"]
+
+
+def trail_command(v: Venue, account: int, nonce: int, old: int = 0) -> Command:
+    return Command(
+        CommandKind.REPLACE if old else CommandKind.PLACE, account=account, market_id=1, side=SELL,
+        qty_lots=1, price_ticks=1, flags=2, time_in_force=1, trigger_kind=4, trigger_price_ticks=1,
+        nonce=nonce, old_nonce=old, expiry_time_s=NEVER_S, time_ns=v.time_ns,
+        instructions=Instructions(trailing_ticks=900),
+    )  # fmt: skip
