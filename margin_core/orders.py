@@ -115,7 +115,7 @@ def apply_leverage(
 
     Raises:
         ValueError: A value is outside its bounds.
-        OverflowError: More than 2^60 quote of funding would be owed.
+        OverflowError: More than 2^60 quote would have to move, or be owed as funding.
 
     Source: LEV-1.
     """
@@ -129,6 +129,8 @@ def apply_leverage(
     )
     owed = funding_owed_quote(spec, state, **at)
     amount = target - (state.collateral_quote - owed)
+    if abs(amount) > QUOTE_MAX:
+        raise OverflowError(f"NUM-4: amount_quote to move = {amount}: exceeds {QUOTE_MAX} quote")
     if amount > 0 or state.position_lots == 0:
         return apply_top_up(spec, state, **at, amount_quote=max(1, amount), free_quote=free_quote)
     if amount < 0:

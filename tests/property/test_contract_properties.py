@@ -133,48 +133,76 @@ def test_ticks_around_the_liquidation_price(kind: mc.ContractKind, rng: Random) 
 def test_the_liquidation_price_moves_by_the_user_and_funding_alone(
     kind: mc.ContractKind, rng: Random
 ) -> None:
-    """POS-1, MARG-5: not by the mark; a top-up moves it away, what is owed towards the mark."""
+    """STATE-1, MARG-1, MARG-5: a top-up moves it away, what is owed towards the mark.
+
+    Funding moves it as far as the same quote taken out of the collateral would, either way.
+    """
     case = Case(kind, rng)
     state = case.position()
-    price = mc.liquidation_price_ticks(case.spec, state, **case.at, **case.spot)
-    told = [
-        mc.what_if_orders(
-            case.spec,
-            state,
-            [],
-            at=mc.At(case.m.index, mark, case.m.underlying),
-            free_quote=0,
-        ).liquidation_price_ticks
-        for mark in (1, case.m.mark, case.spec.price_ticks_max)
-    ]
-    assert told == [price] * 3
-    more = min(rng.choice((1, 10**6, 10**12)), QUOTE_MAX - state.collateral_quote)
-    assume(more > 0)
+    assume(abs(state.collateral_quote) < QUOTE_MAX // 2 and abs(case.m.index) < 2**61)
+    price = liquidation_price(case, state)
+    more = rng.choice((1, 10**6, 10**12))
     after = within(mc.apply_top_up, case.spec, state, **case.at, amount_quote=more, free_quote=more)
-    later = mc.liquidation_price_ticks(case.spec, after.state, **case.at, **case.spot)
-    if later is not None:
-        assert price is not None
-        assert (price - later) * state.position_lots >= 0
+    assert not_nearer(state, price, liquidation_price(case, after.state))
+    before = mc.funding_owed_quote(case.spec, state, **case.at)
+    step = 10 ** rng.randint(0, 9)
+    for moved in (-step, step):
+        case.m.index += moved
+        owed = within(mc.funding_owed_quote, case.spec, state, **case.at)
+        assert (owed - before) * moved * state.position_lots >= 0
+        later = liquidation_price(case, state)
+        paid = state._replace(
+            collateral_quote=state.collateral_quote - owed, funding_index_e6=case.m.index
+        )
+        assert later == liquidation_price(case, paid)
+        near, far = (price, later) if owed <= before else (later, price)
+        assert not_nearer(state, near, far)
+        case.m.index -= moved
+    assert liquidation_price(case, state) == price
+
+
+def liquidation_price(case: Case, state: mc.MarginState) -> int | None:
+    found: int | None = within(mc.liquidation_price_ticks, case.spec, state, **case.at, **case.spot)
+    return found
+
+
+def not_nearer(state: mc.MarginState, before: int | None, after: int | None) -> bool:
+    """Return whether a position's liquidation price moved away from the mark, or stayed."""
+    if after is None:
+        return True
+    return before is not None and (before - after) * state.position_lots >= 0
 
 
 @every_kind
 def test_a_loss_ends_at_what_was_put_in(kind: mc.ContractKind, rng: Random) -> None:
-    """FILL-2, FILL-5, EXP-1: the free balance pays slices and nothing else, to the very end."""
+    """FILL-2, FILL-3, FILL-5, COLL-1, COLL-3, EXP-1: signed slices and top-ups, to the very end."""
     case = Case(kind, rng)
     state, free = mc.MarginState(0, 0, 0, case.m.index), 10**12
-    start, put_in = free, 0
+    start, signed = free, 0
     for _ in range(6):
-        after = case.fill(state, order_of(rng, case.m, Bucket(*state)) | {"free": free})
-        if after.verdict != OK:
-            continue
-        put_in += after.released_quote - after.free_delta_quote
-        state, free = after.state, free + after.free_delta_quote
-        assert after.released_quote >= 0
+        order = order_of(rng, case.m, Bucket(*state)) | {"free": free}
+        after = case.fill(state, order)
+        if after.verdict == OK:
+            closing = min(order["lots"], max(0, -order["sign"] * state.position_lots))
+            ends = (order["filled"] + closing, order["filled"] + order["lots"])
+            first, last = (order["margin"] * lots // order["order_lots"] for lots in ends)
+            assert after.released_quote >= 0
+            assert after.released_quote - after.free_delta_quote == last - first
+            signed += last - first
+            state, free = after.state, free + after.free_delta_quote
         case.m.mark = around(rng, case.m.mark, case.spec.price_ticks_max)
+        cap = rng.choice((0, 10**6, 10**10))
+        drawn = within(
+            mc.apply_auto_top_up, case.spec, state, **case.judged, cap_quote=cap, free_quote=free
+        )
+        if drawn.verdict == OK:
+            assert 0 <= -drawn.free_delta_quote <= cap
+            signed -= drawn.free_delta_quote
+            state, free = drawn.state, free + drawn.free_delta_quote
     end = around(rng, case.m.mark, case.spec.price_ticks_max)
-    last = within(mc.apply_settlement, case.spec, state, **case.at, index_price_ticks=end)
-    assert last.free_delta_quote >= 0
-    assert free >= start - put_in
+    closed = within(mc.apply_settlement, case.spec, state, **case.at, index_price_ticks=end)
+    assert closed.free_delta_quote >= 0
+    assert free + closed.free_delta_quote >= start - signed
 
 
 @every_kind
@@ -321,36 +349,61 @@ def kind_of_fill(before: mc.MarginState, after: mc.MarginState) -> Change:
     return Change.ADD if abs(left) > abs(held) else Change.REDUCE
 
 
+def apply_any(case: Case, state: mc.MarginState) -> tuple[Change, mc.FillOutcome] | None:
+    """Return a change of a position and its outcome; nothing where only the market moved."""
+    rng, spec = case.rng, case.spec
+    amount = rng.choice((1, 10**6, max(1, abs(state.collateral_quote) // 2)))
+    free = {"free_quote": rng.choice((amount, 0, 10**12))}
+    match rng.randrange(9):
+        case 0 | 1:
+            after = case.fill(state, order_of(rng, case.m, Bucket(*state)))
+            return kind_of_fill(state, after.state), after
+        case 2:
+            return Change.TOP_UP, within(
+                mc.apply_top_up, spec, state, **case.at, amount_quote=amount, **free
+            )
+        case 3:
+            return Change.TAKE_OUT, within(
+                mc.apply_take_out, spec, state, **case.judged, amount_quote=amount
+            )
+        case 4 if not spec.kind.is_option:
+            leverage = rng.choice((1, 3, 20, 125))
+            return Change.LEVERAGE, within(
+                mc.apply_leverage, spec, state, **case.marked, leverage=leverage, **free
+            )
+        case 5:
+            return Change.AUTO_TOP_UP, within(
+                mc.apply_auto_top_up, spec, state, **case.judged, cap_quote=amount, **free
+            )
+        case 6:
+            price = around(rng, case.m.mark, spec.price_ticks_max)
+            return Change.DELIVERY, within(
+                mc.apply_settlement, spec, state, **case.at, index_price_ticks=price
+            )
+    return None
+
+
 @every_kind
 def test_a_walk_takes_only_allowed_transitions(kind: mc.ContractKind, rng: Random) -> None:
-    """POS-1: fills, collateral, leverage, and the mark between them."""
+    """STATE-1, LEV-1, COLL-3, EXP-1: fills, collateral, leverage, delivery; mark and funding."""
     case = Case(kind, rng)
     state = rng.choice((case.position(), mc.MarginState(0, 0, 0, case.m.index)))
-    for _ in range(12):
+    for _ in range(16):
         before = case.health(state)
-        amount = rng.choice((1, 10**6, max(1, abs(state.collateral_quote) // 2)))
-        match rng.randrange(4):
-            case 0:
-                after = case.fill(state, order_of(rng, case.m, Bucket(*state)))
-                change = kind_of_fill(state, after.state)
-            case 1:
-                after = within(
-                    mc.apply_top_up,
-                    case.spec,
-                    state,
-                    **case.at,
-                    amount_quote=amount,
-                    free_quote=amount,
-                )
-                change = Change.TOP_UP
-            case 2:
-                after = within(
-                    mc.apply_take_out, case.spec, state, **case.judged, amount_quote=amount
-                )
-                change = Change.TAKE_OUT
-            case _:
+        done = apply_any(case, state)
+        if done is None:
+            change = rng.choice((Change.MARK, Change.FUNDING))
+            if change == Change.MARK:
                 case.m.mark = around(rng, case.m.mark, case.spec.price_ticks_max)
-                continue
+            elif abs(case.m.index) < 2**61:
+                case.m.index += rng.choice((-1, 1)) * 10 ** rng.randint(0, 9)
+            found = within(case.health, state)
+            assert (before == Health.FLAT) == (found == Health.FLAT)
+            assert before == Health.FLAT or is_allowed(change, before, found)
+            continue
+        change, after = done
+        if change == Change.DELIVERY and before == Health.FLAT:
+            continue  # nothing to deliver
         if after.verdict == OK:
             found = case.health(after.state)
             assert is_allowed(change, before, found), (change, before, found)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from math import floor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -185,25 +187,56 @@ def test_a_take_out_leaves_the_initial_requirement(rng: Random) -> None:
 
 @chance
 def test_a_user_never_loses_more_than_was_put_in(rng: Random) -> None:
-    """FILL-2, FILL-5, LIQ-6: the free balance pays slices and top-ups and nothing else."""
+    """FILL-2, FILL-3, FILL-5, LIQ-2, LIQ-3, LIQ-6: signed slices and top-ups, and nothing else.
+
+    What may leave the free balance is computed from the orders alone.
+    """
     case = Case(rng)
-    state, free, put_in = mc.MarginState(0, 0, 0, case.market.index), 10**12, 0
+    state, free, signed = mc.MarginState(0, 0, 0, case.market.index), 10**12, 0
     start = free
     for _ in range(8):
         order = order_of(rng, case.market, Bucket(*state)) | {"free": min(free, QUOTE_MAX)}
         after = case.fill(state, order)
-        if after.verdict != OK:
-            continue
-        assert after.released_quote >= 0
-        put_in += after.released_quote - after.free_delta_quote
-        state, free = after.state, free + after.free_delta_quote
-        case.market.mark = around(rng, case.market.mark, case.spec.price_ticks_max)
-        case.marked["mark_price_ticks"] = case.market.mark
-    if mc.is_liquidatable(case.spec, state, **case.marked):
-        fund = mc.MarginState(0, 0, QUOTE_MAX, case.market.index)
-        left, _ = within(mc.apply_takeover, case.spec, state, fund, **case.marked)
-        assert left.free_delta_quote >= 0
-    assert free >= start - put_in
+        if after.verdict == OK:
+            slice_quote = slice_of(order, state)
+            assert after.released_quote >= 0
+            assert after.released_quote - after.free_delta_quote == slice_quote
+            signed += slice_quote
+            state, free = after.state, free + after.free_delta_quote
+        move(case)
+        if state.position_lots and mc.is_liquidatable(case.spec, state, **case.marked):
+            state, returned = liquidated(case, state)
+            assert returned >= 0
+            free += returned
+    assert free >= start - signed
+
+
+def slice_of(order: dict[str, int], state: MarginState) -> int:
+    """FILL-3: what an order's opening lots bring along, from what was signed."""
+    closing = min(order["lots"], max(0, -order["sign"] * state.position_lots))
+    ends = (order["filled"] + closing, order["filled"] + order["lots"])
+    begin, end = (floor(Fraction(order["margin"] * lots, order["order_lots"])) for lots in ends)
+    return end - begin
+
+
+def move(case: Case) -> None:
+    """Bring the market another mark."""
+    case.market.mark = around(case.rng, case.market.mark, case.spec.price_ticks_max)
+    case.marked["mark_price_ticks"] = case.market.mark
+
+
+def liquidated(case: Case, state: MarginState) -> tuple[MarginState, int]:
+    """Return a position after a part on the book or after a takeover, and what came back."""
+    price = around(case.rng, case.market.mark, case.spec.price_ticks_max)
+    most = min(abs(state.position_lots), ORDER_LOTS_MAX)
+    at = case.marked | {"price_ticks": price}
+    lots = mc.liquidation_lots_max(case.spec, state, **at, lots_max=most)
+    part = within(mc.apply_liquidation_fill, case.spec, state, **at, qty_lots=lots)
+    if part.verdict == OK:
+        return part.state, part.free_delta_quote
+    fund = mc.MarginState(0, 0, QUOTE_MAX, case.market.index)
+    whole, _ = within(mc.apply_takeover, case.spec, state, fund, **case.marked)
+    return (whole.state, whole.free_delta_quote) if whole.verdict == OK else (state, 0)
 
 
 @chance
