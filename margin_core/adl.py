@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from margin_core.rules import (
     MarginState,
@@ -39,6 +39,7 @@ def adl_run(
     *,
     funding_index_e6: int,
     mark_price_ticks: int,
+    index_price_ticks: int | None = None,
 ) -> list[AdlItem]:
     """Return the items that LIQ-4 prescribes for a position that the fund cannot take over.
 
@@ -50,6 +51,7 @@ def adl_run(
         fund: The insurance fund's position; None: the bankrupt is the fund itself (LIQ-7).
         funding_index_e6: Of the market, in quote per lot times 10^6.
         mark_price_ticks: Of the price row under which the run happened.
+        index_price_ticks: Price of the underlying, 1 to `price_ticks_max`; options only.
 
     Returns:
         Highest rank first, among equal ones the oldest; as few as close the position or let the
@@ -60,6 +62,7 @@ def adl_run(
         ValueError: An argument is beyond the bounds of SPEC §1.
     """
     at = {"funding_index_e6": funding_index_e6, "mark_price_ticks": mark_price_ticks}
+    judged: dict[str, Any] = at | {"index_price_ticks": index_price_ticks}
     items: list[AdlItem] = []
     side = bankrupt.position_lots > 0
     others = [
@@ -69,12 +72,12 @@ def adl_run(
     ]
     others.sort(key=lambda other: -adl_rank(spec, other[1], **at))  # stable: the oldest stays first
     for account, state in others:
-        if bankrupt.position_lots == 0 or (items and carries(spec, bankrupt, fund, at)):
+        if bankrupt.position_lots == 0 or (items and carries(spec, bankrupt, fund, judged)):
             break
         qty_lots = min(abs(bankrupt.position_lots), abs(state.position_lots))
         price = bankruptcy_price_ticks(spec, bankrupt, funding_index_e6=funding_index_e6)
         assert price is not None, "an open position has one"
-        outcome, _ = apply_adl(spec, bankrupt, state, qty_lots=qty_lots, **at)
+        outcome, _ = apply_adl(spec, bankrupt, state, qty_lots=qty_lots, **judged)
         if outcome.verdict is Verdict.OK:
             items.append(AdlItem(account, qty_lots, price))
             bankrupt = outcome.state
@@ -82,18 +85,12 @@ def adl_run(
 
 
 def carries(
-    spec: MarketSpec, bankrupt: MarginState, fund: MarginState | None, at: dict[str, int]
+    spec: MarketSpec, bankrupt: MarginState, fund: MarginState | None, judged: dict[str, Any]
 ) -> bool:
     """Whether the fund can take what is left (LIQ-3)."""
     if fund is None:
         return False
-    outcome, _ = apply_takeover(
-        spec,
-        bankrupt,
-        fund,
-        funding_index_e6=at["funding_index_e6"],
-        mark_price_ticks=at["mark_price_ticks"],
-    )
+    outcome, _ = apply_takeover(spec, bankrupt, fund, **judged)
     return outcome.verdict is Verdict.OK
 
 
@@ -106,6 +103,7 @@ def check_adl(
     *,
     funding_index_e6: int,
     mark_price_ticks: int,
+    index_price_ticks: int | None = None,
 ) -> None:
     """Check a run that a venue reports against the one that LIQ-4 prescribes; see `adl_run`.
 
@@ -121,6 +119,7 @@ def check_adl(
         fund,
         funding_index_e6=funding_index_e6,
         mark_price_ticks=mark_price_ticks,
+        index_price_ticks=index_price_ticks,
     )
     for number, item in enumerate(items):
         if number == len(expected):

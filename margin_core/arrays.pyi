@@ -40,6 +40,7 @@ def evaluate(
         prices: Shape n, written. Liquidation price in ticks, -1 for none; MARG-5.
 
     Raises:
-        ValueError: Shapes differ, or a row is out of bounds; the message has it. Rows before it are
-            written.
+        ValueError: Shapes differ, or a row is out of bounds; the message has row, name, value and
+            unit. Rows before it are written.
+        OverflowError: More than 2^60 quote of funding would be owed by a row.
     """

@@ -6,7 +6,7 @@ from libc.stdint cimport int32_t, int64_t
 from margin_core.fixed_point cimport PPM, bh_int128, ceil_div, floor_div, ppm_up
 from margin_core.requirement cimport (
     equity_for, funding_owed, liquidation_price, liquidation_price_for, maintenance_for, ratio_of)
-from margin_core.rules cimport load_spec
+from margin_core.rules cimport checked, load_spec
 from margin_core.types cimport (
     LINEAR_FUTURE, LINEAR_PERPETUAL, PositionC, SpecC, TIERS_MAX_C)
 
@@ -68,7 +68,7 @@ cdef inline void linear_row(
     cdef int32_t k
     cdef int64_t tick
     if p.lots == 0:
-        equity[0] = p.collateral - owed
+        equity[0] = p.collateral - owed - p.entry_value
         requirement[0] = 0
         ratio[0] = 0
         price[0] = -1
@@ -152,36 +152,55 @@ cdef Py_ssize_t evaluate_all(
     return count
 
 
+cdef int refuse_row(
+    SpecC* s, Py_ssize_t row, int64_t index, tuple state, tuple prices
+) except -1:
+    """Raise what the scalar functions would, and say in which row."""
+    lots, value, collateral, touched = state
+    for name, found, low, high in (
+        ("position_lots", lots, -s.position_lots_max, s.position_lots_max),
+        ("entry_value_quote", value, 0, QUOTE_MAX),
+        ("collateral_quote", collateral, -QUOTE_MAX, QUOTE_MAX),
+        ("funding_index_e6", touched, -FUNDING_INDEX_E6_MAX, FUNDING_INDEX_E6_MAX),
+        ("mark_price_ticks", prices[0], 1, s.price_ticks_max),
+        ("index_price_ticks", prices[1], 1, s.price_ticks_max),
+    ):
+        checked(f"row {row}: {name}", found, low, high)
+    raise OverflowError(
+        f"NUM-4: row {row}: funding owed: {lots} lots * {index - touched} e6 exceeds "
+        f"{QUOTE_MAX} quote")
+
+
 def evaluate(
-    spec, int64_t index, const int64_t[::1] lots, const int64_t[::1] values,
-    const int64_t[::1] collaterals, const int64_t[::1] indices, const int64_t[::1] marks,
-    const int64_t[::1] underlyings, int64_t[::1] equities, int64_t[::1] requirements,
-    int64_t[::1] ratios, int64_t[::1] prices
+    spec, index, const int64_t[::1] lots not None, const int64_t[::1] values not None,
+    const int64_t[::1] collaterals not None, const int64_t[::1] indices not None,
+    const int64_t[::1] marks not None, const int64_t[::1] underlyings not None,
+    int64_t[::1] equities not None, int64_t[::1] requirements not None,
+    int64_t[::1] ratios not None, int64_t[::1] prices not None
 ):
+    """Fill four buffers from six; no lock is held meanwhile."""
     cdef SpecC s
     cdef Py_ssize_t done
     cdef Py_ssize_t count = lots.shape[0]
     cdef Py_ssize_t each = marks.shape[0]
     load_spec(&s, spec)
-    if not -FUNDING_INDEX_E6_MAX <= index <= FUNDING_INDEX_E6_MAX:
-        raise ValueError(f"funding_index_e6 = {index}: expected at most {FUNDING_INDEX_E6_MAX}")
+    cdef int64_t now = checked(
+        "funding_index_e6", index, -FUNDING_INDEX_E6_MAX, FUNDING_INDEX_E6_MAX)
     for rows in (values.shape[0], collaterals.shape[0], indices.shape[0], equities.shape[0],
                  requirements.shape[0], ratios.shape[0], prices.shape[0]):
         if rows != count:
-            raise ValueError(f"positions: {count} and {rows} rows: expected as many")
+            raise ValueError(f"NUM-4: positions: {count} and {rows} rows: expected as many")
     if each not in (1, count) or underlyings.shape[0] != each:
-        raise ValueError(f"prices: {each} and {underlyings.shape[0]}: expected 1 or {count}")
+        raise ValueError(
+            f"NUM-4: prices: {each} and {underlyings.shape[0]} rows: expected 1 or {count}")
     if count == 0:
         return
     with nogil:
         done = evaluate_all(
-            &s, index, &lots[0], &values[0], &collaterals[0], &indices[0], &marks[0],
+            &s, now, &lots[0], &values[0], &collaterals[0], &indices[0], &marks[0],
             &underlyings[0], 0 if each == 1 else 1, count, &equities[0], &requirements[0],
             &ratios[0], &prices[0])
     if done < count:
         at = 0 if each == 1 else done
-        raise ValueError(
-            f"row {done}: ({lots[done]} lots, {values[done]}, {collaterals[done]} quote, "
-            f"{indices[done]} e6) at mark {marks[at]}, underlying {underlyings[at]} ticks: "
-            f"expected lots to {s.position_lots_max}, quote and funding owed to {QUOTE_MAX}, "
-            f"prices 1 to {s.price_ticks_max}")
+        refuse_row(&s, done, now, (lots[done], values[done], collaterals[done], indices[done]),
+                   (marks[at], underlyings[at]))

@@ -6,7 +6,7 @@ from fractions import Fraction
 from math import ceil
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from margin_core.limits import PPM, TIERS_MAX
+from margin_core.limits import FEE_PPM_MAX, PPM, QUOTE_MAX, TIERS_MAX
 from margin_core.market_spec import Tier
 
 if TYPE_CHECKING:
@@ -37,9 +37,24 @@ def _exact(at: str, value: Exact) -> Fraction:
     if isinstance(value, int | str | Fraction) and not isinstance(value, bool):
         try:
             return Fraction(value)
-        except ValueError:
+        except (ValueError, ZeroDivisionError):
             pass
     raise ValueError(f"TIER-1: {at} = {value!r}: expected an exact number")
+
+
+def _row(k: int, row: Iterable[Exact]) -> Bracket:
+    values = tuple(row) if isinstance(row, tuple | list) else ()
+    if len(values) != len(Bracket._fields):
+        names = ", ".join(Bracket._fields)
+        raise ValueError(f"TIER-1: brackets[{k}] = {row!r}: expected {names}")
+    pairs = zip(Bracket._fields, values, strict=True)
+    return Bracket(*(_exact(f"brackets[{k}].{name}", value) for name, value in pairs))
+
+
+def _whole(name: str, value: int, low: int, high: int, unit: str) -> None:
+    if type(value) is not int or not low <= value <= high:
+        expected = f"expected an integer from {low} to {high} {unit}"
+        raise ValueError(f"TIER-1: {name} = {value!r}: {expected}")
 
 
 def tiers_from_brackets(
@@ -57,9 +72,9 @@ def tiers_from_brackets(
         fee_taker_ppm: Taker's fee of the market, 0 to 100 000.
 
     Raises:
-        ValueError: `TIER-1` and the row: a gap, a rate that falls, more than sixteen rows, or an
-            amount by which the requirement would jump at the floor, as with tiers that charge the
-            whole position at one rate.
+        ValueError: `TIER-1` and the row: no number, a gap, a rate that falls, more than sixteen
+            rows, or an amount by which the requirement would jump at the floor, as with tiers that
+            charge the whole position at one rate.
 
     Source: TIER-1.
 
@@ -67,12 +82,9 @@ def tiers_from_brackets(
     >>> [tier.margin_initial_ppm for tier in tiers_from_brackets(rows, quote_per_unit=10**6)]
     [10000, 20000]
     """
-    rows = [
-        Bracket(
-            *(_exact(f"brackets[{k}].{n}", v) for n, v in zip(Bracket._fields, row, strict=True))
-        )
-        for k, row in enumerate(brackets)
-    ]
+    _whole("quote_per_unit", quote_per_unit, 1, QUOTE_MAX, "quote a unit")
+    _whole("fee_taker_ppm", fee_taker_ppm, 0, FEE_PPM_MAX, "ppm")
+    rows = [_row(k, row) for k, row in enumerate(brackets)]
     if not 1 <= len(rows) <= TIERS_MAX:
         raise ValueError(f"TIER-1: brackets = {len(rows)}: expected 1 to {TIERS_MAX}")
     tiers = []
@@ -85,6 +97,8 @@ def tiers_from_brackets(
             raise ValueError(f"{at}floor = {low}: expected {floor}, where the one before ends")
         if cap <= low:
             raise ValueError(f"{at}cap = {cap}: expected more than the floor {low}")
+        if not 0 < rate < 1:
+            raise ValueError(f"{at}maintenance_rate = {rate}: expected above 0 and below 1")
         if leverage < 1:
             raise ValueError(f"{at}leverage_max = {leverage}: expected at least 1")
         if rate < rate_before:

@@ -83,4 +83,7 @@ def next_settlement_time_s(*, last_time_s: int, interval_s: int, now_s: int) -> 
 
     `interval_s` is the one that holds now: an interval that has just changed counts from the last
     settlement, and one that is over already settles at once.
+
+    Raises:
+        ValueError: An instant is not 0 to 2^34, or the interval below 1 s.
     """

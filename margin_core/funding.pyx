@@ -13,6 +13,7 @@ SECONDS_MAX = 1 << 34
 
 
 def impact_price_ticks_x256(spec, levels, *, side):
+    """Return the mean price at which `impact_notional_quote` fills on a side (FUND-3)."""
     cdef SpecC s
     cdef ImpactC walk
     cdef int64_t price = 0
@@ -37,6 +38,7 @@ def impact_price_ticks_x256(spec, levels, *, side):
 
 def premium_ppm(*, index_price_ticks, impact_bid_x256=None, impact_ask_x256=None,
                 middle_price_ticks=None):
+    """Return one sample of the premium in ppm of the index, rounded down, ± 10^6 (FUND-2)."""
     cdef int64_t index = checked("index_price_ticks", index_price_ticks, 1, PRICE_TICKS_MAX)
     if middle_price_ticks is not None:
         return middle_premium_ppm(
@@ -49,6 +51,7 @@ def premium_ppm(*, index_price_ticks, impact_bid_x256=None, impact_ask_x256=None
 
 
 def funding_rate_ppm(spec, *, premium_ppm_sum, sample_count, elapsed_s):
+    """Return what one settlement pays, in ppm of the index, ± `funding_cap_ppm` (FUND-4)."""
     cdef SpecC s
     cdef int64_t samples = checked("sample_count", sample_count, 1, SAMPLES_MAX)
     cdef int64_t most = PREMIUM_PPM_MAX * samples
@@ -59,6 +62,7 @@ def funding_rate_ppm(spec, *, premium_ppm_sum, sample_count, elapsed_s):
 
 
 def funding_index_after_e6(spec, *, funding_index_e6, rate_ppm, index_price_ticks):
+    """Return the funding index after a settlement, quote per lot times 10^6 (FUND-1)."""
     cdef SpecC s
     load_spec(&s, spec)
     before = checked("funding_index_e6", funding_index_e6, -FUNDING_INDEX_E6_MAX,
@@ -70,4 +74,7 @@ def funding_index_after_e6(spec, *, funding_index_e6, rate_ppm, index_price_tick
 
 
 def next_settlement_time_s(*, last_time_s, interval_s, now_s):
-    return max(last_time_s + interval_s, now_s)
+    """Return when the next settlement is due, unix seconds (FUND-4)."""
+    last = checked("last_time_s", last_time_s, 0, SECONDS_MAX)
+    interval = checked("interval_s", interval_s, 1, SECONDS_MAX)
+    return max(last + interval, checked("now_s", now_s, 0, SECONDS_MAX))

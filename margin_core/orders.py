@@ -42,7 +42,8 @@ class OrderCost(NamedTuple):
 
 def checked_leverage(leverage: int | Fraction) -> Fraction:
     """Return the leverage. Raises `ValueError` below 1 and for what is not an exact number."""
-    if not isinstance(leverage, int | Fraction) or leverage < 1:
+    is_exact = isinstance(leverage, int | Fraction) and not isinstance(leverage, bool)
+    if not is_exact or leverage < 1:
         raise ValueError(f"LEV-1: leverage = {leverage!r}: expected an exact number of at least 1")
     return Fraction(leverage)
 
@@ -208,7 +209,7 @@ def reservation_quote(
         ("sell", sell_lots, sell_margin_quote, position_lots),
     ):
         _checked(f"{name}_lots", lots, 0, most)
-        _checked(f"{name}_margin_quote", margin, 0, QUOTE_MAX)
+        _checked(f"{name}_margin_quote", margin, 0, QUOTE_MAX if lots else 0)
         opening = max(0, min(lots, lots - held))
         sides.append(-(-margin * opening // lots) if lots else 0)
     return max(sides)

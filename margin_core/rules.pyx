@@ -1,6 +1,7 @@
 """Python face of the kernel: range checks once at the border, then C integers."""
 
 import enum
+from operator import index as operator_index
 from typing import NamedTuple
 
 from libc.stdint cimport INT64_MAX, int64_t
@@ -64,12 +65,21 @@ _UNITS = {
 
 
 cdef int64_t checked(str name, object value, object low, object high) except? -1:
-    """Return `value` as a C integer, or raise with rule, name, value, bounds and unit (NUM-4)."""
-    if not isinstance(value, int) or not low <= value <= high:
+    """Return `value` as a C integer, or raise with rule, name, value, bounds and unit (NUM-4).
+
+    Integers of other types count, such as NumPy's; truth values do not.
+    """
+    number = value
+    if type(value) is not int:
+        try:
+            number = None if value is True or value is False else operator_index(value)
+        except TypeError:
+            number = None
+    if number is None or not low <= number <= high:
         unit = _UNITS[name.rpartition("_")[2].rpartition(" ")[2]]
         raise ValueError(
             f"NUM-4: {name} = {value!r}: expected an integer from {low} to {high} {unit}")
-    return value
+    return number
 
 
 cdef int load_spec(SpecC* out, object spec) except -1:
@@ -166,6 +176,7 @@ cdef object outcome(int verdict, FillC* f):
 
 
 def funding_owed_quote(spec, state, *, funding_index_e6):
+    """Return the funding that the position owes since its last change. Source: MARG-1."""
     cdef SpecC s
     cdef PositionC p
     load_spec(&s, spec)
@@ -174,6 +185,10 @@ def funding_owed_quote(spec, state, *, funding_index_e6):
 
 
 def equity_quote(spec, state, *, funding_index_e6, mark_price_ticks):
+    """Return collateral less funding owed plus profit at the mark. Exact but for the funding.
+
+    Source: MARG-2, COIN-1.
+    """
     cdef SpecC s
     cdef PositionC p
     load_spec(&s, spec)
@@ -184,6 +199,10 @@ def equity_quote(spec, state, *, funding_index_e6, mark_price_ticks):
 
 
 def worth_quote(spec, *, position_lots, price_ticks):
+    """Return what a position is worth at a price: its notional, of an inverse contract in coins.
+
+    Source: NUM-1, COIN-1.
+    """
     cdef SpecC s
     load_spec(&s, spec)
     lots = checked("position_lots", position_lots, -s.position_lots_max, s.position_lots_max)
@@ -192,6 +211,7 @@ def worth_quote(spec, *, position_lots, price_ticks):
 
 
 def fee_quote(spec, *, qty_lots, price_ticks, fee_ppm):
+    """Return the fee of a fill. Rounds up. Source: FILL-1, NUM-3."""
     cdef SpecC s
     load_spec(&s, spec)
     lots = checked("qty_lots", qty_lots, 1, s.position_lots_max)
@@ -204,6 +224,10 @@ def fee_quote(spec, *, qty_lots, price_ticks, fee_ppm):
 def maintenance_requirement_quote(
     spec, *, position_lots, mark_price_ticks, index_price_ticks=None
 ):
+    """Return the equity below which a position is liquidatable, the closing fee included.
+
+    Source: MARG-3, MKT-2, COIN-1, OPT-1, OPT-2.
+    """
     cdef SpecC s
     load_spec(&s, spec)
     lots = checked("position_lots", position_lots, -s.position_lots_max, s.position_lots_max)
@@ -217,6 +241,10 @@ def maintenance_requirement_quote(
 def initial_requirement_quote(
     spec, *, position_lots, mark_price_ticks, index_price_ticks=None
 ):
+    """Return the equity that opening, adding and taking out must leave, closing fee included.
+
+    Source: MARG-3, MKT-2, COIN-1, OPT-1, OPT-2.
+    """
     cdef SpecC s
     load_spec(&s, spec)
     lots = checked("position_lots", position_lots, -s.position_lots_max, s.position_lots_max)
@@ -228,6 +256,10 @@ def initial_requirement_quote(
 
 
 def is_liquidatable(spec, state, *, funding_index_e6, mark_price_ticks, index_price_ticks=None):
+    """Return whether equity is below maintenance at the mark; equality is safe.
+
+    Source: MARG-4.
+    """
     cdef SpecC s
     cdef PositionC p
     load_spec(&s, spec)
@@ -239,6 +271,10 @@ def is_liquidatable(spec, state, *, funding_index_e6, mark_price_ticks, index_pr
 
 
 def margin_ratio_ppm(spec, state, *, funding_index_e6, mark_price_ticks, index_price_ticks=None):
+    """Return maintenance on equity: above 10^6 exactly when the position is liquidatable.
+
+    Source: RATIO-1.
+    """
     cdef SpecC s
     cdef PositionC p
     cdef int64_t mark
@@ -254,6 +290,10 @@ def margin_ratio_ppm(spec, state, *, funding_index_e6, mark_price_ticks, index_p
 
 
 def liquidation_price_ticks(spec, state, *, funding_index_e6, index_price_ticks=None):
+    """Return the first tick at which the position is liquidatable.
+
+    Source: MARG-5, COIN-2, OPT-3.
+    """
     cdef SpecC s
     cdef PositionC p
     cdef int64_t price
@@ -266,6 +306,7 @@ def liquidation_price_ticks(spec, state, *, funding_index_e6, index_price_ticks=
 
 
 def bankruptcy_price_ticks(spec, state, *, funding_index_e6):
+    """Return the tick at which equity is spent. Source: MARG-6, COIN-3."""
     cdef SpecC s
     cdef PositionC p
     load_spec(&s, spec)
@@ -282,6 +323,10 @@ def apply_fill(
     order_margin_quote=0, order_qty_lots=None, order_filled_lots=0, free_quote=0,
     index_price_ticks=None,
 ):
+    """Fill a signed order: funding, then the closing part, then the opening part.
+
+    Source: FILL-1 to FILL-6.
+    """
     cdef SpecC s
     cdef PositionC p
     cdef FillC f
@@ -305,6 +350,7 @@ def apply_fill(
 
 
 def apply_top_up(spec, state, *, funding_index_e6, amount_quote, free_quote):
+    """Move collateral from the free balance into an open position. Source: COLL-1."""
     cdef SpecC s
     cdef PositionC p
     cdef FillC f
@@ -321,6 +367,10 @@ def apply_auto_top_up(
     spec, state, *, funding_index_e6, mark_price_ticks, cap_quote, free_quote,
     index_price_ticks=None
 ):
+    """Move what saves a liquidatable position into it, by its owner's standing instruction.
+
+    Source: COLL-3.
+    """
     cdef SpecC s
     cdef PositionC p
     cdef FillC f
@@ -338,6 +388,10 @@ def apply_auto_top_up(
 def apply_take_out(
     spec, state, *, funding_index_e6, mark_price_ticks, amount_quote, index_price_ticks=None
 ):
+    """Move collateral out of a position into the free balance, down to the initial requirement.
+
+    Source: COLL-1.
+    """
     cdef SpecC s
     cdef PositionC p
     cdef FillC f
@@ -355,6 +409,10 @@ def liquidation_lots_max(
     spec, state, *, funding_index_e6, mark_price_ticks, price_ticks, lots_max,
     index_price_ticks=None,
 ):
+    """Return how many lots of a liquidatable position a liquidation closes at a price.
+
+    Source: LIQ-2.
+    """
     cdef SpecC s
     cdef PositionC p
     load_spec(&s, spec)
@@ -373,6 +431,10 @@ def apply_liquidation_fill(
     spec, state, *, funding_index_e6, mark_price_ticks, qty_lots, price_ticks,
     index_price_ticks=None,
 ):
+    """Close lots of a liquidatable position on the book; the fee goes to the insurance fund.
+
+    Source: LIQ-2, LIQ-6.
+    """
     cdef SpecC s
     cdef PositionC p
     cdef FillC f
@@ -391,6 +453,10 @@ def apply_liquidation_fill(
 def apply_takeover(
     spec, state, fund, *, funding_index_e6, mark_price_ticks, index_price_ticks=None
 ):
+    """Move a liquidatable position to the insurance fund at its bankruptcy price, without fee.
+
+    Source: LIQ-3.
+    """
     cdef SpecC s
     cdef PositionC p, q
     cdef FillC trader, other
@@ -410,6 +476,7 @@ def apply_takeover(
 def apply_fund_fill(
     spec, fund, *, funding_index_e6, mark_price_ticks, side, qty_lots, price_ticks
 ):
+    """Close lots of the insurance fund's position on the book, without fee. Source: LIQ-5."""
     cdef SpecC s
     cdef PositionC p
     cdef FillC f
@@ -429,6 +496,10 @@ def apply_adl(
     spec, state, counterparty, *, funding_index_e6, mark_price_ticks, qty_lots,
     index_price_ticks=None,
 ):
+    """Close lots of a liquidatable position against the other side at its bankruptcy price.
+
+    Source: LIQ-4.
+    """
     cdef SpecC s
     cdef PositionC p, q
     cdef FillC bankrupt, counter
@@ -447,6 +518,10 @@ def apply_adl(
 
 
 def adl_rank(spec, state, *, funding_index_e6, mark_price_ticks):
+    """Return the rank of a counterparty: profit times leverage, the highest is closed first.
+
+    Source: LIQ-4.
+    """
     cdef SpecC s
     cdef PositionC p
     cdef bh_int128 rank
@@ -458,6 +533,10 @@ def adl_rank(spec, state, *, funding_index_e6, mark_price_ticks):
 
 
 def apply_settlement(spec, state, *, funding_index_e6, index_price_ticks):
+    """Close a position at the delivery of its contract, or at the end of its market, without fee.
+
+    Source: EXP-1.
+    """
     cdef SpecC s
     cdef PositionC p
     cdef FillC f

@@ -13,11 +13,10 @@ except ImportError:
     ) from None
 
 from margin_core.arrays import evaluate
+from margin_core.market_spec import MarketSpec
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
-
-    from margin_core.market_spec import MarketSpec
 
 Integers: TypeAlias = NDArray[np.int64]
 
@@ -41,9 +40,13 @@ class Margins(NamedTuple):
 def _integers(name: str, values: ArrayLike) -> Integers:
     array = np.asarray(values)
     if array.dtype.kind not in "iu" and array.size:
-        raise ValueError(f"{name}: an array of {array.dtype}: expected integers")
+        unit = name.rpartition("_")[2]
+        raise ValueError(
+            f"NUM-4: {name}: an array of {array.dtype}: expected integers of 64 bits ({unit})"
+        )
     if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
-        raise ValueError(f"{name} = {array.max()}: expected at most 2^63 - 1")
+        unit = name.rpartition("_")[2]
+        raise ValueError(f"NUM-4: {name} = {array.max()}: expected at most 2^63 - 1 {unit}")
     return np.ascontiguousarray(array, dtype=np.int64)
 
 
@@ -76,6 +79,7 @@ def margins(
     Raises:
         ValueError: An array is not of integers, shapes do not fit, or a value is out of bounds; the
             message names the first such row.
+        OverflowError: More than 2^60 quote of funding would be owed by a row.
 
     >>> from margin_core import MarketSpec, Tier
     >>> tier = Tier(notional_floor_quote=0, margin_initial_ppm=100_000,
@@ -86,7 +90,13 @@ def margins(
     >>> found.equity_quote.tolist(), found.liquidation_price_ticks.tolist()
     ([800, 1200], [947, 1048])
     """
-    if spec.kind.is_option and index_price_ticks is None:
+    if not isinstance(spec, MarketSpec):  # as the scalar functions
+        raise ValueError(  # noqa: TRY004
+            f"NUM-4: expected a MarketSpec, got {type(spec).__name__}"
+        )
+    if not spec.kind.is_option:
+        index_price_ticks = 1  # others have no underlying: what is passed is not looked at
+    elif index_price_ticks is None:
         raise ValueError("OPT-1: index_price_ticks = None: an option is judged with its underlying")
     columns = np.broadcast_arrays(
         _integers("position_lots", position_lots),
@@ -98,7 +108,7 @@ def margins(
     lots, values, collaterals, indices = (np.ascontiguousarray(c).reshape(-1) for c in columns)
     marks, spots = np.broadcast_arrays(
         _integers("mark_price_ticks", mark_price_ticks),
-        _integers("index_price_ticks", 1 if index_price_ticks is None else index_price_ticks),
+        _integers("index_price_ticks", index_price_ticks),
     )
     if marks.size != 1:
         marks, spots = (np.broadcast_to(prices, shape) for prices in (marks, spots))

@@ -44,3 +44,9 @@ def test_the_package_is_typed() -> None:
     assert (FOLDER / "py.typed").is_file()
     compiled = {path.stem for path in FOLDER.glob("*.pyx")}
     assert compiled == {path.stem for path in FOLDER.glob("*.pyi")}
+
+
+def test_the_five_lines_of_the_readme_are_typed() -> None:
+    """NUM-4: `make check` holds `five_lines.py` to mypy --strict; it is what the page shows."""
+    _, _, lines = (Path(__file__).parent / "five_lines.py").read_text().partition("\n\n")
+    assert f"```python\n{lines}```" in (FOLDER / "README.md").read_text()

@@ -142,6 +142,25 @@ def test_prices_by_hand() -> None:
         conventions.funding_paid([], [F(1)], 1, F(1))
 
 
+def test_traps_of_published_numbers() -> None:
+    """MARG-5: tiers by notional, buffers before the floor, margins with profit in them."""
+    stake, notional = F(40_000), F(400_000)  # ten times leverage
+    floors, rates = [F(0), F(50_000)], [F(4, 1_000), F(5, 1_000)]
+    assert conventions.tier_of(floors, notional) != conventions.tier_of(floors, stake)
+    assert conventions.tier_amounts(floors, rates) == [0, 50]
+    one_to_one = {"side": 1, "qty": 1, "entry": 100, "margin": 101, "mm_rate_mark": 0}
+    assert answer("liq", told(one_to_one)) == (0, -1)
+    buffered = answer("liq", told(one_to_one | {"buffer": 0.05}))
+    assert buffered == F(-1) + F(1, 20) * 101  # and not 5, from the floor
+    opened = Position(1, F(2), F(100), F(20))
+    mark = F(130)
+    published = Position(1, F(2), mark, conventions.equity(opened, mark))
+    charges = Charges(F(1, 100))
+    assert conventions.liquidation_price(published, charges) == conventions.liquidation_price(
+        opened, charges
+    )
+
+
 @pytest.mark.parametrize(
     ("formula", "inputs", "expected"),
     [  # what a file may ask that the known one does not
