@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from margin_core import MarketSpec
 from matcher.accounts import Accounts, LiveOrders
 from matcher.engine import commands, events
-from matcher.engine.commands import Command, CommandKind
+from matcher.engine.commands import Command, CommandKind, RequestKind
 from matcher.engine.engine import Engine
 from matcher.engine.events import EventKind
 from matcher.engine.instructions import Instructions
@@ -98,6 +98,7 @@ class Venue:
         self.first_listings: dict[int, Listing] = {}  # before any change of parameters
         self.cursor = Cursor()
         self.requests: list[Command] = []  # forced requests set aside, which wait for a price
+        self.parked: dict[bytes, int] = {}  # deposits for which there is no place, on chain alone
         self.settlement = SettlementLog(derived_dir)
         self.account_feed = AccountFeed(
             event_count_max=limits.account_events_kept_max,
@@ -200,12 +201,18 @@ class Venue:
         return made
 
     def _apply__deposit(self, command: Command, extra: bytes) -> list[Event]:
-        """A deposit that is known already, leaves a gap, or finds no room, does nothing."""
+        """A deposit that is known already, leaves a gap, or names no market, does nothing.
+
+        One of an account for which there is no place is parked: it would stop all that follow.
+        """
         if command.nonce != self.cursor.deposit_seq + 1 or not self.has_room_for(command, extra):
             return []
         self.cursor.deposit_seq += 1
         if command.kind == CommandKind.FUND_DEPOSIT:
             return self._apply_to_engine(command, extra)
+        if self.accounts.find_index(extra) is None and self.places_left <= self._places_kept:
+            self.parked[extra] = self.parked.get(extra, 0) + command.amount_quote
+            return []
         return self._apply_to_engine(command._replace(account=self._index_of(extra)), extra)
 
     def _index_of(self, address: bytes) -> int:
@@ -217,13 +224,24 @@ class Venue:
         return index
 
     def has_room_for(self, command: Command, address: bytes) -> bool:
-        """Tell whether a deposit's or request's market is listed, and its account has a place."""
+        """Tell whether a deposit's or request's market is listed, and a backer has a place."""
         if command.market_id and command.market_id not in self.listings:
             return False
-        if command.kind == CommandKind.FUND_DEPOSIT:
-            return True
-        is_full = self.accounts.account_count >= self.capacities.account_count_max
-        return not is_full or self.accounts.find_index(address) is not None
+        is_payment = (
+            command.kind == CommandKind.FORCED_REQUEST and command.flags == RequestKind.UNBACK
+        )
+        is_known = self.accounts.find_index(address) is not None
+        return is_known or self.places_left > 0 or not is_payment
+
+    @property
+    def places_left(self) -> int:
+        """Accounts that can still be registered."""
+        return self.capacities.account_count_max - self.accounts.account_count
+
+    @property
+    def _places_kept(self) -> int:
+        """Places for backers: their payments change a fund, so the engine must know them."""
+        return self.capacities.account_count_max // 16
 
     def _apply__forced_request(self, command: Command, extra: bytes) -> list[Event]:
         """FORCE-2: requests are served in order; one that lacks a price is set aside."""
@@ -231,11 +249,35 @@ class Venue:
         if not is_next or not self.has_room_for(command, extra):
             return []
         self.cursor.request_seq += 1
+        is_known = self.accounts.find_index(extra) is not None
+        if not is_known and command.flags != RequestKind.UNBACK:
+            return self._pass_on(command, extra)
         request = command._replace(account=self._index_of(extra))
         made = self._serve(request)
         if any(event.reason in _LACKS_PRICE for event in made):
             self.requests.append(request._replace(side=_SET_ASIDE))
         return made
+
+    def _pass_on(self, command: Command, address: bytes) -> list[Event]:
+        """Make the item of a request of an account that the engine does not know.
+
+        It has nothing to do for it; the chain does by itself what its own state admits.
+        """
+        record = bytes(events.EVENT_BYTES)
+        event = next(events.unpack(record))._replace(
+            kind=EventKind.FORCED_SERVED,
+            flags=command.flags,
+            market_id=command.market_id,
+            order_id_2=command.nonce,
+            reason=RejectReason.ACCOUNT_UNKNOWN,
+        )
+        self.settlement.add(
+            event,
+            time_ns=self.cursor.time_ns,
+            command_seq=self.cursor.command_seq,
+            extra=address,
+        )
+        return []
 
     def _serve_aside(self, market_id: int) -> list[Event]:
         """Serve what waits for a price of the market, as far as the price admits (FORCE-2)."""

@@ -57,7 +57,7 @@ class MarketTable(_Table, frozen=True, kw_only=True):
     mark_band_ppm: Annotated[int, Meta(ge=1, lt=1_000_000)]
     funding_cap_ppm: Ppm
     funding_interval_s: Annotated[int, Meta(ge=1, le=86_400 * 366)]
-    index_age_max_ms: Annotated[int, Meta(ge=1, le=86_400_000)]
+    index_age_max_ms: Annotated[int, Meta(ge=1_000, le=3_600_000)]
     expiry_time_s: Annotated[int, Meta(ge=0, lt=1 << 32)] = 0
     tiers: Annotated[list[TierTable], Meta(min_length=1, max_length=8)]
     impact_notional_quote: Foreign = None
@@ -167,6 +167,7 @@ class VenueLimitsTable(_Table, frozen=True, kw_only=True):
     outflow_window_s: Annotated[int, Meta(ge=1, le=86_400 * 366)] = 86_400
     top_up_grace_s: Seconds = 900
     risk_pause_notice_s: Annotated[int, Meta(ge=0, le=3_600)] = 30
+    deposit_min_quote: Annotated[int, Meta(ge=0, le=1 << 60)] = 0
 
 
 class ChainTable(_Table, frozen=True, kw_only=True):
@@ -178,8 +179,8 @@ class ChainTable(_Table, frozen=True, kw_only=True):
     block_gas_max: Annotated[int, Meta(ge=20_000_000, le=1_000_000_000)] = 60_000_000
     attestors: Annotated[list[Address], Meta(min_length=1, max_length=32)]
     quorum: Annotated[int, Meta(ge=1, le=32)] = 1
-    clock_ahead_max_s: Annotated[int, Meta(ge=1, le=86_400)] = 300
-    clock_lag_max_s: Annotated[int, Meta(ge=1, le=86_400 * 366)] = 604_800
+    clock_ahead_max_s: Annotated[int, Meta(ge=1, le=900)] = 300
+    clock_lag_max_s: Annotated[int, Meta(ge=1, le=86_400 * 366)] = 3_600  # at most forced_s
     delays: DelaysTable = DelaysTable()
     limits: VenueLimitsTable = VenueLimitsTable()
     funded: list[Address] = []

@@ -430,7 +430,7 @@ cdef inline void deposit(CoreC* c, const CommandC* p) noexcept nogil:
     cdef EventC* event
     if p.account == 0 or p.account >= c.account_count:
         refuse(c, NULL, COMMAND_REJECTED, p, ACCOUNT_UNKNOWN)
-    elif p.nonce != c.deposit_seq + 1:
+    elif p.nonce <= c.deposit_seq:
         refuse(c, NULL, COMMAND_REJECTED, p, NONCE_USED)
     elif p.amount < 1 or p.amount > QUOTE_MAX - c.deposits:
         refuse(c, NULL, COMMAND_REJECTED, p, AMOUNT_OUT_OF_RANGE)
@@ -450,7 +450,7 @@ cdef inline void fund_deposit(CoreC* c, const CommandC* p) noexcept nogil:
     cdef EventC* event
     if m == NULL:
         refuse(c, NULL, COMMAND_REJECTED, p, MARKET_UNKNOWN)
-    elif p.nonce != c.deposit_seq + 1:
+    elif p.nonce <= c.deposit_seq:
         refuse(c, m, COMMAND_REJECTED, p, NONCE_USED)
     elif p.amount < 1 or p.amount > QUOTE_MAX - c.deposits:
         refuse(c, m, COMMAND_REJECTED, p, AMOUNT_OUT_OF_RANGE)

@@ -48,7 +48,7 @@ class SettlementItem(NamedTuple):
         event: The engine's event; all zero for TICK.
         extra: PRICE: the signed observations (PriceExtra); COLLATERAL_MOVED and WITHDRAWN: the
             command's record and its journalled extra; AUTO_TOPPED_UP: those of the instruction;
-            else empty.
+            FORCED_SERVED of an account that the engine does not know: its address; else empty.
     """
 
     item_seq: int

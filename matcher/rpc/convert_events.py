@@ -28,7 +28,7 @@ from bulkhead.types.v1 import (
 )
 from matcher.engine import commands
 from matcher.engine.commands import COMMAND_BYTES, FLAG_POST_ONLY, FLAG_REDUCE_ONLY, Command
-from matcher.engine.events import FLAG_FILL_OF_AUCTION, Event, EventKind
+from matcher.engine.events import FLAG_FILL_OF_AUCTION, EventKind
 from matcher.envelope import Listing, PlaceExtra, PriceExtra, WithdrawExtra
 from matcher.feed import account_events as account
 from matcher.feed import market_data as market
@@ -352,14 +352,15 @@ def _item_body(item: SettlementItem, accounts: Accounts) -> tuple[str, Any]:
             name, make = _SIGNED[kind]
             return name, make(item, accounts)
         case _:
-            return _chains_or_tick(event, accounts)
+            return _chains_or_tick(item, accounts)
 
 
-def _chains_or_tick(event: Event, accounts: Accounts) -> tuple[str, Any]:
+def _chains_or_tick(item: SettlementItem, accounts: Accounts) -> tuple[str, Any]:
+    event = item.event
     if event.kind == EventKind.FORCED_SERVED:
         return "forced", settlement_item_pb2.ForcedItem(
             request_id=event.order_id_2,
-            account=accounts.get_address(event.account),
+            account=item.extra or accounts.get_address(event.account),
             market_id=event.market_id,
         )
     assert event.kind == TICK, event

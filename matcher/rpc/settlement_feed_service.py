@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import structlog
+
 from bulkhead.matcher.v1 import settlement_feed_service_pb2 as pb
 from bulkhead.matcher.v1 import settlement_feed_service_pb2_grpc
 from bulkhead.types.v1.error_reason_pb2 import ErrorReason
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from matcher.rpc.gateway import Gateway
 
 ITEMS_PER_RESPONSE_MAX: Final = 256
+_PLACES_WARNED_OF: Final = 8  # an eighth of them is left
+
+_log = structlog.get_logger(__name__)
 
 
 class SettlementFeedService(settlement_feed_service_pb2_grpc.SettlementFeedServiceServicer):
@@ -66,6 +71,7 @@ class SettlementFeedService(settlement_feed_service_pb2_grpc.SettlementFeedServi
         if commands:
             await self._gateway.apply(commands)
             self._check_taken(commands)
+            self._warn_of_places()
         for one in progress:
             self._venue.receipts.inform(one, self._venue.cursor.time_ns)
         return pb.ReportChainEventsResponse(
@@ -142,10 +148,19 @@ class SettlementFeedService(settlement_feed_service_pb2_grpc.SettlementFeedServi
     def _check_room(self, command: Command, address: bytes, path: str) -> None:
         if not self._venue.has_room_for(command, address):
             text = (
-                f"{path}: its market is not listed, or all accounts are taken; "
+                f"{path}: its market is not listed, or no account is left for a backer; "
                 "list the market or start anew with more accounts"
             )
             raise CallError(ErrorReason.ERROR_REASON_LIMIT_REACHED, text)
+
+    def _warn_of_places(self) -> None:
+        """Raise the alarm before all accounts are taken, and again while deposits are parked."""
+        left = self._venue.places_left
+        if self._venue.parked:
+            parked_quote = sum(self._venue.parked.values())
+            _log.error("accounts.full", parked=len(self._venue.parked), quote=parked_quote)
+        elif left * _PLACES_WARNED_OF <= self._venue.capacities.account_count_max:
+            _log.warning("accounts.nearly_full", left=left)
 
     def _receipts(self, request: pb.ReportChainEventsRequest) -> list[tuple[Command, bytes]]:
         commands = []
@@ -170,7 +185,7 @@ class SettlementFeedService(settlement_feed_service_pb2_grpc.SettlementFeedServi
         return commands
 
     def _check_taken(self, commands: list[tuple[Command, bytes]]) -> None:
-        """Fail when a deposit or request found no room after all: another call was faster."""
+        """Fail when a request found no room after all: another call was faster."""
         cursor = self._venue.cursor
         last = {command.kind: command.nonce for command, _ in commands}
         deposit_seq = max(last.get(CommandKind.DEPOSIT, 0), last.get(CommandKind.FUND_DEPOSIT, 0))

@@ -170,6 +170,7 @@ def venue_config(chain: ChainTable) -> tuple[object, ...]:
             limits.outflow_window_s,
             limits.top_up_grace_s,
             limits.risk_pause_notice_s,
+            limits.deposit_min_quote,
         ),
     )
 

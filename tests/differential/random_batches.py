@@ -150,9 +150,10 @@ def replace_at(parts: Payload, name: str, row: Any) -> Payload:
 def other_terms(rng: Random, venue: Venue, market_id: int) -> Any:
     """Return a market's parameters, some of them changed (PAR-1)."""
     spec = venue.markets[market_id].spec
+    fee_ppm = rng.choice((0, 5_000, 9_000, 10_000))
     return replace(
         spec,
-        fee_liquidation_ppm=rng.choice((0, 5_000, 10_000)),
+        fee_liquidation_ppm=min(spec.fee_liquidation_ppm, fee_ppm),
         mark_band_ppm=rng.choice((10_000, 50_000)),
         position_lots_max=rng.choice((300, 2_000)),
         tiers=spec.tiers[: rng.choice((1, 2))] or spec.tiers,

@@ -86,7 +86,8 @@ class Run:
             }
             sender = OWNER if name == "TOP_UP" else asked.account
             chain.call(sender, *calls[name])
-            venue.request(asked._replace(time_s=chain.now_s))
+            payer = bytes.fromhex(OWNER[2:]) if name == "TOP_UP" else asked.to
+            venue.request(asked._replace(time_s=chain.now_s, to=payer))
         self.seen[name] += 1
 
     def batch(self) -> None:
@@ -171,6 +172,8 @@ class Run:
                 return
         terms = other_terms(self.rng, self.venue, market_id)
         from_s = self.chain.now_s + 1 + PARAMETERS_S
+        if 0 < terms.expiry_time_s < from_s:
+            return  # GOV-5: no market ends before its parameters hold
         self.chain.announce(terms, from_s)
         listed.announced = (terms, from_s)
 

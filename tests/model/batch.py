@@ -283,6 +283,8 @@ class BatchJudge(Trades):
             item.day_notional_max_quote, item.nonce, item.expiry_time_s,
         )  # fmt: skip
         refuse_if(not self.by_owner(address, message, item), Reason.SIGNATURE_INVALID)
+        held = self.venue.keys.get((address, item.key))
+        refuse_if(held is not None and not held.markets, Reason.SESSION_KEY_SCOPE)
         self.venue.filled[address, item.nonce] = NONCE_DEAD
         leverage = 0 if item.is_reduce_only else item.leverage_max
         self.venue.keys[address, item.key] = Key(
@@ -317,6 +319,7 @@ class BatchJudge(Trades):
     def parameters(self, item: wire.ParametersItem) -> None:
         """GOV-5."""
         listed = self.listing(item.market)
+        refuse_if(listed.has_ended, Reason.MARKET_STATE)
         if listed.announced is None or self.clock_s < listed.announced[1]:
             raise RejectedError(Reason.PARAMETERS_NOT_DUE)
         listed.spec, listed.announced = listed.announced[0], None
@@ -327,11 +330,8 @@ class BatchJudge(Trades):
         listed = seat.listed
         refuse_if(listed is None, Reason.MARKET_UNKNOWN)
         refuse_if(seat.address == FUND, Reason.ACCOUNT_UNKNOWN)
-        ticks, expiry_s = listed.delivery_ticks, listed.spec.expiry_time_s
-        if ticks == 0:
-            has_ended = expiry_s and listed.price_time_ms >= expiry_s * 1000
-            refuse_if(not has_ended, Reason.MARKET_STATE)
-            ticks = listed.index_ticks
+        refuse_if(not listed.has_ended, Reason.MARKET_STATE)
+        ticks = listed.delivery_ticks or listed.index_ticks
         p = self.venue.position(seat.market_id, seat.address)
         refuse_if(p.lots == 0, Reason.NO_POSITION)
         fund = self.venue.position(seat.market_id, FUND)

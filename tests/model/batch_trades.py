@@ -188,6 +188,7 @@ class Trades:
     def price(self, item: wire.PriceItem) -> None:
         listed, limits = self.listing(item.market), self.venue.limits
         market_id, seen = self.market_ids[item.market], item.observations
+        refuse_if(listed.has_ended, Reason.MARKET_STATE)
         refuse_if(not seen, Reason.SIGNATURE_INVALID)
         index = seen[(len(seen) - 1) // 2].price_ticks
         time_ms = min(one.time_ms for one in seen)
@@ -203,6 +204,9 @@ class Trades:
             or not set(signers) <= self.venue.oracle_signers,
             Reason.SIGNATURE_INVALID,
         )
+        end_ms = listed.spec.expiry_time_s * 1000
+        is_last = bool(end_ms) and time_ms >= end_ms
+        refuse_if(is_last and item.mark_ticks != index, Reason.PRICE_BAND)
         far = not within_band(item.mark_ticks, index, listed.spec.mark_band_ppm)
         refuse_if(far, Reason.PRICE_BAND)
         prices = [one.price_ticks for one in seen]
@@ -404,7 +408,8 @@ class Trades:
         key = self.venue.keys[seat.address, signed.signer]
         is_dead = not key.markets or key.expiry_time_s <= self.clock_s
         refuse_if(is_dead, Reason.SIGNATURE_INVALID)
-        listed, per_lot = seat.listed, price * seat.listed.spec.quote_per_tick_lot
+        listed = seat.listed
+        per_lot = max(price, listed.mark_ticks) * listed.spec.quote_per_tick_lot
         held = self.venue.position(seat.market_id, seat.address).lots
         opens = not reduces(held, order, lots)
         too_much = order.qty_lots * per_lot > key.leverage_max * order.margin_quote

@@ -57,7 +57,7 @@ class Exchange(Forced):
     # Money
 
     def check_deposit(self, c: Command) -> None:
-        require(c.nonce == self.deposit_seq + 1, "NONCE_USED")
+        require(c.nonce > self.deposit_seq, "NONCE_USED")
         require(1 <= c.amount_quote <= QUOTE_MAX - self.deposits, "AMOUNT_OUT_OF_RANGE")
         self.deposit_seq = c.nonce
         self.deposits += c.amount_quote

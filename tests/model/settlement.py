@@ -75,6 +75,9 @@ class Account:
     nonce_floor: int = 0
 
 
+REVOKED_WORD = 1 << 192
+
+
 @dataclass
 class Key:
     """A session key: its scope and what it has traded on which day (KEY-1)."""
@@ -87,6 +90,8 @@ class Key:
     day: int = 0
 
     def word(self) -> int:
+        if not self.markets:
+            return REVOKED_WORD
         return packed(
             (self.markets, 64), (self.day_max_quote, 64), (self.used_quote, 64),
             (self.expiry_time_s, 40), (self.day, 16), (self.leverage_max, 8),
@@ -101,7 +106,7 @@ class Request(NamedTuple):
     time_s: int
     amount: int
     market_id: int = 0
-    to: bytes = bytes(20)
+    to: bytes = bytes(20)  # of a TOP_UP: who pays
 
 
 class Waiting(NamedTuple):
@@ -263,7 +268,7 @@ class Venue:
         for market_id, listed in self.markets.items():
             found |= market_words(mapped(market_id, 6), listed)
         for (address, signer), key in self.keys.items():
-            found[mapped(signer, mapped(address, 22))] = key.word() if key.markets else 0
+            found[mapped(signer, mapped(address, 22))] = key.word()
         for (address, nonce), quote in self.drawn_quote.items():
             found[mapped(nonce, mapped(address, 23))] = quote
         for number, asked in self.requests.items():

@@ -36,6 +36,9 @@ contract ExitDesk is Deposits, ForcedQueue, Markets, Payments, IExitDesk {
     /// @notice How long a broken adapter holds up the exit of its market.
     uint256 private constant ORACLE_WAIT_S = 1 days;
 
+    /// @dev An adapter's answer costs at most this, so that none can hold up an exit.
+    uint256 private constant ADAPTER_GAS = 500_000;
+
     constructor(address next) Desk(next) { }
 
     /* FORCED REQUESTS */
@@ -46,6 +49,7 @@ contract ExitDesk is Deposits, ForcedQueue, Markets, Payments, IExitDesk {
         inPhase(VenuePhase.OPEN)
         returns (uint64)
     {
+        _expectHolder(msg.sender);
         uint64 current = uint64(SlotLib.nonceFloor(_accounts[msg.sender]));
         if (nonceFloor <= current) revert NonceFloorNotRaised(current, nonceFloor);
         return _request(msg.sender, RequestKind.CANCEL_ALL, 0, nonceFloor, address(0));
@@ -53,6 +57,7 @@ contract ExitDesk is Deposits, ForcedQueue, Markets, Payments, IExitDesk {
 
     /// @inheritdoc IExitDesk
     function requestCancel(uint64 nonce) external inPhase(VenuePhase.OPEN) returns (uint64) {
+        _expectHolder(msg.sender);
         return _request(msg.sender, RequestKind.CANCEL, 0, nonce, address(0));
     }
 
@@ -77,6 +82,7 @@ contract ExitDesk is Deposits, ForcedQueue, Markets, Payments, IExitDesk {
     {
         if (amountQuote == 0) revert RequestEmpty();
         if (to == address(0)) revert AccountReserved(to);
+        _expectHolder(msg.sender);
         return _request(msg.sender, RequestKind.WITHDRAW, 0, amountQuote, to);
     }
 
@@ -90,11 +96,21 @@ contract ExitDesk is Deposits, ForcedQueue, Markets, Payments, IExitDesk {
             revert MarketUnknown(marketId);
         }
         _deposit(account_, amountQuote);
-        id = _request(account_, RequestKind.TOP_UP, marketId, amountQuote, address(0));
+        id = _request(account_, RequestKind.TOP_UP, marketId, amountQuote, msg.sender);
         TopUps memory waiting = _topUps[marketId][account_];
         if (waiting.lastId == 0) waiting.oldestTimeS = uint40(block.timestamp);
         waiting.lastId = id;
         _topUps[marketId][account_] = waiting;
+    }
+
+    /// @notice FORCE-1: who never had anything here has nothing to ask for. The loop is over
+    /// markets, and only for who has no free balance.
+    function _expectHolder(address account_) private view {
+        if (_accounts[account_] != 0) return;
+        for (uint256 i = 0; i < _marketIds.length; ++i) {
+            if (SlotLib.lots(_positions[_marketIds[i]][account_]) != 0) return;
+        }
+        revert AccountEmpty(account_);
     }
 
     /* EXIT */
@@ -213,16 +229,29 @@ contract ExitDesk is Deposits, ForcedQueue, Markets, Payments, IExitDesk {
         if (deliveryTicks != 0) return deliveryTicks;
         address adapter = _indexAdapters[marketId];
         if (adapter != address(0)) {
-            try IIndexOracle(adapter).indexPrice() returns (uint256 priceTicks, uint256) {
-                uint256 highest = _markets[marketId].params.priceTicksMax;
-                if (priceTicks != 0) return priceTicks < highest ? priceTicks : highest;
-            } catch { }
+            uint256 priceTicks = _adapterPrice(adapter);
+            uint256 highest = _markets[marketId].params.priceTicksMax;
+            if (priceTicks != 0) return priceTicks < highest ? priceTicks : highest;
             uint256 fallbackTimeS = _status.exitTimeS + ORACLE_WAIT_S;
             if (block.timestamp < fallbackTimeS) revert ExitOracleDown(marketId, fallbackTimeS);
         }
         uint256 indexTicks = _markets[marketId].state.indexTicks;
         if (indexTicks == 0) revert ExitPriceMissing(marketId);
         return indexTicks;
+    }
+
+    /// @notice What an adapter says, 0 when it fails, whatever it does: has no code, burns gas,
+    /// answers less than two words.
+    /// @dev The caller must leave enough gas: it could make the adapter fail by giving too little.
+    function _adapterPrice(address adapter) private view returns (uint256 priceTicks) {
+        bytes memory input = abi.encodeCall(IIndexOracle.indexPrice, ());
+        if (gasleft() * 63 / 64 <= ADAPTER_GAS) revert AdapterGasMissing(gasleft());
+        assembly ("memory-safe") {
+            mstore(0x00, 0)
+            let succeeded :=
+                staticcall(ADAPTER_GAS, adapter, add(input, 32), mload(input), 0x00, 0x20)
+            if and(succeeded, gt(returndatasize(), 63)) { priceTicks := mload(0x00) }
+        }
     }
 
     /// @notice EXIT-4: notes what a leaver would have had at the market's price beyond what was

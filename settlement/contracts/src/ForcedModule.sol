@@ -82,6 +82,7 @@ contract ForcedModule is Markets, Payments {
             return done;
         }
         delete _requests[w.requestId];
+        --_requestsWaiting[r.kind == RequestKind.TOP_UP ? r.to : r.account];
         emit IExitDesk.RequestServed(w.requestId, outcome);
     }
 
@@ -145,7 +146,7 @@ contract ForcedModule is Markets, Payments {
         _begin(w, d);
         int256 lots = int256(uint256(r.amount)).min(d.position.positionLots.abs());
         if (lots == 0) return RejectReason.NO_POSITION;
-        if (_hasEnded(w)) return _deliver(w, d, done, t);
+        if (_isOver(w)) return _deliver(w, d, done, t);
         reason = _priceReason(w);
         if (reason != RejectReason.NONE) return reason;
         bool isLong = d.position.positionLots > 0;
@@ -176,11 +177,8 @@ contract ForcedModule is Markets, Payments {
         return _takeBoth(done, d, fund);
     }
 
-    /// @notice Whether the last row of the market was its last one for ever (EXP-2).
-    function _hasEnded(ForcedWork calldata w) private view returns (bool) {
-        uint256 expiryTimeS = _markets[w.marketId].params.expiryTimeS;
-        return w.state.deliveryTicks != 0
-            || (expiryTimeS != 0 && w.state.priceTimeMs >= expiryTimeS * 1000);
+    function _isOver(ForcedWork calldata w) private view returns (bool) {
+        return _hasEnded(w.state, _markets[w.marketId].params.expiryTimeS);
     }
 
     /// @notice BATCH-3: there is a price and it is fresh.
@@ -199,7 +197,7 @@ contract ForcedModule is Markets, Payments {
         Terms memory t = _terms(w.marketId);
         Position memory fund;
         SlotLib.unpackPosition(w.fund, fund);
-        if (fund.positionLots != 0 && !_hasEnded(w)) {
+        if (fund.positionLots != 0 && !_isOver(w)) {
             RejectReason reason = _priceReason(w);
             if (reason != RejectReason.NONE) return reason;
         }

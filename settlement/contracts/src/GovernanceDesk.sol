@@ -19,13 +19,20 @@ contract GovernanceDesk is Desk, IGovernanceDesk {
     uint256 private constant PROPOSAL_LIFE_S = 14 days;
     uint256 private constant OUTFLOW_WINDOW_MAX_S = 366 days;
     uint256 private constant RISK_PAUSE_NOTICE_MAX_S = 1 hours;
+    uint256 private constant INDEX_AGE_LEAST_MS = 1000;
+    uint256 private constant INDEX_AGE_MOST_MS = 3_600_000;
 
     constructor(address next) Desk(next) { }
 
     /* PROPOSALS */
 
     /// @inheritdoc IGovernanceDesk
-    function propose(bytes calldata call_) external onlyOwner returns (bytes32 id) {
+    function propose(bytes calldata call_)
+        external
+        onlyOwner
+        inPhase(VenuePhase.OPEN)
+        returns (bytes32 id)
+    {
         id = keccak256(call_);
         if (_proposals[id] != 0) revert ProposalPending(id);
         uint40 dueTimeS = uint40(block.timestamp + _delays.governanceS);
@@ -162,7 +169,7 @@ contract GovernanceDesk is Desk, IGovernanceDesk {
         if (marketId == 0 || marketId > type(uint16).max) revert MarketUnknown(marketId);
         Market storage listed = _markets[marketId];
         if (listed.params.quotePerTickLot != 0) revert MarketAlreadyListed(marketId);
-        _checkParams(params);
+        _checkParams(params, block.timestamp);
         listed.params = params;
         listed.tiers = TierLib.chain(tiers, params.feeTakerPpm);
         uint256 number = _marketIds.length;
@@ -188,11 +195,12 @@ contract GovernanceDesk is Desk, IGovernanceDesk {
         }
         uint256 earliestTimeS = block.timestamp + _delays.parametersS;
         if (effectiveTimeS < earliestTimeS) revert NoticeTooShort(earliestTimeS, effectiveTimeS);
-        _checkParams(params);
+        _checkParams(params, effectiveTimeS);
         // Orders have signed the highest fees that they pay: a raised one would break those open.
         bool isKept = params.quotePerTickLot == held.quotePerTickLot
             && params.priceTicksMax == held.priceTicksMax && params.feeMakerPpm <= held.feeMakerPpm
-            && params.feeTakerPpm <= held.feeTakerPpm;
+            && params.feeTakerPpm <= held.feeTakerPpm
+            && params.feeLiquidationPpm <= held.feeLiquidationPpm;
         if (!isKept) revert MarketParamsInvalid();
         announced.effectiveTimeS = effectiveTimeS;
         announced.params = params;
@@ -206,10 +214,13 @@ contract GovernanceDesk is Desk, IGovernanceDesk {
         if (dueTimeS == 0) revert AnnouncementNotDue(marketId, 0);
         dueTimeS += _delays.parametersGraceS;
         if (block.timestamp < dueTimeS) revert AnnouncementNotDue(marketId, dueTimeS);
+        Market storage listed = _markets[marketId];
+        if (_hasEnded(listed.state, listed.params.expiryTimeS)) revert MarketHasEnded(marketId);
         _applyAnnounced(marketId);
     }
 
-    function _checkParams(MarketParams calldata params) private pure {
+    /// @param fromTimeS when they begin to hold: no market ends before
+    function _checkParams(MarketParams calldata params, uint256 fromTimeS) private pure {
         uint256 perTickLot = params.quotePerTickLot;
         if (perTickLot == 0 || params.priceTicksMax == 0 || params.positionLotsMax == 0) {
             revert MarketParamsInvalid();
@@ -225,6 +236,10 @@ contract GovernanceDesk is Desk, IGovernanceDesk {
                 || params.feeLiquidationPpm >= PPM || params.liquidationBufferPpm >= PPM
                 || params.markBandPpm >= PPM || params.fundingCapPpm >= PPM
         ) revert MarketParamsInvalid();
+        bool isTimely = params.indexAgeMaxMs >= INDEX_AGE_LEAST_MS
+            && params.indexAgeMaxMs <= INDEX_AGE_MOST_MS && params.fundingIntervalS != 0
+            && (params.expiryTimeS == 0 || params.expiryTimeS >= fromTimeS);
+        if (!isTimely) revert MarketParamsInvalid();
     }
 
     /* MONEY */

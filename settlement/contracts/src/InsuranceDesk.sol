@@ -8,8 +8,15 @@ import { Desk } from "./base/Desk.sol";
 import { ForcedQueue } from "./base/ForcedQueue.sol";
 import { Markets } from "./base/Markets.sol";
 import { IInsuranceDesk } from "./interfaces/IInsuranceDesk.sol";
-import { Backer, ExitMarket, RequestKind, VenuePhase } from "./interfaces/ISettlementTypes.sol";
+import {
+    Backer,
+    ExitMarket,
+    MarketState,
+    RequestKind,
+    VenuePhase
+} from "./interfaces/ISettlementTypes.sol";
 import { MarginLib, Position } from "./libraries/MarginLib.sol";
+import { SlotLib } from "./libraries/SlotLib.sol";
 
 /// @title InsuranceDesk
 /// @notice The insurance funds and their backers, to be called through Settlement.
@@ -19,6 +26,16 @@ contract InsuranceDesk is Deposits, ForcedQueue, Markets, IInsuranceDesk {
     /// @notice BACK-2: shares that nobody holds. With the first deposit at a price of one
     /// thousandth, lifting the price by a gift costs a thousand times what it takes from others.
     uint256 private constant VIRTUAL_SHARES = 1000;
+
+    /// @notice BACK-2: beyond so many shares a unit of equity the fund is wiped out: new shares
+    /// would be without number. At first there are 1,000.
+    uint256 private constant SHARES_PER_QUOTE_MAX = 1e9;
+
+    /// @notice BACK-3: how long after the lock shares can leave.
+    uint256 private constant LEAVING_LIFE_S = 3 days;
+
+    /// @notice BACK-2: the oldest mark that values the lots of a fund.
+    uint256 private constant MARK_AGE_MAX_MS = 15 minutes * 1000;
 
     constructor(address next) Desk(next) { }
 
@@ -35,10 +52,13 @@ contract InsuranceDesk is Deposits, ForcedQueue, Markets, IInsuranceDesk {
         nonReentrant
         returns (uint256 shares)
     {
+        _expectFreshMark(marketId);
         int256 equityQuote = _equityQuote(marketId);
-        if (equityQuote < 0) revert FundInsolvent(marketId, equityQuote);
-        shares =
-            amountQuote * (_fundShares[marketId] + VIRTUAL_SHARES) / (uint256(equityQuote) + 1);
+        uint256 allShares = _fundShares[marketId] + VIRTUAL_SHARES;
+        bool isWiped =
+            equityQuote < 0 || allShares > (uint256(equityQuote) + 1) * SHARES_PER_QUOTE_MAX;
+        if (isWiped) revert FundInsolvent(marketId, equityQuote);
+        shares = amountQuote * allShares / (uint256(equityQuote) + 1);
         if (shares == 0) revert AmountOutOfRange(amountQuote);
         _raiseFund(marketId, amountQuote);
         _fundShares[marketId] += shares;
@@ -58,21 +78,24 @@ contract InsuranceDesk is Deposits, ForcedQueue, Markets, IInsuranceDesk {
     }
 
     /// @inheritdoc IInsuranceDesk
-    function finishUnbacking(uint32 marketId, address backer_)
+    function finishUnbacking(uint32 marketId)
         external
         inPhase(VenuePhase.OPEN)
         returns (uint64 requestId)
     {
-        Backer storage b = _backers[marketId][backer_];
+        Backer storage b = _backers[marketId][msg.sender];
         uint128 shares = b.leavingShares;
-        if (shares == 0) revert UnbackingMissing(marketId, backer_);
+        if (shares == 0) revert UnbackingMissing(marketId, msg.sender);
         if (block.timestamp < b.dueTimeS) revert SharesLocked(b.dueTimeS);
+        uint256 endTimeS = b.dueTimeS + LEAVING_LIFE_S;
+        if (block.timestamp > endTimeS) revert UnbackingLapsed(endTimeS);
+        _expectFreshMark(marketId);
         uint256 amountQuote = _valueQuote(marketId, shares);
         if (amountQuote == 0) revert AmountOutOfRange(0);
         b.leavingShares = 0;
         b.lockedShares += shares;
         requestId =
-            _request(backer_, RequestKind.UNBACK, marketId, amountQuote.toUint64(), address(0));
+            _request(msg.sender, RequestKind.UNBACK, marketId, amountQuote.toUint64(), address(0));
         _escrowedShares[requestId] = shares;
     }
 
@@ -98,6 +121,17 @@ contract InsuranceDesk is Deposits, ForcedQueue, Markets, IInsuranceDesk {
         (Position memory fund,) = _settled(marketId, INSURANCE);
         int256 markTicks = int256(uint256(_markets[marketId].state.markTicks));
         return MarginLib.equity(fund, markTicks, _terms(marketId));
+    }
+
+    /// @notice BACK-2: no shares are made or turned at a mark of long ago.
+    function _expectFreshMark(uint32 marketId) private view {
+        if (SlotLib.lots(_positions[marketId][INSURANCE]) == 0) return;
+        Market storage listed = _markets[marketId];
+        MarketState memory state = listed.state;
+        if (_hasEnded(state, listed.params.expiryTimeS)) return;
+        if (uint256(state.priceTimeMs) + MARK_AGE_MAX_MS < block.timestamp * 1000) {
+            revert MarkTooOld(marketId, state.priceTimeMs);
+        }
     }
 
     function _valueQuote(uint32 marketId, uint256 shares) private view returns (uint256) {

@@ -25,6 +25,12 @@ import { PaymentsModule } from "./PaymentsModule.sol";
 contract Settlement is TradeItems, ReentrancyGuardTransient, Proxy {
     uint256 private constant ATTESTOR_SIGNATURE_BYTES = 64;
 
+    /// @notice Longest that a batch's clock may be ahead of its block.
+    uint256 private constant CLOCK_AHEAD_BOUND_S = 15 minutes;
+
+    /// @notice GOV-4: when a pause binds every batch, however far its clock is held back.
+    uint256 private constant PAUSE_BACKLOG_S = 1 hours;
+
     /// @inheritdoc ISettlementBatch
     address public immutable DESK;
 
@@ -54,6 +60,10 @@ contract Settlement is TradeItems, ReentrancyGuardTransient, Proxy {
         if (!isLongEnough || config.limits.outflowWindowS == 0) revert DelaysInvalid();
         if (config.limits.outflowLimitPpm > 1_000_000) revert DelaysInvalid();
         if (config.limits.riskPauseNoticeS > 1 hours) revert DelaysInvalid();
+        // An operator holds a request back no longer than this; nor its clock.
+        bool isClockBound = config.clockLagMaxS <= config.delays.forcedS
+            && config.clockAheadMaxS <= CLOCK_AHEAD_BOUND_S;
+        if (!isClockBound) revert DelaysInvalid();
         CLOCK_LAG_MAX_S = config.clockLagMaxS;
         DESK = modules.desk;
         ANNEX = modules.annex;
@@ -86,7 +96,8 @@ contract Settlement is TradeItems, ReentrancyGuardTransient, Proxy {
         uint256 pausedFromS = _status.riskPausedFromS;
         BatchImage.open();
         Batch memory b = _load(payload);
-        b.isRiskPaused = pausedFromS != 0 && b.clockTimeS >= pausedFromS;
+        b.isRiskPaused = pausedFromS != 0
+            && (b.clockTimeS >= pausedFromS || block.timestamp >= pausedFromS + PAUSE_BACKLOG_S);
         bytes32 digest = _checkBatch(b, payload);
         if (asksQuorum) _checkQuorum(b.header.epoch, digest, signatures);
 

@@ -27,10 +27,12 @@ contract BackersTest is SettlementTest {
         settlement.requestUnbacking(MARKET, shares);
         uint256 due = block.timestamp + 7 days;
         assertEq(settlement.backer(MARKET, _alice).dueTimeS, due, "the lock is visible");
+        vm.prank(_alice);
         vm.expectRevert(abi.encodeWithSelector(IInsuranceDesk.SharesLocked.selector, due));
-        settlement.finishUnbacking(MARKET, _alice);
+        settlement.finishUnbacking(MARKET);
         vm.warp(due);
-        settlement.finishUnbacking(MARKET, _alice);
+        vm.prank(_alice);
+        settlement.finishUnbacking(MARKET);
         uint256 before = free(ALICE);
         _serve(1, _alice);
         assertEq(free(ALICE), before + 1_000_000, "paid");
@@ -61,10 +63,15 @@ contract BackersTest is SettlementTest {
         vm.prank(_alice);
         settlement.requestUnbacking(MARKET, shares);
         vm.warp(block.timestamp + 7 days);
-        settlement.finishUnbacking(MARKET, _alice);
+        Plan memory p = plan();
+        addPrice(p, 1000, 1000);
+        settleAccepted(p);
+        vm.prank(_alice);
+        settlement.finishUnbacking(MARKET);
+        vm.warp(block.timestamp + 60);
         uint256 before = free(ALICE);
         // BACK-4: while the fund holds lots nothing is paid without a fresh price.
-        Plan memory p = plan();
+        p = plan();
         addForced(p, 2, _alice);
         settleAccepted(p);
         assertTrue(settlement.forcedRequest(2).isAside, "set aside");
@@ -145,10 +152,68 @@ contract BackersTest is SettlementTest {
         settlement.requestUnbacking(MARKET, 1);
         vm.expectRevert(abi.encodeWithSelector(IInsuranceDesk.SharesTooFew.selector, 0, 0));
         settlement.requestUnbacking(MARKET, 0);
+        vm.prank(_bob);
         vm.expectRevert(
             abi.encodeWithSelector(IInsuranceDesk.UnbackingMissing.selector, MARKET, _bob)
         );
-        settlement.finishUnbacking(MARKET, _bob);
+        settlement.finishUnbacking(MARKET);
+    }
+
+    /// @dev BACK-3: nobody else turns a backer's shares at a dip, and whoever has waited has three
+    /// days to leave: no right to go at any later moment that suits.
+    function test_RevertWhen_leavingHasLapsed() public {
+        uint256 shares = _back(ALICE, 1_000_000);
+        vm.prank(_alice);
+        settlement.requestUnbacking(MARKET, shares);
+        uint256 end = block.timestamp + 10 days;
+        vm.warp(end);
+        vm.prank(_bob);
+        vm.expectRevert(
+            abi.encodeWithSelector(IInsuranceDesk.UnbackingMissing.selector, MARKET, _bob)
+        );
+        settlement.finishUnbacking(MARKET);
+        vm.warp(end + 1);
+        vm.prank(_alice);
+        vm.expectRevert(abi.encodeWithSelector(IInsuranceDesk.UnbackingLapsed.selector, end));
+        settlement.finishUnbacking(MARKET);
+        vm.prank(_alice);
+        settlement.requestUnbacking(MARKET, shares);
+    }
+
+    /// @dev BACK-2: while the fund holds lots, shares need a mark of the last 15 minutes, going in
+    /// and coming out.
+    function test_RevertWhen_theMarkIsTooOld() public {
+        uint256 shares = _back(ALICE, 1_000_000);
+        vm.prank(_alice);
+        settlement.requestUnbacking(MARKET, shares);
+        vm.warp(block.timestamp + 7 days);
+        _loadFund();
+        uint256 timeMs = block.timestamp * 1000;
+        vm.warp(block.timestamp + 15 minutes + 1);
+        bytes memory refusal =
+            abi.encodeWithSelector(IInsuranceDesk.MarkTooOld.selector, MARKET, timeMs);
+        vm.prank(_alice);
+        vm.expectRevert(refusal);
+        settlement.finishUnbacking(MARKET);
+        vm.expectRevert(refusal);
+        settlement.backFund(MARKET, 1000);
+        vm.warp(block.timestamp - 1);
+        vm.prank(_alice);
+        settlement.finishUnbacking(MARKET);
+    }
+
+    /// @dev BACK-2: a fund that has lost all takes no backers: shares would be without number.
+    function test_RevertWhen_theFundIsWipedOut() public {
+        _back(CAROL, 10_000_000);
+        _load(10_000);
+        int256 equity = settlement.position(MARKET, FUND).collateralQuote;
+        assertEqInt(equity, 11_000_000, "what was backed, and the fee");
+        Plan memory p = plan();
+        addPrice(p, 890, 890);
+        settleAccepted(p);
+        assertEqInt(settlement.fundEquityQuote(MARKET), 0, "wiped out");
+        vm.expectRevert(abi.encodeWithSelector(IInsuranceDesk.FundInsolvent.selector, MARKET, 0));
+        settlement.backFund(MARKET, 1000);
     }
 
     function test_RevertWhen_theFundIsInsolvent() public {
@@ -169,18 +234,25 @@ contract BackersTest is SettlementTest {
 
     /// @dev Gives the fund 100 lots long at 1000 by a forced reduction.
     function _loadFund() private {
+        _load(100);
+    }
+
+    function _load(uint32 lots) private {
         Plan memory p = plan();
         addPrice(p, 1000, 1000);
-        uint16 taker = addOrder(p, ALICE, order(ALICE, BUY, 1000, 100, 200_000));
-        addFill(p, taker, addOrder(p, BOB, order(BOB, SELL, 1000, 100, 900_000)), 100);
+        uint16 taker = addOrder(p, ALICE, order(ALICE, BUY, 1000, lots, 2000 * lots));
+        uint16 maker = addOrder(p, BOB, order(BOB, SELL, 1000, lots, 9000 * lots));
+        addFill(p, taker, maker, lots);
         settleAccepted(p);
         vm.prank(_alice);
-        uint64 id = settlement.requestReduce(MARKET, 100);
+        uint64 id = settlement.requestReduce(MARKET, lots);
         p = plan();
         addPrice(p, 1000, 1000);
         addForced(p, id, _alice);
         settleAccepted(p);
-        assertEqInt(settlement.position(MARKET, FUND).positionLots, 100, "loaded");
+        assertEqInt(
+            settlement.position(MARKET, FUND).positionLots, int256(uint256(lots)), "loaded"
+        );
     }
 
     function _back(uint256 key, uint256 amountQuote) private returns (uint256 shares) {

@@ -139,10 +139,11 @@ contract BatchTest is SettlementTest {
     }
 
     function test_RevertWhen_oldEpochSigns() public {
-        Plan memory p = plan();
         address[] memory attestors = new address[](1);
         attestors[0] = vm.addr(0xfeed);
         govern(abi.encodeCall(settlement.setAttestors, (2, attestors, 1)));
+        Plan memory p = plan();
+        p.epoch = 1;
         _expectRevert(p, abi.encodeWithSelector(ISettlementErrors.BatchEpoch.selector, 2, 1));
         p.epoch = 2;
         _expectRevertSelector(p, ISettlementErrors.AttestorUnknown.selector);

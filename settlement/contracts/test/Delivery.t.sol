@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import { MarketParams } from "../src/interfaces/ISettlementTypes.sol";
+import { IGovernanceDesk } from "../src/interfaces/IGovernanceDesk.sol";
+import { MarketParams, MarketState } from "../src/interfaces/ISettlementTypes.sol";
 import { RejectReason } from "../src/libraries/RejectReason.sol";
 import { Plan, SettlementTest } from "./utils/SettlementTest.sol";
 import { vm } from "./utils/Vm.sol";
@@ -73,11 +74,49 @@ contract DeliveryTest is SettlementTest {
         settleRejected(p, RejectReason.FUND_CANNOT_CARRY);
         _fundInsurance(100_000);
         p = plan();
-        addPrice(p, 850, 850);
         _deliver(p, ALICE);
         _deliver(p, BOB);
         settleAccepted(p);
         assertEqInt(position(ALICE).collateralQuote, 0, "nothing is owed");
+    }
+
+    /// @dev EXP-2: the first row at or after the end is the last: the operator can't wait for a
+    /// better one, nor set the mark beside it.
+    function test_delivery_isAtTheFirstRowOfTheEnd() public {
+        _open(200_000);
+        _end();
+        Plan memory p = plan();
+        addPrice(p, 1010, 1011);
+        settleRejected(p, RejectReason.PRICE_BAND);
+        p = plan();
+        addPrice(p, 1010, 1010);
+        settleAccepted(p);
+        vm.warp(block.timestamp + 60);
+        p = plan();
+        addPrice(p, 1040, 1040);
+        settleRejected(p, RejectReason.MARKET_STATE);
+        p = plan();
+        _deliver(p, ALICE);
+        settleAccepted(p);
+        (MarketState memory state,) = settlement.market(MARKET);
+        assertEq(state.deliveryTicks, 1010, "the first");
+    }
+
+    /// @dev No parameters open again what has ended.
+    function test_RevertWhen_parametersComeAfterTheEnd() public {
+        _open(200_000);
+        _end();
+        Plan memory p = plan();
+        addPrice(p, 1010, 1010);
+        settleAccepted(p);
+        uint40 effectiveTimeS = uint40(block.timestamp + 4 days);
+        settlement.announceMarketParams(MARKET, marketParams(), tiers(), effectiveTimeS);
+        vm.warp(effectiveTimeS + 1 hours);
+        p = plan();
+        addItem(p, abi.encodePacked(uint8(12), uint8(0)));
+        settleRejected(p, RejectReason.MARKET_STATE);
+        vm.expectRevert(abi.encodeWithSelector(IGovernanceDesk.MarketHasEnded.selector, MARKET));
+        settlement.applyMarketParams(MARKET);
     }
 
     /// @dev FORCE-3: a forced reduction closes all lots at the delivery price, without fee and

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import { IExitDesk } from "../src/interfaces/IExitDesk.sol";
 import { ISettlement, ISettlementErrors } from "../src/interfaces/ISettlement.sol";
 import { VenuePhase } from "../src/interfaces/ISettlementTypes.sol";
+import { BrokenOracle } from "./mocks/BrokenOracle.sol";
 import { StubOracle } from "./mocks/StubOracle.sol";
 import { Plan, SettlementTest } from "./utils/SettlementTest.sol";
 import { vm } from "./utils/Vm.sol";
@@ -129,6 +130,40 @@ contract ExitTest is SettlementTest {
         vm.warp(end);
         settlement.exitPosition(MARKET, _alice);
         assertEq(settlement.exitMarket(MARKET).indexTicks, 950, "last row");
+    }
+
+    /// @dev EXIT-2: whatever an adapter does (half an answer, all gas, no code), its market waits
+    /// for a day and no longer.
+    function test_exit_noAdapterTrapsItsMarket() public {
+        for (uint256 mode = 1; mode <= 3; ++mode) {
+            uint256 state = vm.snapshotState();
+            BrokenOracle oracle = new BrokenOracle();
+            _adapter(StubOracle(address(oracle)));
+            _enter();
+            if (mode == 3) vm.etch(address(oracle), "");
+            else oracle.set(mode);
+            uint256 end = block.timestamp + 1 days;
+            vm.expectRevert(abi.encodeWithSelector(IExitDesk.ExitOracleDown.selector, MARKET, end));
+            settlement.exitPosition(MARKET, _alice);
+            vm.warp(end);
+            settlement.exitPosition(MARKET, _alice);
+            assertEq(settlement.exitMarket(MARKET).indexTicks, 950, "last row");
+            vm.revertToState(state);
+        }
+    }
+
+    /// @dev Who calls with too little gas can't make a good adapter look like a broken one.
+    function test_RevertWhen_theAdapterHasTooLittleGas() public {
+        _adapter(new StubOracle(960));
+        _enter();
+        vm.warp(block.timestamp + 1 days);
+        (bool succeeded, bytes memory data) = address(settlement).call{ gas: 450_000 }(
+            abi.encodeCall(settlement.exitPosition, (MARKET, _alice))
+        );
+        assertTrue(!succeeded, "reverts");
+        assertTrue(bytes4(data) == IExitDesk.AdapterGasMissing.selector, "for want of gas");
+        settlement.exitPosition(MARKET, _alice);
+        assertEq(settlement.exitMarket(MARKET).indexTicks, 960, "the adapter's");
     }
 
     /// @dev The exit of one market says nothing about another.

@@ -70,6 +70,54 @@ contract ForcedTest is SettlementTest {
         settlement.depositToPosition(9, _alice, 1);
     }
 
+    /// @dev FORCE-1: who never had anything here has nothing to ask for; a position is something.
+    function test_RevertWhen_anEmptyAccountAsks() public {
+        address stranger = address(0xe0e0);
+        bytes memory refusal = abi.encodeWithSelector(IExitDesk.AccountEmpty.selector, stranger);
+        vm.startPrank(stranger);
+        vm.expectRevert(refusal);
+        settlement.requestCancel(1);
+        vm.expectRevert(refusal);
+        settlement.requestCancelAll(1);
+        vm.expectRevert(refusal);
+        settlement.requestWithdrawal(1, stranger);
+        vm.stopPrank();
+        Plan memory p = plan();
+        addWithdrawal(p, ALICE, address(0xbeef), uint64(free(ALICE)), 1);
+        settleAccepted(p);
+        assertEq(free(ALICE), 0, "all she has is her position");
+        _as(_alice);
+        _serve(settlement.requestCancel(2), _alice);
+    }
+
+    /// @dev FORCE-1: nobody makes serving long by asking and asking, for others neither.
+    function test_RevertWhen_oneCallerAsksTooOften() public {
+        for (uint256 i = 0; i < 32; ++i) {
+            _as(_bob);
+            settlement.requestCancel(uint64(1 + i));
+        }
+        _as(_bob);
+        vm.expectRevert(abi.encodeWithSelector(IExitDesk.RequestsTooMany.selector, _bob));
+        settlement.requestCancel(40);
+        for (uint256 i = 0; i < 32; ++i) {
+            _topUp(1);
+        }
+        token.mint(address(this), 1);
+        token.approve(address(settlement), 1);
+        vm.expectRevert(abi.encodeWithSelector(IExitDesk.RequestsTooMany.selector, address(this)));
+        settlement.depositToPosition(MARKET, _alice, 1);
+        _as(_alice);
+        settlement.requestWithdrawal(1, _alice);
+        Plan memory p = plan();
+        for (uint64 i = 1; i <= 65; ++i) {
+            addForced(p, i, i <= 32 ? _bob : _alice);
+        }
+        settleAccepted(p);
+        _as(_bob);
+        settlement.requestCancel(40);
+        _topUp(1);
+    }
+
     /* KINDS */
 
     function test_forced_cancelAll() public {

@@ -13,6 +13,7 @@ import {
     VenueConfig,
     VenuePhase
 } from "../src/interfaces/ISettlementTypes.sol";
+import { RejectReason } from "../src/libraries/RejectReason.sol";
 import { TierLib } from "../src/libraries/TierLib.sol";
 import { Plan, SettlementTest } from "./utils/SettlementTest.sol";
 import { vm } from "./utils/Vm.sol";
@@ -173,6 +174,54 @@ contract GovernanceTest is SettlementTest {
         settlement.resumeRisk();
         settlement.resumeRisk();
         assertEq(settlement.riskPausedFromS(), 0, "the owner resumes");
+    }
+
+    /// @dev GOV-4: an operator that holds its clock back has an hour to settle what it had matched;
+    /// then the pause binds whatever the header says.
+    function test_pause_bindsAClockThatIsHeldBack() public {
+        vm.prank(GUARDIAN);
+        settlement.pauseRisk();
+        uint40 before = uint40(block.timestamp);
+        uint256 fromS = settlement.riskPausedFromS();
+        vm.warp(fromS + 1 hours - 1);
+        settleAccepted(_heldBack(before));
+        vm.warp(fromS + 1 hours);
+        settleRejected(_heldBack(before), RejectReason.RISK_PAUSED);
+    }
+
+    function _heldBack(uint40 clockTimeS) private returns (Plan memory p) {
+        p = plan();
+        p.clockTimeS = clockTimeS;
+        addPrice(p, 1000, 1000);
+        uint16 taker = addOrder(p, ALICE, order(ALICE, BUY, 1000, 1, 20_000));
+        addFill(p, taker, addOrder(p, BOB, order(BOB, SELL, 1000, 1, 20_000)), 1);
+    }
+
+    /// @dev GOV-5: bounds of what can be announced.
+    function test_RevertWhen_announcedParametersAreOutOfBounds() public {
+        uint40 effectiveTimeS = uint40(block.timestamp + 4 days);
+        for (uint256 i = 0; i < 5; ++i) {
+            MarketParams memory params = marketParams();
+            if (i == 0) ++params.feeLiquidationPpm;
+            if (i == 1) params.expiryTimeS = effectiveTimeS - 1;
+            if (i == 2) params.indexAgeMaxMs = 999;
+            if (i == 3) params.indexAgeMaxMs = 3_600_001;
+            if (i == 4) params.fundingIntervalS = 0;
+            vm.expectRevert(ISettlementErrors.MarketParamsInvalid.selector);
+            settlement.announceMarketParams(MARKET, params, tiers(), effectiveTimeS);
+        }
+        MarketParams memory past = marketParams();
+        past.expiryTimeS = uint40(block.timestamp - 1);
+        _expectMarket(past, tiers(), ISettlementErrors.MarketParamsInvalid.selector);
+    }
+
+    /// @dev GOV-3: what is proposed before the venue opens would mature before anybody is there.
+    function test_RevertWhen_proposedInSetup() public {
+        ISettlement other = deployVenue(token);
+        vm.expectRevert(
+            abi.encodeWithSelector(ISettlementErrors.PhaseMismatch.selector, VenuePhase.SETUP)
+        );
+        other.propose("");
     }
 
     function test_RevertWhen_attestorsAreInvalid() public {
@@ -405,6 +454,13 @@ contract GovernanceTest is SettlementTest {
         _expectNoVenue(broken);
         broken = venueConfig();
         broken.limits.outflowLimitPpm = 1_000_001;
+        _expectNoVenue(broken);
+        // BATCH-3: no clock is held back for longer than a request may be, nor put far ahead.
+        broken = venueConfig();
+        broken.clockLagMaxS = broken.delays.forcedS + 1;
+        _expectNoVenue(broken);
+        broken = venueConfig();
+        broken.clockAheadMaxS = 15 minutes + 1;
         _expectNoVenue(broken);
     }
 

@@ -110,6 +110,7 @@ contract LayoutTest is SettlementTest {
         assertEq(_word(26) >> 64, 1, "requests made");
         record = uint256(keccak256(abi.encode(uint256(1), uint256(27))));
         assertEq(uint160(_word(record)), uint160(vm.addr(ALICE)), "account of the request");
+        assertEq(_word(uint256(_slot(vm.addr(ALICE), 36))), 1, "requests that wait");
         assertEq(_word(35), uint256(2000) << 32 | uint256(10_000) << 8 | 1, "oracle rule");
     }
 

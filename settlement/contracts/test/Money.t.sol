@@ -30,6 +30,24 @@ contract MoneyTest is SettlementTest {
 
     /* DEPOSITS */
 
+    /// @dev MONEY-1: no account for next to nothing.
+    function test_RevertWhen_depositIsBelowTheMinimum() public {
+        Limits memory limits = venueConfig().limits;
+        limits.depositMinQuote = 500;
+        govern(abi.encodeCall(settlement.setLimits, (limits)));
+        token.mint(address(this), 1000);
+        token.approve(address(settlement), 1000);
+        bytes memory refusal =
+            abi.encodeWithSelector(ISettlementErrors.AmountOutOfRange.selector, 499);
+        vm.expectRevert(refusal);
+        settlement.deposit(499);
+        vm.expectRevert(refusal);
+        settlement.depositToPosition(MARKET, address(this), 499);
+        vm.expectRevert(refusal);
+        settlement.backFund(MARKET, 499);
+        settlement.deposit(500);
+    }
+
     /// @dev MONEY-2.
     function test_depositWithPermit_needsNoApproval() public {
         address alice = vm.addr(ALICE);

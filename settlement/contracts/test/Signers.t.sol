@@ -274,6 +274,43 @@ contract SignersTest is SettlementTest {
         settleRejected(p, RejectReason.SIGNATURE_INVALID);
     }
 
+    /// @dev KEY-2: what was signed before a key was revoked doesn't bring it back; its owner can.
+    function test_refused_messageThatRevivesARevokedKey() public {
+        _grant(_scope());
+        SessionKeyScope memory none;
+        vm.prank(vm.addr(ALICE));
+        settlement.setSessionKey(vm.addr(KEY), none);
+        Plan memory p = plan();
+        addSessionKey(p, ALICE, ALICE, _scope(), nextNonce++);
+        settleRejected(p, RejectReason.SESSION_KEY_SCOPE);
+        _grant(_scope());
+        p = plan();
+        addSessionKey(p, ALICE, ALICE, none, nextNonce++);
+        settleRejected(p, RejectReason.EXPIRED);
+        none.expiryTimeS = _scope().expiryTimeS;
+        p = plan();
+        addSessionKey(p, ALICE, ALICE, none, nextNonce++);
+        addSessionKey(p, ALICE, ALICE, _scope(), nextNonce++);
+        settleRejected(p, RejectReason.SESSION_KEY_SCOPE);
+    }
+
+    /// @dev KEY-1: a key counts at the mark what it gives away below it.
+    function test_refused_sessionKeyBelowTheMark() public {
+        SessionKeyScope memory scope = _scope();
+        scope.dayNotionalMaxQuote = 99_999;
+        _grant(scope);
+        Plan memory p = plan();
+        uint16 maker = addOrder(p, BOB, order(BOB, SELL, 960, 10, 100_000));
+        addFill(p, _byKey(p, order(ALICE, BUY, 960, 10, 100_000)), maker, 10);
+        settleRejected(p, RejectReason.SESSION_KEY_SCOPE);
+        scope.dayNotionalMaxQuote = 100_000;
+        _grant(scope);
+        p = plan();
+        maker = addOrder(p, BOB, order(BOB, SELL, 960, 10, 100_000));
+        addFill(p, _byKey(p, order(ALICE, BUY, 960, 10, 100_000)), maker, 10);
+        settleAccepted(p);
+    }
+
     /// @dev KEY-1: a session key never takes money out, and moves it in only where it may trade.
     function test_refused_sessionKeyTakesMoneyOut() public {
         _grant(_scope());

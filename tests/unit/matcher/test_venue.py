@@ -15,6 +15,7 @@ from matcher.feed import account_events as account
 from matcher.feed import market_data as market
 from matcher.feed.account_events import AccountEvent, SettlementState
 from matcher.feed.settlement import SettlementItem, SettlementOrder
+from matcher.rpc.convert_events import settlement_item
 from tests.unit.matcher.builders import (
     ADDRESSES,
     BUY,
@@ -72,10 +73,24 @@ def test_a_deposit_that_is_known_or_leaves_a_gap_does_nothing(bench: Bench, seq:
     assert bench.venue.cursor.deposit_seq == 3
 
 
-def test_a_deposit_without_room_is_not_taken(bench: Bench) -> None:
-    bench.apply(deposit(4, ADDRESSES[3]), deposit(5, ADDRESSES[4]))
-    assert bench.venue.cursor.deposit_seq == 4
+def test_a_deposit_without_a_place_stops_nobody(bench: Bench) -> None:
+    """FORCE-2: parked, on chain alone; the requests of such an account are passed on."""
+    bench.apply(deposit(4, ADDRESSES[3]), deposit(5, ADDRESSES[4], 77), deposit(6, ADDRESSES[0], 5))
+    assert bench.venue.cursor.deposit_seq == 6
     assert bench.venue.accounts.find_index(ADDRESSES[4]) is None
+    assert bench.venue.parked == {ADDRESSES[4]: 77}
+    assert bench.venue.engine.free_quote(ALICE) == 10**12 + 5
+    seq = bench.venue.settlement.item_seq
+    bench.apply(
+        request(1, ADDRESSES[4], RequestKind.WITHDRAW, 77),
+        request(2, ADDRESSES[4], RequestKind.UNBACK, 1),
+        tick(),
+    )
+    assert bench.venue.cursor.request_seq == 1, "a backer's payment needs a place"
+    _, (item, *_) = read(bench, seq + 1)
+    assert (item.event.order_id_2, item.extra) == (1, ADDRESSES[4])
+    wire = settlement_item(item, bench.venue.accounts)
+    assert (wire.forced.request_id, wire.forced.account) == (1, ADDRESSES[4])
 
 
 def test_account_events_are_numbered_without_gap_and_have_one_result(bench: Bench) -> None:

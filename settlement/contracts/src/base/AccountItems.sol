@@ -38,6 +38,9 @@ abstract contract AccountItems is LiquidationItems {
         if (_authorityOf(b, a.account, hash, items, offset + 54) != SIGNED_BY_OWNER) {
             return RejectReason.SIGNATURE_INVALID;
         }
+        if (_sessionKeys[a.account][key] == SessionKeyLib.REVOKED) {
+            return RejectReason.SESSION_KEY_SCOPE;
+        }
         if (reduceOnly) scope.leverageMax = 0;
         _setLane(_lanesOf(a, nonce), nonce, NONCE_DEAD);
         _setSessionKey(a.account, key, scope);

@@ -42,7 +42,8 @@ abstract contract Deposits is Desk {
     /// @dev Interaction before effects, on purpose: the credit is what arrived. Entry points are
     /// guarded against reentrance, and views during the transfer show the state without it.
     function _takeIn(uint256 amountQuote) private inPhase(VenuePhase.OPEN) returns (uint64) {
-        if (amountQuote == 0 || amountQuote > QUOTE_MAX) revert AmountOutOfRange(amountQuote);
+        bool isInRange = amountQuote != 0 && amountQuote >= _limits.depositMinQuote;
+        if (!isInRange || amountQuote > QUOTE_MAX) revert AmountOutOfRange(amountQuote);
         ICollateralVault vault = ICollateralVault(_status.vault);
         uint256 before = vault.balanceQuote();
         vault.TOKEN().safeTransferFrom(msg.sender, address(vault), amountQuote);

@@ -13,6 +13,7 @@ abstract contract MarketItems is AccountItems {
     function _judgeParameters(Batch memory b, uint256 word) internal returns (RejectReason) {
         MarketEntry memory m = b.markets[_marketIndex(b, uint8(word >> 240))];
         if (!m.isListed) return RejectReason.MARKET_UNKNOWN;
+        if (_hasEnded(m.state, m.params.expiryTimeS)) return RejectReason.MARKET_STATE;
         uint256 effectiveTimeS = _announced[m.marketId].effectiveTimeS;
         if (effectiveTimeS == 0 || b.clockTimeS < effectiveTimeS) {
             return RejectReason.PARAMETERS_NOT_DUE;
@@ -31,10 +32,7 @@ abstract contract MarketItems is AccountItems {
         if (e.owner.account == INSURANCE) return RejectReason.ACCOUNT_UNKNOWN;
         uint256 ticks = m.state.deliveryTicks;
         if (ticks == 0) {
-            uint256 expiryTimeS = m.params.expiryTimeS;
-            if (expiryTimeS == 0 || m.state.priceTimeMs < expiryTimeS * 1000) {
-                return RejectReason.MARKET_STATE;
-            }
+            if (!_hasEnded(m.state, m.params.expiryTimeS)) return RejectReason.MARKET_STATE;
             ticks = m.state.indexTicks;
         }
         if (e.position.positionLots == 0) return RejectReason.NO_POSITION;

@@ -140,7 +140,9 @@ abstract contract OrderItems is Signatures {
         if (!SessionKeyLib.admitsMarket(word, m.state.number)) {
             return RejectReason.SESSION_KEY_SCOPE;
         }
-        uint256 perLotQuote = priceTicks * m.params.quotePerTickLot;
+        uint256 markTicks = m.state.markTicks;
+        uint256 worthTicks = priceTicks > markTicks ? priceTicks : markTicks;
+        uint256 perLotQuote = worthTicks * m.params.quotePerTickLot;
         uint256 leveragedQuote = SessionKeyLib.leverageMax(word) * head.marginQuote();
         if (!_reduces(p, head, lots) && head.qtyLots() * perLotQuote > leveragedQuote) {
             return RejectReason.SESSION_KEY_SCOPE;

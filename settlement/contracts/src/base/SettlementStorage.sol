@@ -152,12 +152,14 @@ abstract contract SettlementStorage is ISettlementEvents, ISettlementErrors {
     mapping(uint256 marketId => mapping(address account => Backer)) internal _backers;
     mapping(uint256 id => uint256 shares) internal _escrowedShares;
     OracleRule internal _oracleRule;
+    mapping(address account => uint256 count) internal _requestsWaiting;
 
     /* INTERNAL */
 
     /// @notice KEY-2: sets what a key of an account may do; a scope without a market revokes it.
     function _setSessionKey(address account_, address key, SessionKeyScope memory scope) internal {
-        _sessionKeys[account_][key] = scope.markets == 0 ? 0 : SessionKeyLib.pack(scope);
+        _sessionKeys[account_][key] =
+            scope.markets == 0 ? SessionKeyLib.REVOKED : SessionKeyLib.pack(scope);
         emit SessionKeySet(account_, key, scope);
     }
 
@@ -169,6 +171,16 @@ abstract contract SettlementStorage is ISettlementEvents, ISettlementErrors {
     {
         uint256 oldestTimeS = _topUps[marketId][account_].oldestTimeS;
         return oldestTimeS != 0 && timeS > oldestTimeS + _limits.topUpGraceS;
+    }
+
+    /// @notice EXP-2: whether the last row of a market was its last one for ever.
+    function _hasEnded(MarketState memory state, uint256 expiryTimeS)
+        internal
+        pure
+        returns (bool)
+    {
+        return state.deliveryTicks != 0
+            || (expiryTimeS != 0 && state.priceTimeMs >= expiryTimeS * 1000);
     }
 
     /// @notice GOV-5: the announced parameters replace the present ones.

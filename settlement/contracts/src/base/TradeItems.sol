@@ -175,6 +175,8 @@ abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
         uint256 markTicks = uint32(word >> 200);
         offset += BatchLib.PRICE_BYTES;
         if (!m.isListed) return RejectReason.MARKET_UNKNOWN;
+        uint256 expiryTimeS = m.params.expiryTimeS;
+        if (_hasEnded(m.state, expiryTimeS)) return RejectReason.MARKET_STATE;
         if (count == 0) return RejectReason.SIGNATURE_INVALID;
         (uint256 indexTicks, uint256 timeMs) = IndexPriceLib.row(payload, offset, count);
         uint256 highest = m.params.priceTicksMax;
@@ -187,6 +189,9 @@ abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
         if (!_isObserved(b, payload, offset, count, m.marketId)) {
             return RejectReason.SIGNATURE_INVALID;
         }
+        // EXP-2: the index of a market's last row is its mark, too.
+        bool isLast = expiryTimeS != 0 && timeMs >= expiryTimeS * 1000;
+        if (isLast && markTicks != indexTicks) return RejectReason.PRICE_BAND;
         if (!_isInBand(markTicks, indexTicks, m.params.markBandPpm)) {
             return RejectReason.PRICE_BAND;
         }

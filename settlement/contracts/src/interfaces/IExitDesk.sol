@@ -34,10 +34,13 @@ interface IExitDesk {
     event Migrated(address indexed account, address indexed successor, uint256 amountQuote);
 
     error RequestEmpty();
+    error RequestsTooMany(address account);
+    error AccountEmpty(address account);
     error ExitNotDue(uint256 dueTimeS);
     error RequestNotAside(uint64 id);
     error PositionMissing(uint32 marketId, address account);
     error ExitPriceMissing(uint32 marketId);
+    error AdapterGasMissing(uint256 gasLeft);
     error ExitOracleDown(uint32 marketId, uint256 fallbackTimeS);
     error ExitNotSettled(uint32 marketId, uint256 settleTimeS);
     error ExitGainMissing(uint32 marketId, address account);

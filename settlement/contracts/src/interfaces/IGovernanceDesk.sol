@@ -36,6 +36,7 @@ interface IGovernanceDesk {
     error ProposalExpired(bytes32 id, uint256 endTimeS);
     error NoticeTooShort(uint256 earliestTimeS, uint256 effectiveTimeS);
     error AnnouncementDue(uint32 marketId);
+    error MarketHasEnded(uint32 marketId);
     error AnnouncementNotDue(uint32 marketId, uint256 dueTimeS);
     error OracleRuleInvalid();
     error AdapterPriceInvalid(uint256 priceTicks);

@@ -21,6 +21,10 @@ interface IInsuranceDesk {
     error SharesTooFew(uint256 shares, uint256 requested);
     error SharesLocked(uint256 dueTimeS);
     error UnbackingMissing(uint32 marketId, address backer);
+    error UnbackingLapsed(uint256 endTimeS);
+
+    /// @notice The fund holds lots, and the market's last mark is too old to value them.
+    error MarkTooOld(uint32 marketId, uint256 priceTimeMs);
 
     /// @notice Gives the caller's collateral to the insurance fund of a market.
     /// @dev Warning: a gift, to those who hold its shares.
@@ -33,9 +37,9 @@ interface IInsuranceDesk {
     /// an earlier request of the caller.
     function requestUnbacking(uint32 marketId, uint256 shares) external;
 
-    /// @notice After the lock: turns the shares into an amount and puts its payment into the
-    /// forced queue. Anybody.
-    function finishUnbacking(uint32 marketId, address backer) external returns (uint64 requestId);
+    /// @notice After the lock, within 3 days: turns the caller's shares into an amount and puts
+    /// its payment into the forced queue.
+    function finishUnbacking(uint32 marketId) external returns (uint64 requestId);
 
     /// @notice In exit mode: pays a backer's part of what is left of the market. Anybody.
     function claimBackingAtExit(uint32 marketId, address backer) external;

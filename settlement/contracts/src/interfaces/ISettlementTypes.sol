@@ -22,7 +22,7 @@ enum RequestKind {
 /// @notice A request of the forced queue. Two storage slots.
 /// @param timeS when it was made
 /// @param isAside it has waited at the head for a price and let the others pass (FORCE-2)
-/// @param to receiver of a withdrawal
+/// @param to receiver of a withdrawal, payer of a top-up
 /// @param amount nonce floor, nonce, lots or quote units, by its kind
 struct ForcedRequest {
     address account;
@@ -86,12 +86,14 @@ struct Delays {
 /// @param outflowWindowS length of that window, at least 1
 /// @param topUpGraceS time after which an unserved top-up forbids liquidating its position
 /// @param riskPauseNoticeS between the guardian's pause and the batches that it binds, at most 1 h
+/// @param depositMinQuote smallest deposit
 struct Limits {
     uint64 largeWithdrawalQuote;
     uint24 outflowLimitPpm;
     uint32 outflowWindowS;
     uint32 topUpGraceS;
     uint32 riskPauseNoticeS;
+    uint64 depositMinQuote;
 }
 
 /// @notice Code that runs on the settlement contract's storage, named at deployment for ever.

@@ -19,6 +19,10 @@ struct SessionKeyScope {
 library SessionKeyLib {
     uint256 private constant DAY_S = 86_400;
 
+    /// @notice The word of a key that was revoked: without a market, expired for ever. No signed
+    /// message sets it again (KEY-2).
+    uint256 internal constant REVOKED = 1 << 192;
+
     function pack(SessionKeyScope memory scope) internal pure returns (uint256) {
         return uint256(scope.markets) | uint256(scope.dayNotionalMaxQuote) << 64
             | uint256(scope.expiryTimeS) << 192 | uint256(scope.leverageMax) << 248;

@@ -256,7 +256,9 @@ contract Operator is SettlementTest {
         bool isLeaving = settlement.backer(_at, owner).leavingShares != 0;
         if (isLeaving) {
             if (settlement.backer(_at, owner).dueTimeS > block.timestamp) return;
-            if (settlement.fundEquityQuote(_at) > 0) settlement.finishUnbacking(_at, owner);
+            // Too late, worth nothing, or the mark is too old: refused.
+            vm.prank(owner);
+            try settlement.finishUnbacking(_at) { } catch { }
             return;
         }
         if (shares != 0 && seed & 3 == 0) {
@@ -269,7 +271,7 @@ contract Operator is SettlementTest {
             token.mint(owner, amount);
             vm.startPrank(owner);
             token.approve(address(settlement), amount);
-            settlement.backFund(_at, amount);
+            try settlement.backFund(_at, amount) { } catch { }
             vm.stopPrank();
         }
     }

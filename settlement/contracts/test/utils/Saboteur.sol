@@ -110,7 +110,11 @@ contract Saboteur is Operator {
         (uint40 effectiveTimeS,) = settlement.announcedMarketParams(_at);
         if (effectiveTimeS == 0) {
             MarketParams memory params = marketParams();
-            if (_at == DATED) params.expiryTimeS = _endTimeS;
+            if (_at == DATED) {
+                // No set of parameters begins to hold after the market's end.
+                if (block.timestamp + 4 days > _endTimeS) return;
+                params.expiryTimeS = _endTimeS;
+            }
             params.positionLotsMax = seed & 1 == 0 ? 1_000_000 : 500;
             params.liquidationBufferPpm = uint24(seed >> 1 & 0xfff);
             Tier[] memory list = tiers();
@@ -200,7 +204,8 @@ contract Saboteur is Operator {
         (MarketState memory state,) = settlement.market(DATED);
         if (seed & 3 == 0 && block.timestamp < _endTimeS) vm.warp(_endTimeS);
         Plan memory p = _plan();
-        if (state.deliveryTicks == 0) _refresh(p, seed);
+        if (block.timestamp < _endTimeS) _refresh(p, seed);
+        else addPrice(p, state.indexTicks, state.indexTicks); // the last row, of which there is one
         for (uint256 i = 0; i < TRADERS; ++i) {
             uint16 index = addPosition(p, vm.addr(TRADER + (i + seed % TRADERS) % TRADERS));
             addItem(p, abi.encodePacked(uint8(14), index));

@@ -45,7 +45,7 @@ abstract contract SettlementTest is Test {
     uint256 internal constant ATTESTOR = 0xa77e57;
     uint256 internal constant START_TIME_S = 1_800_000_000;
     uint256 internal constant CLOCK_AHEAD_S = 60;
-    uint256 internal constant CLOCK_LAG_S = 7 days;
+    uint256 internal constant CLOCK_LAG_S = 1 days;
     uint32 internal constant MARKET = 1;
     uint8 internal constant BUY = 0;
     uint8 internal constant SELL = 1;
@@ -113,7 +113,8 @@ abstract contract SettlementTest is Test {
             outflowLimitPpm: 1_000_000,
             outflowWindowS: 1 days,
             topUpGraceS: 900,
-            riskPauseNoticeS: 30
+            riskPauseNoticeS: 30,
+            depositMinQuote: 1
         });
     }
 

@@ -6,6 +6,9 @@ interface Vm {
     function addr(uint256 key) external pure returns (address);
     function assume(bool condition) external pure;
     function chainId(uint256 id) external;
+    function snapshotState() external returns (uint256 id);
+    function revertToState(uint256 id) external returns (bool);
+    function etch(address target, bytes calldata code) external;
     function deployCode(string calldata artifact, bytes calldata arguments)
         external
         returns (address);
