@@ -96,8 +96,9 @@ def measure_vector() -> Iterator[Result]:
             "tiers": len(SPEC.tiers),
             "ours_ns_a_position": round(value / POSITIONS, 1),
             "numpy_ns_a_position": round(other_ns / POSITIONS, 1),
-            "bar": f"at least {BAR} times NumPy doing the same, equal to the last bit",
+            "theirs": "NumPy doing the same, equal to the last bit",
         },
+        bar={"value_min": BAR},
     )
 
 

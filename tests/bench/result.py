@@ -27,7 +27,7 @@ class Result(NamedTuple):
     unit: str
     limit: float | None
     conditions: dict[str, object]
-    bar: dict[str, float] | None = None  # what must be reached: value_max, ratio_to_limit_min
+    bar: dict[str, float] | None = None  # value_max, value_min, ratio_to_limit_min
 
     @property
     def ratio_to_limit(self) -> float | None:
@@ -42,9 +42,9 @@ class Result(NamedTuple):
         """Return whether value and ratio reach the bar; None where that cannot be told."""
         if self.bar is None or ("ratio_to_limit_min" in self.bar and self.ratio_to_limit is None):
             return None
-        return self.value <= self.bar.get("value_max", self.value) and (
-            self.ratio_to_limit or 0
-        ) >= self.bar.get("ratio_to_limit_min", 0)
+        low, high = (self.bar.get(name, self.value) for name in ("value_min", "value_max"))
+        ratio = self.ratio_to_limit or 0
+        return low <= self.value <= high and ratio >= self.bar.get("ratio_to_limit_min", 0)
 
     def to_json(self) -> str:
         """Return the line; the conditions say which commit and machine it was."""
