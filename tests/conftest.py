@@ -40,3 +40,13 @@ def vectors_path() -> Path:
     if not path.is_file():
         pytest.skip(f"no published margin numbers in {path}: set BULKHEAD_VECTORS")
     return path
+
+
+@pytest.fixture(params=["engine", "model"])
+def on_both(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run a test of a `Venue` on the engine, then on its slow twin."""
+    from tests.model.twin import Twin  # both need the extensions chosen above
+    from tests.unit.engine.venue import Venue
+
+    if request.param == "model":
+        monkeypatch.setattr(Venue, "kind", Twin)

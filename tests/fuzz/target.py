@@ -119,8 +119,12 @@ GROUPABLE: Final = frozenset(
 LIFE_S: Final = table((4, 0), (10, 1), (10, 5), (20, 60), (212, 10**6))
 LIMITS: Final[dict[int, dict[str, Any]]] = {
     1: {},
-    9: {"order_band_ppm": 100_000, "open_interest_lots_max": 150, "grace_s": 2},
-}
+    9: {
+        "order_band_ppm": 100_000, "open_interest_lots_max": 150, "grace_s": 2,
+        "impact_notional_quote": 20_000, "funding_period_s": 24, "funding_interest_ppm": 100,
+        "funding_clamp_ppm": 500, "expiry_time_s": START_NS // NS + 30_000,  # three long waits
+    },
+}  # fmt: skip
 FEES: Final = ((0, 500), (200, 3_000))
 BOOK_KINDS: Final = table(
     (140, CommandKind.PLACE),
@@ -211,6 +215,9 @@ def commands_of(data: bytes) -> bytes:
         1 + (at - (g[15] & 15)) % ORDERS
     ).astype(np.uint64)
     records["order_id"] = np.where(g[15] < 32, 0, guess)
+    is_forced = kind == CommandKind.FORCED_REQUEST  # of every kind; small nonces and amounts
+    records["flags"][is_forced] = g[8][is_forced] % 8
+    records["order_id"][is_forced] = g[13][is_forced]
     is_price = kind == CommandKind.PRICE
     late_ms = np.where(g[14] < 220, 0, AMOUNT[g[13]] % 100_000)
     records["order_id"][is_price] = (time_ns // 10**6 + late_ms)[is_price].astype(np.uint64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import settings
@@ -9,7 +10,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from margin_core import MarketSpec, Tier
-from matcher.engine.commands import Command, CommandKind, MarketState
+from matcher.engine.commands import (
+    SIDE_ANY,
+    Command,
+    CommandKind,
+    MarketState,
+    RequestKind,
+)
 from matcher.engine.instructions import FLAG_ON_LAST, Instructions
 from tests.model.pair import NS, START_NS, Pair
 
@@ -42,7 +49,7 @@ class Venue(RuleBasedStateMachine):
         super().__init__()
         self.pair = Pair([SPEC], ACCOUNTS)
         self.time_ns = START_NS
-        self.nonce = self.deposits = 0
+        self.nonce = self.deposits = self.requests = 0
 
     def send(self, kind: CommandKind, **fields: Any) -> None:
         self.nonce += 1
@@ -77,16 +84,17 @@ class Venue(RuleBasedStateMachine):
         tif=st.sampled_from((0, 0, 0, 1, 2)), flags=st.sampled_from((0, 0, 0, 1, 2)),
         leverage=st.sampled_from((3, 9, 14, 18)), trigger=st.sampled_from((0, 0, 0, 1, 2)),
         trigger_price=prices, lifetime=st.sampled_from((1, 10**6, 10**6)),
+        session=st.sampled_from((0, 1, 2)),
     )  # fmt: skip
     def place(
         self, account: int, side: int, qty: int, price: int, tif: int, flags: int, leverage: int,
-        trigger: int, trigger_price: int, lifetime: int,
+        trigger: int, trigger_price: int, lifetime: int, session: int,
     ) -> None:  # fmt: skip
         self.send(
             CommandKind.PLACE, account=account, side=side, qty_lots=qty, price_ticks=price,
             time_in_force=tif, flags=flags, trigger_kind=trigger,
             trigger_price_ticks=trigger_price, expiry_time_s=self.time_ns // NS + lifetime,
-            amount_quote=0 if flags == 2 else qty * price // leverage,
+            amount_quote=0 if flags == 2 else qty * price // leverage, session=session,
         )  # fmt: skip
 
     @rule(
@@ -166,6 +174,47 @@ class Venue(RuleBasedStateMachine):
     def cancel(self, data: st.DataObject) -> None:
         order = data.draw(st.sampled_from(self.pair.model.orders))
         self.send(CommandKind.CANCEL, account=order.key[0], nonce=order.c.nonce)
+
+    @rule(
+        account=accounts, side=st.sampled_from((0, 1, SIDE_ANY)), session=st.sampled_from((0, 1, 2))
+    )
+    def cancel_all(self, account: int, side: int, session: int) -> None:
+        """CXL-1."""
+        self.send(CommandKind.CANCEL_ALL, account=account, side=side, session=session)
+
+    @rule(
+        account=accounts, kind=st.sampled_from(RequestKind),
+        amount=st.sampled_from((1, 3, 40, 500, 2**63)),
+    )  # fmt: skip
+    def request(self, account: int, kind: RequestKind, amount: int) -> None:
+        """FORCE-2: what the chain's queue asks for."""
+        self.requests += 1
+        self.send(
+            CommandKind.FORCED_REQUEST, account=account, flags=int(kind), aux=amount,
+            nonce=self.requests,
+        )  # fmt: skip
+
+    @rule(paused=st.sampled_from((0, 0, 1)))
+    def pause(self, paused: int) -> None:
+        """GOV-4."""
+        self.send(CommandKind.PAUSE_RISK, aux=paused)
+
+    @rule(account=accounts, cap=st.sampled_from((0, 300, 4_000)), lifetime=st.integers(1, 20))
+    def auto_top_up(self, account: int, cap: int, lifetime: int) -> None:
+        """COLL-3."""
+        self.send(
+            CommandKind.AUTO_TOP_UP, account=account, amount_quote=cap,
+            expiry_time_s=self.time_ns // NS + lifetime,
+        )  # fmt: skip
+
+    @rule(
+        seconds=st.integers(1, 4), band=st.sampled_from((0, 20_000)), cap=st.sampled_from((0, 30)),
+        fee=st.sampled_from((100, 500, 600)),
+    )  # fmt: skip
+    def announce(self, seconds: int, band: int, cap: int, fee: int) -> None:
+        """PAR-1, PAR-2: limits and fees; a fee that rises is refused."""
+        new = replace(SPEC, order_band_ppm=band, open_interest_lots_max=cap, fee_taker_ppm=fee)
+        self.pair.announce(new, self.time_ns // NS + seconds, self.time_ns)
 
     @rule(account=accounts, amount=st.integers(-2_000, 2_000))
     def move(self, account: int, amount: int) -> None:

@@ -23,6 +23,8 @@ from tests.unit.engine.venue import (
 
 RICH = 10**6
 
+pytestmark = pytest.mark.usefixtures("on_both")
+
 
 def auction(orders: list[tuple[int, int, int]], mark: int = 1_000) -> Venue:
     """Return a venue in an auction with orders (side, lots, price), each of its own account."""

@@ -19,6 +19,7 @@ from tests.unit.engine.venue import (
     story,
 )
 
+pytestmark = pytest.mark.usefixtures("on_both")
 ABOVE, BELOW = 1, 2
 DONE = ["ORDER_ACCEPTED", "FILL"]
 

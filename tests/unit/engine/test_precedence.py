@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from itertools import groupby
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -28,6 +31,7 @@ from tests.unit.engine.venue import (
     story,
 )
 
+pytestmark = pytest.mark.usefixtures("on_both")
 Form = dict[str, Any]
 Cure = Callable[[Venue, Form], object]
 USED_NONCE, FRESH_NONCE = 7_000, 7_001
@@ -46,6 +50,11 @@ def held_once(v: Venue, _: Form) -> None:
     v.trade(1, 2, 1, 1_000)
     v.trade(2, 1, 1, 1_000)
     v.freeze(1)
+
+
+def with_a_trigger_that_is_met(v: Venue, form: Form) -> None:
+    v.price(1_000)
+    form.update(trigger_kind=1, trigger_price_ticks=1_000)
 
 
 def held_and_frozen(v: Venue, _: Form) -> None:
@@ -72,11 +81,13 @@ ORDER_ROWS: list[tuple[str, Cure]] = [
     ("POST_ONLY_WOULD_TAKE", let(instructions=Instructions())),
     ("REDUCE_ONLY", let(flags=REDUCE_ONLY)),
     ("NO_PRICE", let(flags=0)),
-    ("PRICE_BAND", lambda v, _: v.price(1_000)),
+    ("PRICE_OUT_OF_RANGE", with_a_trigger_that_is_met),
+    ("PRICE_BAND", let(trigger_kind=0)),
     ("AMOUNT_OUT_OF_RANGE", let(price_ticks=1_000)),
     ("INSUFFICIENT_MARGIN", let(amount_quote=0)),
     ("FROZEN", let(amount_quote=2**60)),
-    ("INSUFFICIENT_FREE_COLLATERAL", lambda v, _: v.freeze(1, 0)),
+    ("RISK_PAUSED", lambda v, _: v.freeze(1, 0)),
+    ("INSUFFICIENT_FREE_COLLATERAL", lambda v, _: v.do(CommandKind.PAUSE_RISK, aux=0)),
     ("CAPACITY", let(amount_quote=100)),
     ("OK", lambda v, _: v.do(CommandKind.CANCEL_ALL, account=2, side=2)),
 ]
@@ -101,6 +112,7 @@ def venue_of_refusals(*, priced: bool) -> Venue:
         v.cancel(1, v.rest(1, BUY, 1, 900))
         v.rest(2, SELL, 1, 1_000)
     v.freeze(1)
+    v.do(CommandKind.PAUSE_RISK, aux=1)
     v.set_state(MarketState.HALTED)
     return v
 
@@ -122,6 +134,15 @@ def test_an_order_is_refused_for_the_first_reason(priced: bool) -> None:
             if found != "OK":
                 after = v.engine.book(1, 9), v.engine.free_quote(1), v.engine.order_count
                 assert after == hash_before, "a refusal changes nothing"
+
+
+def test_the_document_has_the_same_table() -> None:
+    """ORD-1: ORDERS.md tells the reasons in the order that the rows above have shown."""
+    page = (Path(__file__).parents[3] / "matcher/ORDERS.md").read_text()
+    table = page.partition("| | refused with |")[2].partition("\n\n")[0]
+    told = re.findall(r"`([A-Z_]+)`", table)
+    shown = [name for name, _ in groupby(name for name, _ in ORDER_ROWS if name != "OK")]
+    assert told == shown
 
 
 # What a replace asks of the old order stands before all that is asked of the new one.
@@ -405,8 +426,7 @@ def test_the_reasons_of_the_contract_alone() -> None:
         "FEE_ABOVE_LIMIT", "PRICE_NOT_CROSSED", "OVERFILL", "TRIGGER_NOT_MET", "NOT_LIQUIDATABLE",
         "LIQUIDATION_PRICE", "LIQUIDATION_TOO_LARGE", "FUND_CANNOT_CARRY", "FUND_CAN_CARRY",
         "ADL_ORDER", "SIGNATURE_INVALID", "FUNDING_STEP", "SESSION_KEY_SCOPE",
-        "PRICE_DEVIATION", "PARAMETERS_NOT_DUE", "RISK_PAUSED", "OUTFLOW_LIMIT", "LEVERAGE",
-        "EXITING",
+        "PRICE_DEVIATION", "PARAMETERS_NOT_DUE", "OUTFLOW_LIMIT", "LEVERAGE", "EXITING",
     }  # fmt: skip
     shown = {row[0] for row in (*ORDER_ROWS, *MOVE_ROWS, *WITHDRAWAL_ROWS)} | {"PRICE_STALE"}
     shown |= {row[0] for row in REPLACE_ROWS} - {"REPLACED"}

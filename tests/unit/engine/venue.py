@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, ClassVar
 
 from margin_core import MarketSpec, Tier
 from matcher.engine.commands import (
@@ -17,6 +18,7 @@ from matcher.engine.commands import (
     Command,
     CommandKind,
     MarketState,
+    group,
 )
 from matcher.engine.engine import Engine
 from matcher.engine.events import Event, EventKind, unpack
@@ -49,7 +51,12 @@ def spec_of(**changes: object) -> MarketSpec:
 
 
 class Venue:
-    """An engine with accounts 1 … n; every step checks the invariants and returns its events."""
+    """An engine with accounts 1 … n; every step checks the invariants and returns its events.
+
+    `kind` is the engine, or while a suite runs on the slow model its `Twin`.
+    """
+
+    kind: ClassVar[type[Engine]] = Engine
 
     def __init__(
         self,
@@ -62,11 +69,12 @@ class Venue:
         orders: int = 1_000,
         positions: int = 100,
     ) -> None:
-        self.engine = Engine(
+        self.engine = self.kind(
             account_count_max=accounts, position_count_max=positions, order_count_max=orders
         )
         self.spec = spec_of() if spec is None else spec
         self.time_ns = START_S * NS
+        self.held: list[Command] | None = None  # commands of a group that is being written
         self.nonce = self.deposits = 0
         self.engine.list_market(self.spec, self.time_ns)
         for _ in range(accounts):
@@ -81,9 +89,29 @@ class Venue:
     def do(self, kind: CommandKind, **fields: Any) -> list[Event]:
         """Apply one command of market 1 at the venue's time."""
         command = Command(kind, **({"time_ns": self.time_ns, "market_id": 1} | fields))
-        events = list(unpack(self.engine.apply_one(command)))
+        if self.held is not None:
+            self.held.append(command)
+            return []
+        events = unpacked(self.engine.apply_one(command))
         self.engine.check_invariants()
         return events
+
+    def group(self, commands: list[Command]) -> list[Event]:
+        """Apply all of the commands, or none (GRP-1)."""
+        engine: Any = self.engine
+        if hasattr(engine, "apply_group"):
+            made = engine.apply_group(commands, self.time_ns)
+        else:
+            made = engine.apply(group(commands, self.time_ns))
+        self.engine.check_invariants()
+        return unpacked(made)
+
+    def announce(self, seconds: int, **changes: object) -> list[Event]:
+        """Announce parameters that hold in so many seconds (PAR-1)."""
+        spec = replace(self.spec, **changes)  # type: ignore[arg-type]
+        made = self.engine.announce_parameters(spec, self.now_s + seconds, self.time_ns)
+        self.engine.check_invariants()
+        return unpacked(made)
 
     def deposit(self, account: int, amount: int) -> list[Event]:
         self.deposits += 1
@@ -185,6 +213,11 @@ class Venue:
 
     def book(self, depth: int = 100) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
         return self.engine.book(1, depth)
+
+
+def unpacked(made: Any) -> list[Event]:
+    """Return the events that the engine has packed, or those of the model."""
+    return list(unpack(made) if isinstance(made, bytes) else made)
 
 
 def story(events: list[Event]) -> list[str]:
