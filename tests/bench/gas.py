@@ -69,6 +69,13 @@ FIGURES: Final = {
     "liquidation_each": Figure(
         "gas.liquidation", "gas", "batch of ten, each against one order", 110_000
     ),
+    "adl_each": Figure("gas.adl", "gas", "batch of ten, each against a counterparty of its own"),
+    "takeover_each": Figure("gas.takeover", "gas", "batch of ten, the fund takes all"),
+    "delivery_each": Figure("gas.delivery", "gas", "batch of ten, positions of an ended market"),
+    "forced_each": Figure("gas.forced", "gas", "batch of ten, each a forced reduction"),
+    "forced_request": Figure("gas.forced_request", "gas", "asking for one, a transaction"),
+    "cancel": Figure("gas.cancel", "gas", "asking for an order's end on chain, a transaction"),
+    "session_key": Figure("gas.session_key", "gas", "setting a session key, a transaction"),
     "price_each": Figure("gas.price", "gas", "a signed price row, batch of ten"),
     "deposit": Figure("gas.deposit", "gas", "a transaction"),
     "withdrawal": Figure("gas.withdraw", "gas", "a batch with one withdrawal"),

@@ -52,6 +52,7 @@ interface Vm {
         external
         returns (uint256);
     function snapshotValue(string calldata group, string calldata name, uint256 value) external;
+    function store(address target, bytes32 slot, bytes32 value) external;
     function warp(uint256 timeS) external;
 }
 
