@@ -11,11 +11,7 @@ DECLARED: Final = re.compile(r"^\s*error (\w+)\(", re.MULTILINE)
 
 # What no test can name, and why.
 UNNAMED: Final = {
-    "ConservationBroken": "proves each batch; only a wrong contract gets there",
-    "LotsSumBroken": "proves each batch; only a wrong contract gets there",
     "WalletGasMissing": "test_RevertWhen_walletHasTooLittleGas sees the revert; its data is lost",
-    "MemoryLayout": "a batch is the first thing that a call allocates",
-    "ExitPriceMissing": "a position is opened at a price, and a market keeps its last one",
 }
 
 
