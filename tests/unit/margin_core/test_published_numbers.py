@@ -137,3 +137,19 @@ def test_kernel_and_exact_formula_agree_on_other_numbers(vector: dict[str, Any])
         except InexpressibleError:
             continue
         on_the_kernel(formula, inputs, found)
+
+
+def test_numbers_are_read_however_they_are_spelt() -> None:
+    """MARG-5: a file of the same make may spell 1 as 1.0 or "1"; what is missing is named."""
+    spelt = told({"a": [1, 1.0, "1", "1.0", "1e0"], "b": {"c": "0.5", "d": "kraken"}, "e": True})
+    assert spelt == {"a": [1] * 5, "b": {"c": 0.5, "d": "kraken"}, "e": True}
+    assert all(type(number) is int for number in spelt["a"])
+    assert told({"side": "Short", "margin": None}) == {"side": -1}
+    with pytest.raises(InexpressibleError, match="the input f is not given"):
+        spelt["f"]
+
+
+def test_the_file_of_published_numbers_is_there(vectors_path: Path) -> None:
+    """MARG-5: skipped with a message where there are no published numbers."""
+    assert vectors_path.is_file()
+    assert VECTORS
