@@ -25,7 +25,7 @@ from matcher.engine.invariants cimport check_core
 from matcher.engine.ladder cimport (
     apart, apart_int, ladder_close, ladder_open, next_down, next_up, prefetch)
 from matcher.engine.limits cimport PRICE_UNBOUND
-from matcher.engine.memory cimport release, reserve, reserve_dense
+from matcher.engine.memory cimport densify, release, reserve, reserve_dense
 from matcher.engine.requests cimport dispatch_request, group_span, span
 from matcher.engine.snapshot cimport (
     PIECE_BYTES_MAX, Reader, core_pieces, market_pieces, piece_bytes, piece_size, read_core,
@@ -107,6 +107,8 @@ cdef class Engine:
             self.c.bucket_capacity * <uint64_t> AFTER_PASSES_MAX * sizeof(uint32_t))
         self.c.next_expiry_s = NO_EXPIRY_S
         self.c.nonces = <NonceC*> calloc(self.c.nonce_capacity, sizeof(NonceC))
+        if self.c.nonces != NULL:
+            densify(self.c.nonces, self.c.nonce_capacity * sizeof(NonceC))
         self.c.events = <EventC*> reserve(self.c.event_capacity * sizeof(EventC))
         if (self.c.accounts == NULL or self.c.buckets == NULL or self.c.orders == NULL
                 or self.c.bucket_of == NULL or self.c.nonces == NULL or self.c.events == NULL

@@ -7,6 +7,7 @@ from libc.stdint cimport uint64_t
 
 cdef extern from *:
     """
+    #include <stdint.h>
     #include <stdlib.h>
     #include <sys/mman.h>
     #if defined(__has_feature)
@@ -32,6 +33,17 @@ cdef extern from *:
     #endif
         return memory;
     }
+    static inline void bh_densify(void* memory, size_t length) {
+    #ifndef BH_WATCHED
+        const uintptr_t huge = (uintptr_t) 1 << 21;
+        uintptr_t begin = ((uintptr_t) memory + huge - 1) & ~(huge - 1);
+        uintptr_t end = ((uintptr_t) memory + length) & ~(huge - 1);
+        if (end > begin) madvise((void*) begin, end - begin, MADV_HUGEPAGE);
+    #else
+        (void) memory;
+        (void) length;
+    #endif
+    }
     static inline void bh_release(void* memory, size_t length) {
     #ifdef BH_WATCHED
         (void) length;
@@ -45,4 +57,6 @@ cdef extern from *:
     # As `reserve`, in large pages: for what is read anywhere and fills from the front, or, as price
     # levels do, lies together.
     void* reserve_dense "bh_reserve_dense"(uint64_t length) noexcept nogil
+    # Asks for large pages where memory of the heap spans whole ones.
+    void densify "bh_densify"(void* memory, uint64_t length) noexcept nogil
     void release "bh_release"(void* memory, uint64_t length) noexcept nogil

@@ -11,7 +11,7 @@ from margin_core.types cimport FillC
 from matcher.engine.ladder cimport (
     cold, cold_int, either, flip_of, link_order, next_down, next_up, prefetch, unlikely,
     unlink_order)
-from matcher.engine.memory cimport release, reserve
+from matcher.engine.memory cimport densify, release, reserve
 from matcher.engine.names cimport keyed_hash
 from matcher.engine.special cimport (
     add_timed, cut_of, filled_of, leave, mark_after, shown_of, trigger_side, unlink_trail)
@@ -208,6 +208,7 @@ cdef inline bint grow_nonces(CoreC* c) noexcept nogil:
         c.nonces = old
         c.is_out_of_memory = 1   # never an outcome: another machine would have had it
         return False
+    densify(c.nonces, count * 2 * sizeof(NonceC))
     c.nonce_capacity = count * 2
     for k in range(count):
         if old[k].account:
