@@ -180,7 +180,7 @@ class ChainTable(_Table, frozen=True, kw_only=True):
     attestors: Annotated[list[Address], Meta(min_length=1, max_length=32)]
     quorum: Annotated[int, Meta(ge=1, le=32)] = 1
     clock_ahead_max_s: Annotated[int, Meta(ge=1, le=900)] = 300
-    clock_lag_max_s: Annotated[int, Meta(ge=1, le=86_400 * 366)] = 3_600  # at most forced_s
+    clock_lag_max_s: Annotated[int, Meta(ge=1, le=86_400 * 366)] = 259_200
     delays: DelaysTable = DelaysTable()
     limits: VenueLimitsTable = VenueLimitsTable()
     funded: list[Address] = []
