@@ -76,9 +76,11 @@ def configuration(specs: list[MarketSpec]) -> str:
     )
     text = re.sub(r"clock_lag_max_s = [\d_]+", f"clock_lag_max_s = {LIMITS.clock_lag_max_s}", text)
     chain = f"""
-oracle_quorum = {LIMITS.oracle_quorum}
-oracle_deviation_ppm = {LIMITS.oracle_deviation_ppm}
-oracle_spread_max_ms = {LIMITS.oracle_spread_max_ms}
+
+[matcher.oracle]
+quorum = {LIMITS.oracle_quorum}
+deviation_max_ppm = {LIMITS.oracle_deviation_ppm}
+spread_max_ms = {LIMITS.oracle_spread_max_ms}
 
 [settlement.chain.delays]
 governance_s = {PARAMETERS_S}
