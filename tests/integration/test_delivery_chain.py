@@ -14,7 +14,7 @@ from tests.integration.settlement_support import ALICE, BOB, CONFIG, running_cha
 from tests.integration.whole_venue import FUND_ACCOUNT, Venue, quote_index, until
 
 DEPOSIT_QUOTE = 100_000_000
-ENDS_AFTER_S = 30
+ENDS_AFTER_S = 45
 
 
 def ending_config(folder: Path, expiry_time_s: int) -> Path:
