@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import index
 from typing import Final
 
 PPM: Final = 1_000_000
@@ -15,6 +16,15 @@ FUNDING_INDEX_E6_MAX: Final = 2**62
 FUNDING_STEP_E6_MAX: Final = 2**50
 TIERS_MAX: Final = 16
 TIME_S_MAX: Final = 2**40 - 1
+
+
+def as_integer(value: object) -> int | None:
+    """Return Python's integer: integers of other types count (NumPy's), truth values do not."""
+    try:
+        return None if isinstance(value, bool) else index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+
 
 # A notional times a rate, and a position times a funding step, stay inside 127 bits.
 assert 2 * QUOTE_MAX * (2 * PPM) < 2**127

@@ -6,7 +6,8 @@ from fractions import Fraction
 from math import ceil
 from typing import TYPE_CHECKING, NamedTuple
 
-from margin_core.limits import ORDER_LOTS_MAX, QUOTE_MAX
+from margin_core.arguments import market, position, whole
+from margin_core.limits import FUNDING_INDEX_E6_MAX, ORDER_LOTS_MAX, QUOTE_MAX, as_integer
 from margin_core.rules import (
     FillOutcome,
     MarginState,
@@ -14,6 +15,7 @@ from margin_core.rules import (
     apply_take_out,
     apply_top_up,
     bankruptcy_price_ticks,
+    equity_quote,
     fee_quote,
     funding_owed_quote,
     initial_requirement_quote,
@@ -42,18 +44,15 @@ class OrderCost(NamedTuple):
 
 def checked_leverage(leverage: int | Fraction) -> Fraction:
     """Return the leverage. Raises `ValueError` below 1 and for what is not an exact number."""
-    is_exact = isinstance(leverage, int | Fraction) and not isinstance(leverage, bool)
-    if not is_exact or leverage < 1:
+    exact = leverage if isinstance(leverage, Fraction) else as_integer(leverage)
+    if exact is None or exact < 1:
         raise ValueError(f"LEV-1: leverage = {leverage!r}: expected an exact number of at least 1")
-    return Fraction(leverage)
+    return Fraction(exact)
 
 
-def _checked(name: str, value: int, low: int, high: int) -> int:
-    if type(value) is not int or not low <= value <= high:
-        unit = "(0 buy, 1 sell)" if name == "side" else name.rpartition("_")[2]
-        expected = f"expected an integer from {low} to {high} {unit}"
-        raise ValueError(f"NUM-4: {name} = {value!r}: {expected}")
-    return value
+def _levered(spec: MarketSpec, leverage: int | Fraction) -> None:
+    if market(spec).kind.is_option:
+        raise ValueError(f"LEV-1: leverage = {leverage!r}: an option of kind {spec.kind.name}")
 
 
 def collateral_for_leverage_quote(
@@ -77,8 +76,8 @@ def collateral_for_leverage_quote(
 
     Source: LEV-1.
     """
-    if spec.kind.is_option:
-        raise ValueError(f"LEV-1: leverage = {leverage!r}: an option of kind {spec.kind.name}")
+    _levered(spec, leverage)
+    qty_lots = whole("qty_lots", qty_lots, 1, spec.position_lots_max)
     worth = worth_quote(spec, position_lots=qty_lots, price_ticks=price_ticks)
     fee = fee_quote(spec, qty_lots=qty_lots, price_ticks=price_ticks, fee_ppm=spec.fee_taker_ppm)
     margin = ceil(worth / checked_leverage(leverage)) + fee
@@ -120,10 +119,10 @@ def apply_leverage(
 
     Source: LEV-1.
     """
-    if spec.kind.is_option:
-        raise ValueError(f"LEV-1: leverage = {leverage!r}: an option of kind {spec.kind.name}")
-    state = MarginState(*state)
-    at = {"funding_index_e6": funding_index_e6}
+    _levered(spec, leverage)
+    state, at = position(state), {"funding_index_e6": funding_index_e6}
+    equity_quote(spec, state, **at, mark_price_ticks=mark_price_ticks)  # checks all four
+    free_quote = whole("free_quote", free_quote, 0, QUOTE_MAX)
     target = ceil(
         state.entry_value_quote
         * (1 / checked_leverage(leverage) + Fraction(spec.fee_taker_ppm, 10**6))
@@ -138,7 +137,8 @@ def apply_leverage(
         return apply_take_out(
             spec, state, **at, mark_price_ticks=mark_price_ticks, amount_quote=-amount
         )
-    settled = state._replace(collateral_quote=target, funding_index_e6=funding_index_e6)
+    now = whole("funding_index_e6", funding_index_e6, -FUNDING_INDEX_E6_MAX, FUNDING_INDEX_E6_MAX)
+    settled = state._replace(collateral_quote=target, funding_index_e6=now)
     return FillOutcome(Verdict.OK, settled, 0, 0, owed, 0, 0)
 
 
@@ -161,9 +161,9 @@ def order_cost(
 
     Source: COST-1.
     """
-    if spec.kind.is_option:
-        raise ValueError(f"LEV-1: leverage = {leverage!r}: an option of kind {spec.kind.name}")
-    lots = qty_lots if _checked("side", side, 0, 1) == 0 else -qty_lots
+    _levered(spec, leverage)
+    qty_lots = whole("qty_lots", qty_lots, 1, spec.position_lots_max)
+    lots = qty_lots if whole("side", side, 0, 1) == 0 else -qty_lots
     worth = worth_quote(spec, position_lots=qty_lots, price_ticks=price_ticks)
     margin = ceil(worth / checked_leverage(leverage))
     end = bankruptcy_price_ticks(spec, MarginState(lots, worth, margin), funding_index_e6=0)
@@ -202,16 +202,16 @@ def reservation_quote(
     Source: ORD-3.
     """
     most = ORDER_LOTS_MAX * 2**20
-    _checked("position_lots", position_lots, -most, most)
+    position_lots = whole("position_lots", position_lots, -most, most)
     sides = []
     for name, lots, margin, held in (
         ("buy", buy_lots, buy_margin_quote, -position_lots),
         ("sell", sell_lots, sell_margin_quote, position_lots),
     ):
-        _checked(f"{name}_lots", lots, 0, most)
-        _checked(f"{name}_margin_quote", margin, 0, QUOTE_MAX if lots else 0)
-        opening = max(0, min(lots, lots - held))
-        sides.append(-(-margin * opening // lots) if lots else 0)
+        count = whole(f"{name}_lots", lots, 0, most)
+        brought = whole(f"{name}_margin_quote", margin, 0, QUOTE_MAX if count else 0)
+        opening = max(0, min(count, count - held))
+        sides.append(-(-brought * opening // count) if count else 0)
     return max(sides)
 
 
@@ -228,7 +228,8 @@ def order_margin_quote(
 
     Args:
         spec: Parameters of the market; a linear one.
-        position_lots: Signed lots held; those that the order closes need nothing.
+        position_lots: Signed lots held, |x| ≤ `position_lots_max`; those that the order closes
+            need nothing.
         side: 0 buy, 1 sell.
         qty_lots: 1 to 2^32 − 2.
         price_ticks: Price of the order, 1 to `price_ticks_max`.
@@ -242,10 +243,14 @@ def order_margin_quote(
 
     Source: ORD-2.
     """
-    if spec.kind not in {spec.kind.LINEAR_PERPETUAL, spec.kind.LINEAR_FUTURE}:
+    if market(spec).kind not in {spec.kind.LINEAR_PERPETUAL, spec.kind.LINEAR_FUTURE}:
         raise ValueError(f"ORD-2: kind = {spec.kind.name}: expected a linear market")
-    _checked("qty_lots", qty_lots, 1, ORDER_LOTS_MAX)
-    buys = _checked("side", side, 0, 1) == 0
+    held_max = spec.position_lots_max
+    position_lots = whole("position_lots", position_lots, -held_max, held_max)
+    price_ticks = whole("price_ticks", price_ticks, 1, spec.price_ticks_max)
+    mark_price_ticks = whole("mark_price_ticks", mark_price_ticks, 1, spec.price_ticks_max)
+    qty_lots = whole("qty_lots", qty_lots, 1, ORDER_LOTS_MAX)
+    buys = whole("side", side, 0, 1) == 0
     opening = qty_lots - min(qty_lots, max(0, -position_lots if buys else position_lots))
     if opening == 0:
         return 0

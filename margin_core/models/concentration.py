@@ -6,6 +6,7 @@ Large positions cannot be closed at the mark: venues raise the rate with size. A
 
 from __future__ import annotations
 
+from math import isqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,18 +37,28 @@ def rate_linear_in_size(
     return np.asarray(base + slope * np.abs(size))
 
 
-def rate_by_root_of_size(base_rate: ArrayLike, factor: ArrayLike, quantity: ArrayLike) -> Floats:
-    """Return `max(base, 0.8·base + factor·√|quantity|)`, a share of notional.
+def rate_e4_by_root_of_size(base_rate_e4: int, *, factor_e6: int, quantity_e9: int) -> int:
+    """Return `max(base, 0.8·base + factor·√|quantity|)`, a share of notional times 10^4.
 
-    Source: Drift protocol-v2, market parameters "imf". Factor per root of a unit.
+    Exact: a fifth of the base is rounded down, the root of ten times the size and one too (10^-5
+    of the root of a unit), then their product with the factor.
+
+    Args:
+        base_rate_e4: Share of notional times 10^4, 0 to 10 000.
+        factor_e6: Share per root of a unit times 10^6, 0 to 10^12.
+        quantity_e9: Signed size, in units of the underlying times 10^9.
 
     Raises:
-        ValueError: A rate or factor is negative.
+        ValueError: A number is out of its range.
+
+    Source: Drift protocol-v2, market parameters "imf".
     """
-    base = numbers(RULE, "base_rate", base_rate, "share of notional", at_least=0)
-    slope = numbers(RULE, "factor", factor, "share per root of a unit", at_least=0)
-    size = numbers(RULE, "quantity", quantity, "units of the underlying")
-    return np.asarray(np.maximum(base, 0.8 * base + slope * np.sqrt(np.abs(size))))
+    base = whole(RULE, "base_rate_e4", base_rate_e4, "10^-4 of notional", at_least=0, at_most=10**4)
+    factor = whole(RULE, "factor_e6", factor_e6, "10^-6 a root", at_least=0, at_most=10**12)
+    most = QUANTITY_MAX
+    size = abs(whole(RULE, "quantity_e9", quantity_e9, "10^-9", at_least=-most, at_most=most))
+    premium = isqrt(10 * size + 1) * factor // (10**5 * 10**6 // 10**4)
+    return max(base, base - base // 5 + premium)
 
 
 def initial_ppm_by_open_interest(

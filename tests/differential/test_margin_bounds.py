@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from tests.model.cases import corner_bucket, corner_contract, corner_market
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+RESERVED_LOTS = ORDER_LOTS_MAX * 2**20  # of all open orders of one side
 STATES = int(os.environ.get("BULKHEAD_SOAK_STATES", "20000")) // 100
 LOTS, TICKS = 1_000, 2**20
 TIER = mc.Tier(notional_floor_quote=0, margin_initial_ppm=20_000, margin_maintenance_ppm=10_000)
@@ -47,6 +49,8 @@ BOUNDS = {
     "price_ticks": (1, TICKS), "qty_lots": (1, ORDER_LOTS_MAX), "rate_ppm": (-7_500, 7_500),
     "sample_count": (1, funding.SAMPLES_MAX), "elapsed_s": (0, funding.SECONDS_MAX),
     "premium_ppm_sum": (-(10**6), 10**6), "side": (0, 1),
+    "buy_lots": (0, RESERVED_LOTS), "buy_margin_quote": (0, QUOTE_MAX),
+    "sell_lots": (0, RESERVED_LOTS), "sell_margin_quote": (0, QUOTE_MAX),
 }  # fmt: skip
 INNER = {
     "position_lots": -10,
@@ -54,9 +58,14 @@ INNER = {
     "order_qty_lots": 10,
     "order_filled_lots": 0,
     "sample_count": 1,
+    "buy_lots": 1,
+    "sell_lots": 1,
 }
 OF_MARKET = {  # where a bound is the market's, or the largest price of any
-    "qty_lots": {"fee_quote": LOTS, "apply_adl": LOTS},
+    "qty_lots": dict.fromkeys(
+        ("fee_quote", "apply_adl", "collateral_for_leverage_quote", "order_cost"), LOTS
+    ),
+    "position_lots": {"reservation_quote": RESERVED_LOTS},
     "index_price_ticks": {"premium_ppm": PRICE_TICKS_MAX},
 }
 STATE = mc.MarginState(10, 10, 10)
@@ -67,7 +76,8 @@ FACE: list[Callable[..., Any]] = [
     mc.apply_fill, mc.apply_top_up, mc.apply_auto_top_up, mc.apply_take_out,
     mc.apply_liquidation_fill, mc.apply_takeover,
     mc.apply_fund_fill, mc.apply_adl, mc.apply_settlement, funding.funding_rate_ppm,
-    funding.funding_index_after_e6, funding.premium_ppm,
+    funding.funding_index_after_e6, funding.premium_ppm, mc.apply_leverage, mc.order_cost,
+    mc.collateral_for_leverage_quote, mc.order_margin_quote, mc.reservation_quote,
 ]  # fmt: skip
 
 
@@ -102,14 +112,19 @@ def arguments_of(function: Callable[..., Any]) -> tuple[list[Any], dict[str, int
 def test_one_beyond_a_bound_raises_with_rule_value_and_unit(function: Callable[..., Any]) -> None:
     """NUM-4: every number of every function, on both sides."""
     states, numbers = arguments_of(function)
+    called = function.__name__
     has_spec = "spec" in inspect.signature(function).parameters
     is_judged = "index_price_ticks" in numbers and "rate_ppm" not in numbers
     specs = [CALL if is_judged else PERPETUAL] if has_spec else []
+    if "leverage" in inspect.signature(function).parameters:
+        function = partial(function, leverage=1)
     function(*specs, *states, **numbers)
     assert numbers
     for name in numbers:
         low, high = BOUNDS[name]
-        high = OF_MARKET.get(name, {}).get(function.__name__, high)
+        if called in OF_MARKET.get(name, {}):
+            high = OF_MARKET[name][called]
+            low = -high if low < 0 else low
         for outside in (low - 1, high + 1, 1.5, None):
             if outside is None and name in {"order_qty_lots", "index_price_ticks"}:
                 continue

@@ -297,7 +297,7 @@ def drift_iso(inputs: Inputs) -> dict[str, Fraction]:
 
 
 def vega_mm(inputs: Inputs) -> dict[str, Fraction]:
-    mark, slip, held = (exact(inputs[name]) for name in ("mark", "slippage", "open"))
+    mark, slip, held = above_zero(inputs, "mark"), exact(inputs["slippage"]), exact(inputs["open"])
     sides = []
     for own, orders, factor in (
         (max(WHOLE, held), of(inputs, "buys"), exact(inputs["rf_long"])),

@@ -169,14 +169,15 @@ def drift_full_liq(inputs: Inputs) -> Answer:
 def vega_mm(inputs: Inputs) -> Answer:
     """MARG-3: slippage is part of the rate of what is held; orders need the risk factor alone."""
     mark, slip = exact(inputs["mark"]), exact(inputs["slippage"])
-    sides = []
+    sides, grids = [], []
     for held, orders, factor in (
-        (max(0, inputs["open"]), inputs["buys"], exact(inputs["rf_long"])),
+        (max(0, inputs["open"]), abs(inputs["buys"]), exact(inputs["rf_long"])),
         (max(0, -inputs["open"]), abs(inputs["sells"]), exact(inputs["rf_short"])),
     ):
-        of_held = needs(exact(held) * mark, slip + factor)
-        sides.append(of_held + needs(exact(orders) * mark, factor))
-    return {"mm": max(sides)}, 2 * grid_of(max(abs(exact(inputs["open"])), mark) * mark)
+        of_held, of_orders = exact(held) * mark, exact(orders) * mark
+        sides.append(needs(of_held, slip + factor) + needs(of_orders, factor))
+        grids.append(grid_of(of_held) + grid_of(of_orders))
+    return {"mm": max(sides)}, max(grids)
 
 
 def vega_perp_mm(inputs: Inputs) -> Answer:

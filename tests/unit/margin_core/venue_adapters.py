@@ -508,7 +508,8 @@ def gmx1_coll(inputs: Inputs) -> Answer:
         order_margin_quote=int(deposit * scale),
         free_quote=int(deposit * scale),
     )
-    return Fraction(after.state.collateral_quote, scale), Fraction(1, scale)
+    # deposit, size and fee are each rounded to a unit of the quote
+    return Fraction(after.state.collateral_quote, scale), Fraction(3, scale)
 
 
 def order_cost(inputs: Inputs) -> Answer:
@@ -646,10 +647,11 @@ def dydx_if_delta(inputs: Inputs) -> Answer:
         assert after.verdict == mc.Verdict.LIQUIDATION_PRICE
         return left, Fraction(0)
     assert after.verdict == mc.Verdict.OK
+    grid = Fraction(parts)  # each part's fee is rounded up, the venue's sum down
     if parts == 1:
-        return after.fee_quote, Fraction(0)
+        return after.fee_quote, grid
     charged = parts * mc.fee_quote(spec, qty_lots=1, price_ticks=price, fee_ppm=fee)
-    return min(charged, left), Fraction(0)
+    return min(charged, left), grid
 
 
 def if_delta_linear(inputs: Inputs) -> Answer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
-from math import exp, floor, sqrt
+from math import exp, sqrt
 from typing import TYPE_CHECKING, Any
 
 from margin_core.models import (
@@ -360,16 +360,15 @@ def dydx_oimf(inputs: Inputs) -> Answer:
 
 
 def drift_margin_ratio(inputs: Inputs) -> Answer:
-    """Rates in 10^-4, rounded down; the factor in 10^-6, size in 10^-9; a fill's is the mean."""
-    factor, size = inputs["imf"] * 1e-6, inputs["base"] * 1e-9
-    initial, maintenance = (
-        float(concentration.rate_by_root_of_size(inputs[name] * 1e-4, factor, size))
-        for name in ("im", "mm")
-    )
-    kinds = {"initial": initial, "maintenance": maintenance, "fill": (initial + maintenance) / 2}
+    """Rates in 10^-4; the factor in 10^-6, size in 10^-9; a fill's is that of the rates' mean."""
+    initial, maintenance = inputs["im"], inputs["mm"]
+    kinds = {"initial": initial, "maintenance": maintenance, "fill": (initial + maintenance) // 2}
     if inputs["type"] not in kinds:
         raise InexpressibleError(f"no margin is called {inputs['type']}")
-    return floor(round(kinds[inputs["type"]] * 10_000, 6)), DIRECT
+    rate = concentration.rate_e4_by_root_of_size(
+        kinds[inputs["type"]], factor_e6=inputs["imf"], quantity_e9=inputs["base"]
+    )
+    return rate, DIRECT
 
 
 def margin_size_linear(inputs: Inputs) -> Answer:

@@ -79,12 +79,22 @@ def test_averages_weigh_by_time() -> None:
 
 def test_rates_never_fall_with_size() -> None:
     size = np.linspace(0, 1_000, 101)
-    for rate in (
-        concentration.rate_linear_in_size(0.02, 1e-5, size),
-        concentration.rate_by_root_of_size(0.02, 1e-3, size),
-    ):
-        assert (np.diff(rate) >= 0).all()
-        assert rate[0] == 0.02
+    rate = concentration.rate_linear_in_size(0.02, 1e-5, size)
+    assert (np.diff(rate) >= 0).all()
+    assert rate[0] == 0.02
+    by_root = [
+        concentration.rate_e4_by_root_of_size(200, factor_e6=1_000, quantity_e9=x * 10**10)
+        for x in range(101)
+    ]
+    assert by_root == sorted(by_root)
+    assert (by_root[0], by_root[-1]) == (200, 476)  # 160 + 10 a root of 1 000 units, rounded down
+    for base, factor, units, expected in ((750, 550, 1_000, 773), (501, 50, 10**6, 901)):
+        size_e9 = units * 10**9
+        for signed in (size_e9, -size_e9):
+            found = concentration.rate_e4_by_root_of_size(
+                base, factor_e6=factor, quantity_e9=signed
+            )
+            assert found == expected
     grown = [
         concentration.initial_ppm_by_open_interest(50_000, open_interest=x, lower=10, upper=20)
         for x in range(25)
