@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from margin_core.arguments import market, position, whole
 from margin_core.rules import (
     MarginState,
     Verdict,
@@ -11,6 +12,7 @@ from margin_core.rules import (
     apply_adl,
     apply_takeover,
     bankruptcy_price_ticks,
+    equity_quote,
 )
 
 if TYPE_CHECKING:
@@ -33,9 +35,9 @@ class AdlError(ValueError):
 
 def adl_run(
     spec: MarketSpec,
-    bankrupt: MarginState,
-    positions: Mapping[int, MarginState],
-    fund: MarginState | None,
+    bankrupt: MarginState | tuple[int, int, int, int],
+    positions: Mapping[int, MarginState | tuple[int, int, int, int]],
+    fund: MarginState | tuple[int, int, int, int] | None,
     *,
     funding_index_e6: int,
     mark_price_ticks: int,
@@ -64,12 +66,17 @@ def adl_run(
     at = {"funding_index_e6": funding_index_e6, "mark_price_ticks": mark_price_ticks}
     judged: dict[str, Any] = at | {"index_price_ticks": index_price_ticks}
     items: list[AdlItem] = []
-    side = bankrupt.position_lots > 0
-    others = [
-        (account, state)
-        for account, state in positions.items()
-        if state.position_lots and (state.position_lots > 0) != side
-    ]
+    bankrupt = position(bankrupt)
+    equity_quote(spec, bankrupt, **at)  # checks the market, the position and where it is judged
+    side, most = bankrupt.position_lots > 0, market(spec).position_lots_max
+    if not hasattr(positions, "items"):
+        raise ValueError(f"NUM-4: positions = {positions!r}: expected a mapping of states")
+    others = []
+    for account, held in positions.items():
+        state = position(held)
+        lots = whole("position_lots", state.position_lots, -most, most)
+        if lots and (lots > 0) != side:
+            others.append((account, state))
     others.sort(key=lambda other: -adl_rank(spec, other[1], **at))  # stable: the oldest stays first
     for account, state in others:
         if bankrupt.position_lots == 0 or (items and carries(spec, bankrupt, fund, judged)):
@@ -85,7 +92,10 @@ def adl_run(
 
 
 def carries(
-    spec: MarketSpec, bankrupt: MarginState, fund: MarginState | None, judged: dict[str, Any]
+    spec: MarketSpec,
+    bankrupt: MarginState,
+    fund: MarginState | tuple[int, int, int, int] | None,
+    judged: dict[str, Any],
 ) -> bool:
     """Whether the fund can take what is left (LIQ-3)."""
     if fund is None:
@@ -96,9 +106,9 @@ def carries(
 
 def check_adl(
     spec: MarketSpec,
-    bankrupt: MarginState,
-    positions: Mapping[int, MarginState],
-    fund: MarginState | None,
+    bankrupt: MarginState | tuple[int, int, int, int],
+    positions: Mapping[int, MarginState | tuple[int, int, int, int]],
+    fund: MarginState | tuple[int, int, int, int] | None,
     items: Sequence[AdlItem],
     *,
     funding_index_e6: int,

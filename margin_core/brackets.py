@@ -6,7 +6,7 @@ from fractions import Fraction
 from math import ceil
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from margin_core.limits import FEE_PPM_MAX, PPM, QUOTE_MAX, TIERS_MAX
+from margin_core.limits import FEE_PPM_MAX, PPM, QUOTE_MAX, TIERS_MAX, as_integer
 from margin_core.market_spec import Tier
 
 if TYPE_CHECKING:
@@ -34,11 +34,12 @@ class Bracket(NamedTuple):
 
 
 def _exact(at: str, value: Exact) -> Fraction:
-    if isinstance(value, int | str | Fraction) and not isinstance(value, bool):
-        try:
-            return Fraction(value)
-        except (ValueError, ZeroDivisionError):
-            pass
+    exact = value if isinstance(value, str | Fraction) else as_integer(value)
+    try:
+        if exact is not None:
+            return Fraction(exact)
+    except (ValueError, ZeroDivisionError):
+        pass
     raise ValueError(f"TIER-1: {at} = {value!r}: expected an exact number")
 
 
@@ -51,10 +52,12 @@ def _row(k: int, row: Iterable[Exact]) -> Bracket:
     return Bracket(*(_exact(f"brackets[{k}].{name}", value) for name, value in pairs))
 
 
-def _whole(name: str, value: int, low: int, high: int, unit: str) -> None:
-    if type(value) is not int or not low <= value <= high:
+def _whole(name: str, value: int, low: int, high: int, unit: str) -> int:
+    number = as_integer(value)
+    if number is None or not low <= number <= high:
         expected = f"expected an integer from {low} to {high} {unit}"
         raise ValueError(f"TIER-1: {name} = {value!r}: {expected}")
+    return number
 
 
 def tiers_from_brackets(
@@ -82,8 +85,8 @@ def tiers_from_brackets(
     >>> [tier.margin_initial_ppm for tier in tiers_from_brackets(rows, quote_per_unit=10**6)]
     [10000, 20000]
     """
-    _whole("quote_per_unit", quote_per_unit, 1, QUOTE_MAX, "quote a unit")
-    _whole("fee_taker_ppm", fee_taker_ppm, 0, FEE_PPM_MAX, "ppm")
+    quote_per_unit = _whole("quote_per_unit", quote_per_unit, 1, QUOTE_MAX, "quote a unit")
+    fee_taker_ppm = _whole("fee_taker_ppm", fee_taker_ppm, 0, FEE_PPM_MAX, "ppm")
     rows = [_row(k, row) for k, row in enumerate(brackets)]
     if not 1 <= len(rows) <= TIERS_MAX:
         raise ValueError(f"TIER-1: brackets = {len(rows)}: expected 1 to {TIERS_MAX}")

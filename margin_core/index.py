@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from margin_core.arguments import whole
 from margin_core.limits import PPM, PRICE_TICKS_MAX
 
 if TYPE_CHECKING:
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
 
 OBSERVATIONS_MAX: Final = 64
 TIME_MS_MAX: Final = 2**48 - 1
-UNITS: Final = {"ms": "ms", "ppm": "ppm", "ticks": "ticks", "quorum": "sources"}
 
 
 class Observation(NamedTuple):
@@ -70,14 +70,11 @@ def index_price(
     Raises:
         ValueError: A number is out of its range, or there are too many sources.
     """
-    for name, value, high in (
-        ("now_ms", now_ms, TIME_MS_MAX),
-        ("age_max_ms", age_max_ms, TIME_MS_MAX),
-        ("spread_max_ms", spread_max_ms, TIME_MS_MAX),
-        ("deviation_max_ppm", deviation_max_ppm, PPM),
-    ):
-        _check(name, value, 0, high)
-    _check("quorum", quorum, 1, OBSERVATIONS_MAX)
+    now_ms = whole("now_ms", now_ms, 0, TIME_MS_MAX)
+    age_max_ms = whole("age_max_ms", age_max_ms, 0, TIME_MS_MAX)
+    spread_max_ms = whole("spread_max_ms", spread_max_ms, 0, TIME_MS_MAX)
+    deviation_max_ppm = whole("deviation_max_ppm", deviation_max_ppm, 0, PPM)
+    quorum = whole("quorum", quorum, 1, OBSERVATIONS_MAX)
     newest = _newest(observations)
     fresh = [o for o in newest if 0 <= now_ms - o.time_ms <= age_max_ms]
     if len(fresh) < quorum:
@@ -109,27 +106,24 @@ def is_row(
     return max(times) - min(times) <= spread_max_ms and all(abs(p - median) <= far for p in prices)
 
 
-def _check(name: str, value: int, low: int, high: int) -> None:
-    if type(value) is not int or not low <= value <= high:
-        unit = UNITS[name.rpartition("_")[2]]
-        raise ValueError(
-            f"NUM-4: {name} = {value!r}: expected an integer from {low} to {high} {unit}"
-        )
-
-
 def _newest(observations: Iterable[tuple[Hashable, int, int]]) -> list[Observation]:
     """Return one observation a source, sorted; of two of the same time the lower price."""
     kept: dict[Hashable, Observation] = {}
-    for found in observations:
+    try:
+        given = iter(observations)
+    except TypeError:
+        raise ValueError(f"NUM-4: observations = {observations!r}: expected several") from None
+    for found in given:
         try:
             source, price_ticks, time_ms = found
+            hash(source)
         except (TypeError, ValueError):
             raise ValueError(
-                f"NUM-4: observation = {found!r}: expected (source, price_ticks, time_ms)"
+                f"NUM-4: observation = {found!r}: expected (source, price_ticks, time_ms), "
+                "the source hashable"
             ) from None
-        seen = Observation(source, price_ticks, time_ms)
-        _check("price_ticks", seen.price_ticks, 1, PRICE_TICKS_MAX)
-        _check("time_ms", seen.time_ms, 0, TIME_MS_MAX)
+        price_ticks = whole("price_ticks", price_ticks, 1, PRICE_TICKS_MAX)
+        seen = Observation(source, price_ticks, whole("time_ms", time_ms, 0, TIME_MS_MAX))
         before = kept.get(seen.source)
         if before is None or (seen.time_ms, -seen.price_ticks) > (
             before.time_ms,

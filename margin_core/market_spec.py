@@ -16,6 +16,7 @@ from margin_core.limits import (
     QUOTE_PER_TICK_LOT_MAX,
     TIERS_MAX,
     TIME_S_MAX,
+    as_integer,
 )
 
 _HEAD: Final = struct.Struct("<HHqqqiiiiiiiqB")  # market id, version of the form, ...
@@ -51,6 +52,13 @@ class ContractKind(enum.IntEnum):
 def _require(rule: str, ok: bool, name: str, value: object, expected: str) -> None:
     if not ok:
         raise ValueError(f"{rule}: {name} = {value!r}: expected {expected}")
+
+
+def _integer(name: str, value: object) -> int:
+    number = as_integer(value)
+    if number is None:
+        raise ValueError(f"MKT-1: {name} = {value!r}: expected an integer")
+    return number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,21 +122,25 @@ class MarketSpec:
     def __post_init__(self) -> None:
         """Check the rules NUM-1, NUM-3 and MKT-1 to MKT-3."""
         kinds = ", ".join(f"{kind.value} {kind.name}" for kind in ContractKind)
-        known = type(self.kind) in {int, ContractKind} and self.kind in list(ContractKind)
-        _require("MKT-3", known, "kind", self.kind, kinds)
-        object.__setattr__(self, "kind", ContractKind(self.kind))
+        kind = as_integer(self.kind)
+        if kind is None or kind not in list(ContractKind):
+            raise ValueError(f"MKT-3: kind = {self.kind!r}: expected {kinds}")
+        object.__setattr__(self, "kind", ContractKind(kind))
         for field in fields(self):
-            if field.name == "kind":
-                continue
-            if field.name != "tiers":
-                value = getattr(self, field.name)
-                _require("MKT-1", type(value) is int, field.name, value, "an integer")
+            if field.name not in {"kind", "tiers"}:
+                number = _integer(field.name, getattr(self, field.name))
+                object.__setattr__(self, field.name, number)
         _require("MKT-1", type(self.tiers) is tuple, "tiers", self.tiers, "a tuple of Tier")
+        tiers = []
         for index, tier in enumerate(self.tiers):
-            for field in fields(Tier):
-                value = getattr(tier, field.name)
-                name = f"tiers[{index}].{field.name}"
-                _require("MKT-1", type(value) is int, name, value, "an integer")
+            at = f"tiers[{index}]"
+            _require("MKT-1", isinstance(tier, Tier), at, tier, "a Tier")
+            numbers = {
+                field.name: _integer(f"{at}.{field.name}", getattr(tier, field.name))
+                for field in fields(Tier)
+            }
+            tiers.append(Tier(**numbers))
+        object.__setattr__(self, "tiers", tuple(tiers))
         self._check_ranges()
         self._check_products()
         self._check_contract()

@@ -38,7 +38,10 @@ class Margins(NamedTuple):
 
 
 def _integers(name: str, values: ArrayLike) -> Integers:
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError:  # rows of different lengths
+        raise ValueError(f"NUM-4: {name} = {values!r}: expected an array of one shape") from None
     if array.dtype.kind not in "iu" and array.size:
         unit = name.rpartition("_")[2]
         raise ValueError(
@@ -48,6 +51,14 @@ def _integers(name: str, values: ArrayLike) -> Integers:
         unit = name.rpartition("_")[2]
         raise ValueError(f"NUM-4: {name} = {array.max()}: expected at most 2^63 - 1 {unit}")
     return np.ascontiguousarray(array, dtype=np.int64)
+
+
+def _broadcast(columns: dict[str, Integers]) -> tuple[Integers, ...]:
+    try:
+        return tuple(np.broadcast_arrays(*columns.values()))
+    except ValueError:
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in columns.items())
+        raise ValueError(f"NUM-4: shapes do not fit each other: {shapes}") from None
 
 
 def margins(
@@ -98,21 +109,24 @@ def margins(
         index_price_ticks = 1  # others have no underlying: what is passed is not looked at
     elif index_price_ticks is None:
         raise ValueError("OPT-1: index_price_ticks = None: an option is judged with its underlying")
-    columns = np.broadcast_arrays(
-        _integers("position_lots", position_lots),
-        _integers("entry_value_quote", entry_value_quote),
-        _integers("collateral_quote", collateral_quote),
-        _integers("position_funding_index_e6", position_funding_index_e6),
-    )
+    given = {
+        "position_lots": position_lots,
+        "entry_value_quote": entry_value_quote,
+        "collateral_quote": collateral_quote,
+        "position_funding_index_e6": position_funding_index_e6,
+    }
+    columns = _broadcast({name: _integers(name, values) for name, values in given.items()})
     shape = columns[0].shape
     lots, values, collaterals, indices = (np.ascontiguousarray(c).reshape(-1) for c in columns)
-    marks, spots = np.broadcast_arrays(
-        _integers("mark_price_ticks", mark_price_ticks),
-        _integers("index_price_ticks", index_price_ticks),
-    )
+    prices = {"mark_price_ticks": mark_price_ticks, "index_price_ticks": index_price_ticks}
+    marks, spots = _broadcast({name: _integers(name, values) for name, values in prices.items()})
     if marks.size != 1:
-        marks, spots = (np.broadcast_to(prices, shape) for prices in (marks, spots))
-    marks, spots = (np.ascontiguousarray(prices).reshape(-1) for prices in (marks, spots))
+        try:
+            marks, spots = (np.broadcast_to(each, shape) for each in (marks, spots))
+        except ValueError:
+            told = f"positions {shape}, mark_price_ticks {marks.shape}"
+            raise ValueError(f"NUM-4: shapes do not fit each other: {told}") from None
+    marks, spots = (np.ascontiguousarray(each).reshape(-1) for each in (marks, spots))
     found = Margins(*(np.empty(lots.size, np.int64) for _ in Margins._fields))
     evaluate(spec, funding_index_e6, lots, values, collaterals, indices, marks, spots, *found)
     return Margins(*(column.reshape(shape) for column in found))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from margin_core.arguments import market, position, whole
+from margin_core.limits import QUOTE_MAX
 from margin_core.orders import apply_leverage
 from margin_core.rules import (
     FillOutcome,
@@ -91,6 +93,24 @@ class WhatIf(NamedTuple):
     fee_quote: int
 
 
+def _before(spec: object, state: object, at: object) -> MarginState:
+    market(spec)
+    if not isinstance(at, At):
+        raise ValueError(f"NUM-4: at = {at!r}: expected an At")  # noqa: TRY004 - as the kernel
+    return position(state)
+
+
+def _listed(orders: Iterable[PendingOrder]) -> list[PendingOrder]:
+    try:
+        listed = list(orders)
+    except TypeError:
+        raise ValueError(f"NUM-4: orders = {orders!r}: expected several PendingOrder") from None
+    for order in listed:
+        if not isinstance(order, PendingOrder):
+            raise ValueError(f"NUM-4: order = {order!r}: expected a PendingOrder")  # noqa: TRY004
+    return listed
+
+
 def _described(spec: MarketSpec, before: MarginState, after: FillOutcome, at: At) -> WhatIf:
     is_ok = after.verdict == Verdict.OK
     state = after.state if is_ok else before
@@ -141,9 +161,10 @@ def what_if_orders(
 
     Source: WHAT-1, FILL-1 to FILL-6.
     """
-    before = MarginState(*state)
+    before = _before(spec, state, at)
+    free_quote = whole("free_quote", free_quote, 0, QUOTE_MAX)
     free, fees, after = free_quote, 0, FillOutcome(Verdict.OK, before, 0, 0, 0, 0, 0)
-    for order in orders:
+    for order in _listed(orders):
         after = apply_fill(
             spec,
             after.state,
@@ -191,7 +212,7 @@ def what_if_top_up(
 
     Source: WHAT-1, COLL-1.
     """
-    before = MarginState(*state)
+    before = _before(spec, state, at)
     after = apply_top_up(
         spec,
         before,
@@ -213,7 +234,7 @@ def what_if_take_out(
 
     Source: WHAT-1, COLL-1.
     """
-    before = MarginState(*state)
+    before = _before(spec, state, at)
     after = apply_take_out(
         spec,
         before,
@@ -237,7 +258,7 @@ def what_if_leverage(
 
     Source: WHAT-1, LEV-1.
     """
-    before = MarginState(*state)
+    before = _before(spec, state, at)
     after = apply_leverage(
         spec,
         before,

@@ -7,6 +7,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from margin_core.limits import as_integer
+
 Floats: TypeAlias = NDArray[np.float64]
 
 
@@ -73,10 +75,11 @@ def number(
 
 def whole(rule: str, name: str, value: int, unit: str, *, at_least: int, at_most: int) -> int:
     """Return an integer in range; raises `ValueError` that names rule, value and unit."""
-    if type(value) is not int or not at_least <= value <= at_most:
+    found = as_integer(value)
+    if found is None or not at_least <= found <= at_most:
         wanted = f"an integer, {at_least} to {at_most}"
         raise ValueError(f"{rule}: {name} = {value!r}: expected {wanted} ({unit})")
-    return value
+    return found
 
 
 def series(rule: str, name: str, value: ArrayLike, unit: str, *, least: int = 1) -> Floats:

@@ -59,8 +59,10 @@ def christoffersen(n00: int, n01: int, n10: int, n11: int) -> LikelihoodRatio:
     Raises:
         ValueError: A count is negative, or all are 0.
     """
-    for name, count in (("n00", n00), ("n01", n01), ("n10", n10), ("n11", n11)):
+    n00, n01, n10, n11 = (
         whole("Christoffersen", name, count, "transitions", at_least=0, at_most=COUNT_MAX)
+        for name, count in (("n00", n00), ("n01", n01), ("n10", n10), ("n11", n11))
+    )
     total = n00 + n01 + n10 + n11
     whole("Christoffersen", "n00 + n01 + n10 + n11", total, "transitions", at_least=1,
           at_most=4 * COUNT_MAX)  # fmt: skip

@@ -71,9 +71,11 @@ def initial_ppm_by_open_interest(
     Raises:
         ValueError: The rate is not 0 to 1 000 000 ppm, or a quantity is out of range.
     """
-    whole(RULE, "initial_ppm", initial_ppm, "ppm", at_least=0, at_most=PPM)
-    for name, value in (("open_interest", open_interest), ("lower", lower), ("upper", upper)):
+    initial_ppm = whole(RULE, "initial_ppm", initial_ppm, "ppm", at_least=0, at_most=PPM)
+    open_interest, lower, upper = (
         whole(RULE, name, value, "quote or lots", at_least=0, at_most=QUANTITY_MAX)
+        for name, value in (("open_interest", open_interest), ("lower", lower), ("upper", upper))
+    )
     if upper <= lower or open_interest <= lower:
         return initial_ppm
     beyond = min(open_interest, upper) - lower
@@ -86,6 +88,6 @@ def maintenance_ppm_of_initial(initial_ppm: int, fraction_ppm: int) -> int:
     Raises:
         ValueError: A number is not 0 to 1 000 000 ppm.
     """
-    whole(RULE, "initial_ppm", initial_ppm, "ppm", at_least=0, at_most=PPM)
-    whole(RULE, "fraction_ppm", fraction_ppm, "ppm of the initial", at_least=0, at_most=PPM)
-    return initial_ppm * fraction_ppm // PPM
+    initial_ppm = whole(RULE, "initial_ppm", initial_ppm, "ppm", at_least=0, at_most=PPM)
+    share = whole(RULE, "fraction_ppm", fraction_ppm, "ppm of the initial", at_least=0, at_most=PPM)
+    return initial_ppm * share // PPM

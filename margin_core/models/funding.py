@@ -20,23 +20,29 @@ RULE = "funding"
 PRICE_UNIT = "quote per unit of the underlying"
 
 
-def time_weighted_average(times: ArrayLike, values: ArrayLike, end: float) -> float:
+def time_weighted_average(
+    times: ArrayLike, values: ArrayLike, end: float, *, start: float | None = None
+) -> float:
     """Return the mean of a step function, each value holding until the next time, to `end`.
 
+    It begins at `start`, or at the first time. A value whose time is the end holds for no time.
     Times in any unit, the mean in the unit of the values.
 
     Raises:
-        ValueError: Times do not rise strictly to before `end`, or there is not one per value.
+        ValueError: Times do not rise strictly to `end` at most, there is not one per value, or
+            `start` is before the first time or not before `end`.
     """
     at = series(RULE, "times", times, "instants in one unit")
     held = series(RULE, "values", values, "values")
-    until = number(RULE, "end", end, "instant in the unit of times", above=float(at[-1]))
-    spans = np.diff(at, append=until)
-    if at.shape != held.shape or not (spans > 0).all():
+    unit, first = "instant in the unit of times", float(at[0])
+    begin = first if start is None else number(RULE, "start", start, unit, at_least=first)
+    until = number(RULE, "end", end, unit, at_least=float(at[-1]), above=begin)
+    spans = np.diff(np.maximum(at, begin), append=until)
+    if at.shape != held.shape or not (np.diff(at) > 0).all():
         raise ValueError(
             f"{RULE}: times = {at.tolist()}: expected one per value, strictly rising (instants)"
         )
-    return float(spans @ held / (until - at[0]))
+    return float(spans @ held / (until - begin))
 
 
 def impact_premium(impact_bid: ArrayLike, impact_ask: ArrayLike, index: ArrayLike) -> Floats:
@@ -144,10 +150,13 @@ def cap_ppm_by_margin(factor_ppm: int, initial_ppm: int, maintenance_ppm: int) -
     Raises:
         ValueError: The rates are not 0 ≤ maintenance ≤ initial ≤ 1 000 000 ppm.
     """
-    whole(RULE, "initial_ppm", initial_ppm, "ppm", at_least=0, at_most=PPM)
-    whole(RULE, "maintenance_ppm", maintenance_ppm, "ppm", at_least=0, at_most=initial_ppm)
-    whole(RULE, "factor_ppm", factor_ppm, "ppm of the difference", at_least=0, at_most=10**12)
-    return factor_ppm * (initial_ppm - maintenance_ppm) // PPM
+    initial = whole(RULE, "initial_ppm", initial_ppm, "ppm", at_least=0, at_most=PPM)
+    kept = whole(RULE, "maintenance_ppm", maintenance_ppm, "ppm", at_least=0, at_most=initial)
+    most = 10**12
+    factor = whole(
+        RULE, "factor_ppm", factor_ppm, "ppm of the difference", at_least=0, at_most=most
+    )
+    return factor * (initial - kept) // PPM
 
 
 def _bounds(

@@ -30,11 +30,11 @@ def ewma_variance(variance: ArrayLike, log_return: ArrayLike, decay: ArrayLike) 
     Source: J.P. Morgan, RiskMetrics Technical Document (1996): decay 0.94 for daily returns.
 
     Raises:
-        ValueError: A variance is negative, or a decay is not between 0 and 1.
+        ValueError: A variance is negative, or a decay is not 0 to 1.
     """
     before = numbers(EWMA, "variance", variance, PER_STEP, at_least=0)
     moved = numbers(EWMA, "log_return", log_return, "logarithm of a price ratio")
-    kept = numbers(EWMA, "decay", decay, "weight per step", above=0, below=1)
+    kept = numbers(EWMA, "decay", decay, "weight per step", at_least=0, at_most=1)
     return np.asarray(kept * before + (1 - kept) * moved**2)
 
 

@@ -71,8 +71,16 @@ def test_averages_weigh_by_time() -> None:
     assert funding.time_weighted_average([0, 1, 9], [5, 1, 10], 10) == pytest.approx(2.3)
     with pytest.raises(ValueError, match=r"funding: times = .* strictly rising"):
         funding.time_weighted_average([0, 0], [1, 2], 3)
-    with pytest.raises(ValueError, match=r"funding: end = 1: .* above 1 \(instant"):
-        funding.time_weighted_average([0, 1], [1, 2], 1)
+    with pytest.raises(
+        ValueError, match=r"funding: end = 0.5: .* above 0 and at least 1 \(instant"
+    ):
+        funding.time_weighted_average([0, 1], [1, 2], 0.5)
+    with pytest.raises(ValueError, match=r"funding: end = 0: .* above 0 and at least 0 \(instant"):
+        funding.time_weighted_average([0], [1], 0)
+    assert funding.time_weighted_average([0, 10], [5, 7], 10) == 5  # the last holds for no time
+    assert funding.time_weighted_average([0, 1, 3], [10, 11, 10], 10, start=1) == 92 / 9
+    with pytest.raises(ValueError, match=r"funding: start = -1: .* at least 0 \(instant"):
+        funding.time_weighted_average([0, 1], [1, 2], 3, start=-1)
     with pytest.raises(ValueError, match=r"upper = 0: expected at least lower, 1 "):
         funding.rate_from_averages(1.0, 1.0, lower=1, upper=0)
 
