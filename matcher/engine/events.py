@@ -47,7 +47,8 @@ class EventKind(enum.IntEnum):
     * AUTO_TOPPED_UP: account, amount = drawn, amount_2 = cap left, order_id_2 = nonce
     * RISK_PAUSE: amount = 1 it holds, 0 it is over
     * FORCED_SERVED: account, order_id_2 = request, flags = its kind, reason = why there was nothing
-      to do; of a reduction side = position's, price = index, qty, amount_2 = fee; else amount
+      to do; of a reduction side = position's, price = that of closing, qty, amount_2 = fee; else
+      amount
     * POSITION_SETTLED: account, side = position's, price = settlement price, qty, amount = what the
       free balance got, amount_2 = what the fund paid
     * ORDER_REPRICED: as ORDER_AMENDED; price = where it rests, qty as signed

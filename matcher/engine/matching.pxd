@@ -363,12 +363,12 @@ cdef inline int64_t try_open_interest(
 
 cdef inline int64_t try_maker(
     CoreC* c, MarketC* m, uint32_t slot, int64_t shown, int64_t given, uint32_t taker_slot,
-    TrialC* own, int64_t* left, uint32_t* trials
+    int64_t filled, TrialC* own, int64_t* left, uint32_t* trials
 ) noexcept nogil:
     """Lots that the resting order gives on the copies; -1: the taker ends here.
 
-    It shows `shown` lots and has given `given` already; the taker has `left` lots left, only these
-    when the cap on the open interest ends it behind them.
+    It shows `shown` lots and has given `given` already; the taker has filled `filled` lots and has
+    `left` lots left, only these when the cap on the open interest ends it behind them.
     """
     cdef OrderC* maker = &c.orders[slot]
     cdef OrderC* taker = &c.orders[taker_slot]
@@ -392,8 +392,8 @@ cdef inline int64_t try_maker(
     if try_fill(m, trial, maker, filled_of(c, slot) + given, within, maker.price,
                 m.spec.fee_maker) != VERDICT_OK:
         return 0
-    if try_fill(m, own, taker, filled_of(c, taker_slot) + taker.remaining - left[0], within,
-                maker.price, m.spec.fee_taker) != VERDICT_OK:
+    if try_fill(m, own, taker, filled_of(c, taker_slot) + filled, within, maker.price,
+                m.spec.fee_taker) != VERDICT_OK:
         return -1
     if within < lots:
         left[0] = within
@@ -403,7 +403,7 @@ cdef inline int64_t try_maker(
 
 cdef inline int64_t try_step(
     CoreC* c, MarketC* m, uint32_t slot, int64_t shown, int64_t given, uint32_t taker_slot,
-    TrialC* own, int64_t* left, uint32_t* trials
+    int64_t filled, TrialC* own, int64_t* left, uint32_t* trials
 ) noexcept nogil:
     """One step of a trial: lots filled, taken off `left`; -1: the taker ends here."""
     cdef OrderC* maker = &c.orders[slot]
@@ -425,7 +425,7 @@ cdef inline int64_t try_step(
         return 0 if mode == DECREMENT or mode == CANCEL_OLDEST else -1
     lots = min(left[0], shown)
     if WITH_MARGIN:
-        lots = try_maker(c, m, slot, shown, given, taker_slot, own, left, trials)
+        lots = try_maker(c, m, slot, shown, given, taker_slot, filled, own, left, trials)
     left[0] -= max(0, lots)
     return lots
 
@@ -469,7 +469,7 @@ cdef inline bint fillable(CoreC* c, MarketC* m, uint32_t slot, int64_t target) n
                 given = gave[taken]
                 shown = min(<int64_t> c.extras[at].display, c.orders[at].remaining - given)
                 taken += 1
-            lots = try_step(c, m, at, shown, given, slot, own, &left, &trials)
+            lots = try_step(c, m, at, shown, given, slot, filled, own, &left, &trials)
             if lots < 0 or steps == TRIAL_STEPS_MAX:
                 return False
             steps += 1
@@ -478,7 +478,8 @@ cdef inline bint fillable(CoreC* c, MarketC* m, uint32_t slot, int64_t target) n
                 return True
             if left == 0:
                 return False
-            if WITH_MARGIN and (lots == 0 or given + lots == c.orders[at].remaining):
+            # Used up, or cut to what its account can reduce, which ends it too (RED-1).
+            if WITH_MARGIN and (lots < shown or given + lots == c.orders[at].remaining):
                 end_in_trial(c, at)
             if lots == shown and given + lots < c.orders[at].remaining:
                 if queued == QUEUES_MAX:

@@ -171,6 +171,11 @@ contract ExitDesk is Deposits, ForcedQueue, Markets, Payments, IExitDesk {
     }
 
     /// @inheritdoc IExitDesk
+    function startExit(uint32 marketId) external inPhase(VenuePhase.EXIT) {
+        _exitIndex(marketId);
+    }
+
+    /// @inheritdoc IExitDesk
     function claimExitGain(uint32 marketId, address account_)
         external
         nonReentrant
@@ -225,17 +230,18 @@ contract ExitDesk is Deposits, ForcedQueue, Markets, Payments, IExitDesk {
     }
 
     function _lastIndex(uint32 marketId) private view returns (uint256) {
-        uint256 deliveryTicks = _markets[marketId].state.deliveryTicks;
-        if (deliveryTicks != 0) return deliveryTicks;
+        Market storage listed = _markets[marketId];
+        // EXP-2: what ended has one price for all, its last row's, delivered or not.
+        if (_hasEnded(listed.state, listed.params.expiryTimeS)) return listed.state.indexTicks;
         address adapter = _indexAdapters[marketId];
         if (adapter != address(0)) {
             uint256 priceTicks = _adapterPrice(adapter);
-            uint256 highest = _markets[marketId].params.priceTicksMax;
+            uint256 highest = listed.params.priceTicksMax;
             if (priceTicks != 0) return priceTicks < highest ? priceTicks : highest;
             uint256 fallbackTimeS = _status.exitTimeS + ORACLE_WAIT_S;
             if (block.timestamp < fallbackTimeS) revert ExitOracleDown(marketId, fallbackTimeS);
         }
-        uint256 indexTicks = _markets[marketId].state.indexTicks;
+        uint256 indexTicks = listed.state.indexTicks;
         if (indexTicks == 0) revert ExitPriceMissing(marketId);
         return indexTicks;
     }

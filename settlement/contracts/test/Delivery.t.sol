@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import { IGovernanceDesk } from "../src/interfaces/IGovernanceDesk.sol";
 import { MarketParams, MarketState } from "../src/interfaces/ISettlementTypes.sol";
 import { RejectReason } from "../src/libraries/RejectReason.sol";
+import { StubOracle } from "./mocks/StubOracle.sol";
 import { Plan, SettlementTest } from "./utils/SettlementTest.sol";
 import { vm } from "./utils/Vm.sol";
 
@@ -100,6 +101,26 @@ contract DeliveryTest is SettlementTest {
         settleAccepted(p);
         (MarketState memory state,) = settlement.market(MARKET);
         assertEq(state.deliveryTicks, 1010, "the first");
+    }
+
+    /// @dev EXIT-2: in exit mode too, delivered or not, whatever an adapter says by then.
+    function test_exit_ofAnEndedMarketIsAtItsLastIndex() public {
+        StubOracle adapter = new StubOracle(1000);
+        govern(abi.encodeCall(settlement.setIndexAdapter, (MARKET, address(adapter))));
+        _open(200_000);
+        _end();
+        Plan memory p = plan();
+        addPrice(p, 1000, 1000);
+        settleAccepted(p);
+        vm.prank(vm.addr(BOB));
+        settlement.requestReduce(MARKET, 100);
+        vm.warp(block.timestamp + 1 days);
+        settlement.enterExitMode();
+        adapter.set(1250);
+        int256 collateral = position(BOB).collateralQuote;
+        uint256 before = free(BOB);
+        settlement.exitPosition(MARKET, vm.addr(BOB));
+        assertEqInt(int256(free(BOB) - before), collateral, "neither gain nor loss");
     }
 
     /// @dev No parameters open again what has ended.

@@ -28,6 +28,52 @@ contract ExitTest is SettlementTest {
         settleAccepted(p);
     }
 
+    /// @dev EXIT-2, BACK-5: a market without positions has a price too, and its backers leave.
+    function test_exit_backersOfAnEmptyMarketLeave() public {
+        uint256 before = _backMarketTwo(true);
+        _enter();
+        vm.expectRevert(abi.encodeWithSelector(IExitDesk.ExitNotSettled.selector, 2, uint40(0)));
+        settlement.claimBackingAtExit(2, vm.addr(CAROL));
+        settlement.startExit(2);
+        vm.warp(block.timestamp + 14 days);
+        settlement.claimBackingAtExit(2, vm.addr(CAROL));
+        assertEq(free(CAROL), before + 4_999_999, "all but the rounding of BACK-2");
+        assertSound();
+    }
+
+    /// @dev BACK-5: a market that never had a price never had a position.
+    function test_exit_backersOfAMarketWithoutPriceLeaveAtOnce() public {
+        uint256 before = _backMarketTwo(false);
+        _enter();
+        settlement.claimBackingAtExit(2, vm.addr(CAROL));
+        assertEq(free(CAROL), before + 4_999_999, "all but the rounding of BACK-2");
+        assertSound();
+    }
+
+    function test_startExit_RevertWhen_venueIsOpen() public {
+        vm.expectRevert(
+            abi.encodeWithSelector(ISettlementErrors.PhaseMismatch.selector, VenuePhase.OPEN)
+        );
+        settlement.startExit(MARKET);
+    }
+
+    function _backMarketTwo(bool hasPrice) private returns (uint256 freeBefore) {
+        govern(abi.encodeCall(settlement.listMarket, (2, marketParams(), tiers())));
+        if (hasPrice) {
+            Plan memory p = plan();
+            p.marketIds[0] = 2;
+            addPrice(p, 1000, 1000);
+            settleAccepted(p);
+        }
+        address backer = vm.addr(CAROL);
+        token.mint(backer, 5_000_000);
+        vm.startPrank(backer);
+        token.approve(address(settlement), 5_000_000);
+        settlement.backFund(2, 5_000_000);
+        vm.stopPrank();
+        return free(CAROL);
+    }
+
     /// @dev EXIT-3, EXIT-4: the loser pays its loss, the winner gets its collateral at once and
     /// its profit when all had the time to leave. Nobody else gets anything.
     function test_exit_everybodyLeavesWhole() public {

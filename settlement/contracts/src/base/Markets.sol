@@ -66,7 +66,9 @@ abstract contract Markets is SettlementStorage {
     function _settleMarket(uint32 marketId) internal {
         ExitMarket storage e = _exitMarkets[marketId];
         if (e.isSettled) return;
-        if (e.indexTicks == 0 || block.timestamp < e.settleTimeS) {
+        // A market that never had a price never had a position: nobody has to be waited for.
+        bool isUntouched = _markets[marketId].state.indexTicks == 0;
+        if (!isUntouched && (e.indexTicks == 0 || block.timestamp < e.settleTimeS)) {
             revert IExitDesk.ExitNotSettled(marketId, e.settleTimeS);
         }
         (Position memory fund,) = _settled(marketId, INSURANCE);

@@ -78,6 +78,10 @@ interface IExitDesk {
     /// @notice EXIT-3: closes one position against the insurance fund. Anybody.
     function exitPosition(uint32 marketId, address account) external;
 
+    /// @notice EXIT-2: fixes a market's price, as the first who leaves it does. Anybody: backers of a
+    /// market without positions wait for it too.
+    function startExit(uint32 marketId) external;
+
     /// @notice EXIT-4: pays forgone profit, when all had the time to leave. Anybody.
     function claimExitGain(uint32 marketId, address account) external;
 
