@@ -313,7 +313,7 @@ def adl_queue(accounts: Mapping[int, tuple[Fraction, Fraction]], qty: Fraction) 
     Raises:
         ValueError: Nobody holds anything.
     """
-    order = sorted(accounts, key=lambda account: (-accounts[account][1], account))
+    order = sorted(accounts, key=lambda account: (-accounts[account][1], str(account).zfill(20)))
     total = sum((abs(held) for held, _ in accounts.values()), Fraction(0))
     _above_zero("queue", "quantity of all", total, "units")
     percentile, taken, passed, left = [], {}, Fraction(0), qty

@@ -28,9 +28,9 @@ from tests.unit.margin_core.venue_adapters import (
     PPM,
     InexpressibleError,
     Inputs,
-    Told,
     exact,
     held_of,
+    listed,
 )
 
 if TYPE_CHECKING:
@@ -106,7 +106,8 @@ def liq_cross(inputs: Inputs) -> Any:
         charges = Charges(of(other, "mm_rate"), amount=of(other, "maint_amount"))
         mark = exact(other["mark"])
         spare += equity(p, mark) - (worth(p, mark) * charges.on_mark - charges.amount)
-    own = Told({name: value for name, value in inputs.items() if name != "others"})
+    own = inputs | {}
+    del own["others"]
     return liq(own | {"extra_margin": of(own, "extra_margin") + spare})
 
 
@@ -160,8 +161,11 @@ def funding_inverse(inputs: Inputs) -> Fraction:
 
 def funding_cash(inputs: Inputs) -> Fraction:
     qty, part = exact(inputs["qty"]), of(inputs, "time_fraction", 1)
-    worths = [qty * exact(mark) for mark in inputs["marks"]]
-    return funding_paid(worths, list(map(exact, inputs["rates"])), inputs.get("side", 1), part)
+    worths = [qty * exact(mark) for mark in listed(inputs["marks"])]
+    rates = [exact(rate) for rate in listed(inputs["rates"])]
+    if len(rates) != len(worths):
+        raise InexpressibleError(f"{len(worths)} marks and {len(rates)} rates")
+    return funding_paid(worths, rates, inputs.get("side", 1), part)
 
 
 def dydx_bankruptcy(inputs: Inputs) -> int:

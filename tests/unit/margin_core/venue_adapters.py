@@ -32,13 +32,33 @@ class InexpressibleError(Exception):
 
 
 class Told(dict[str, Any]):
-    """What a vector tells; of what it does not tell it says so."""
+    """What a vector tells; of what it does not tell it says so, and it knows what was read."""
+
+    def __init__(self, told: dict[str, Any], read: set[str] | None = None) -> None:
+        """Share what was read with what it was made of."""
+        super().__init__(told)
+        self.read: set[str] = set() if read is None else read
+
+    def __getitem__(self, name: str) -> Any:
+        self.read.add(name)
+        return super().__getitem__(name)
+
+    def __contains__(self, name: object) -> bool:
+        self.read.add(str(name))
+        return super().__contains__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.read.add(name)
+        return super().get(name, default)
+
+    def unread(self) -> set[str]:
+        return set(self) - self.read
 
     def __missing__(self, name: str) -> Any:
         raise InexpressibleError(f"the input {name} is not given")
 
     def __or__(self, other: dict[str, Any]) -> Told:  # type: ignore[override]
-        return Told({**self, **other})
+        return Told({**self, **other}, self.read)
 
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -59,12 +79,19 @@ def told(value: Any) -> Any:
         return Told(read)
     if isinstance(value, list):
         return [told(each) for each in value]
+    if isinstance(value, str) and value.strip().lower().lstrip("+") in {"inf", "infinity"}:
+        return float("inf")
     if isinstance(value, str) and NUMBER.fullmatch(value.strip()):
         number = Fraction(value.strip())
         return int(number) if number.denominator == 1 else float(value)
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value
+
+
+def listed(value: Any) -> list[Any]:
+    """Return a list, where one number may stand for a list of one."""
+    return value if isinstance(value, list) else [value]
 
 
 def exact(value: float) -> Fraction:
@@ -376,7 +403,7 @@ def funding_cash(inputs: Inputs) -> Answer:
     """FUND-1, MARG-1: the index moves by rate times price; what is owed is not received."""
     qty = exact(inputs["qty"])
     per_unit = Fraction(0)
-    for mark, rate in zip(inputs["marks"], inputs["rates"], strict=True):
+    for mark, rate in zip(listed(inputs["marks"]), listed(inputs["rates"]), strict=True):
         per_unit += exact(mark) * exact(rate) * exact(inputs["time_fraction"])
     quote = Fraction(1, 10 ** (15 - len(str(int(abs(per_unit * qty))))))
     lots = round(qty * 10**6)
@@ -626,6 +653,8 @@ def dydx_if_delta(inputs: Inputs) -> Answer:
     """LIQ-2: the liquidation fee ends at the equity; a fill beyond bankruptcy costs the fund."""
     state, mark = dydx_state(inputs)
     rate = ppm(inputs["max_liq_fee"])
+    if rate < 0:
+        raise InexpressibleError("a fee below 0")
     parts = ceil(rate / FEE_PPM_MAX) or 1  # a market charges 10 % at most
     fee = rate // parts
     if fee * parts != rate:

@@ -184,6 +184,36 @@ def christoffersen(inputs: Inputs) -> Answer:
     return {"lr": found.statistic, "pvalue": found.p_value}, DIRECT
 
 
+def conditional_coverage(inputs: Inputs) -> Answer:
+    """From the periods, or from counts: of `n` periods `x`, else of the transitions' ends."""
+    if "exceptions" in inputs:
+        found = backtest.conditional_coverage(inputs["exceptions"], inputs["p"])
+        return {"lr": found.statistic, "pvalue": found.p_value}, DIRECT
+    counts = [inputs[name] for name in ("n00", "n01", "n10", "n11")]
+    n, x = inputs.get("n", sum(counts)), inputs.get("x", counts[1] + counts[3])
+    apart, often = backtest.christoffersen(*counts), backtest.kupiec(n, x, inputs["p"])
+    both = often.statistic + apart.statistic
+    return {"lr": both, "pvalue": exp(-both / 2)}, DIRECT  # chi-square of two degrees
+
+
+def implied_volatility(inputs: Inputs) -> Answer:
+    """Of a forward, or of a spot price with its carry."""
+    rate, years = rate_of(inputs), inputs["t"]
+    if "forward" in inputs:
+        forward = inputs["forward"]
+    else:
+        forward = inputs["spot"] * exp((rate - inputs.get("q", 0.0)) * years)
+    found = black76.implied_volatility(
+        inputs["price"],
+        forward,
+        inputs["strike"],
+        years,
+        is_call=inputs["call"],
+        rate_per_year=rate,
+    )
+    return float(found), DIRECT
+
+
 def derive_option(inputs: Inputs) -> Answer:
     """A requirement is negative there; `mtm` is that of the whole position."""
     held = inputs["amount"]
@@ -300,7 +330,9 @@ def okx_sell_close(inputs: Inputs) -> Answer:
 
 
 def twap(inputs: Inputs) -> Answer:
-    mean = funding.time_weighted_average(inputs["times"], inputs["prices"], inputs["end"])
+    mean = funding.time_weighted_average(
+        inputs["times"], inputs["prices"], inputs["end"], start=inputs.get("start")
+    )
     return mean, DIRECT
 
 
@@ -384,6 +416,10 @@ MODEL_ADAPTERS: dict[tuple[str, str], Callable[[Inputs], Answer]] = {
     ("black76", "gbs"): option_black_scholes,
     ("black_scholes", "gbs"): option_black_scholes,
     ("christoffersen", "christoffersen"): christoffersen,
+    ("christoffersen", "cc"): conditional_coverage,
+    ("conditional_coverage", "conditional_coverage"): conditional_coverage,
+    ("implied_vol", "implied_vol"): implied_volatility,
+    ("implied_vol", "black76_iv"): implied_volatility,
     ("ewma", "ewma"): ewma,
     ("first_passage", "one_touch_expiry"): one_touch_expiry,
     ("first_passage", "one_touch_hit"): one_touch_hit,
