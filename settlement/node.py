@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from web3.contract import AsyncContract
 
-REQUEST_TIMEOUT_S: Final = 30
+REQUEST_TIMEOUT_S: Final = 60
 # What a node that is down, slow or restarting makes the client raise.
 TRANSPORT_ERRORS: Final = (aiohttp.ClientError, asyncio.TimeoutError, ConnectionError)
 

@@ -255,7 +255,9 @@ async def run(
         console.print(f"interrupted by {received[0].name}; ended: {ended}", markup=False)
         return STATUS_SIGNALLED + received[0]
     except (ProcessError, NotSettledError, BulkheadError, OSError) as error:
-        complain(str(error))
+        complain(
+            str(error) or f"{type(error).__name__}: the machine is too slow or a process hangs"
+        )
         return STATUS_FAILED
     return 0 if passed else STATUS_FAILED
 
