@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATH = ROOT / "settlement/contracts/test/vectors/margin.json"
 SPECS, STEEP, CORNERS = 64, 12, 8  # markets; those with a low and a high tier; those at bounds
-CASES = 2_000  # of each kind
+CASES = 2_500  # of each of the eight kinds
 
 POSITION = "position_lots entry_value_quote collateral_quote funding_index_e6"
 AT = f"spec {POSITION} market_funding_index_e6 mark_ticks"
