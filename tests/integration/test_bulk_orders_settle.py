@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from matcher.client import AdminClient, Client, Market, OrderAccepted, PublicClient, Side
-from settlement.batch import decode_payload
-from settlement.batch.payload import Payload
-from settlement.chain.anvil import find_anvil
-from tests.integration.settlement_support import ALICE, BOB, Chain, running_chain
-from tests.integration.whole_venue import Venue, quote_index, until
+from matcher.client import Client, Market, OrderAccepted, Side
+from tests.integration.settlement_support import ALICE, BOB
+from tests.integration.whole_venue import (
+    Venue,
+    enter,
+    payloads_on_chain,
+    running_venue,
+    until,
+)
 
 DEPOSIT_QUOTE = 100_000_000
 LEVELS = 5
@@ -22,23 +25,8 @@ LEVELS = 5
 
 @pytest.fixture
 def venue(tmp_path: Path) -> Iterator[Venue]:
-    backend = "eth-tester" if find_anvil() is None else "anvil"
-    with running_chain(tmp_path, backend) as chain:
-        running = Venue(chain, tmp_path)
-        try:
-            yield running
-        finally:
-            running.stop()
-
-
-def batches_on_chain(chain: Chain) -> list[Payload]:
-    """Return the payloads of all batches that have settled."""
-    payloads = []
-    for settled in chain.settlement.events.BatchSettled().get_logs(from_block=0):
-        sent = chain.web3.eth.get_transaction(settled["transactionHash"])
-        _, arguments = chain.settlement.decode_function_input(sent["input"])
-        payloads.append(decode_payload(arguments["payload"]))
-    return payloads
+    with running_venue(tmp_path) as running:
+        yield running
 
 
 async def trade(alice: Client, bob: Client, market: Market) -> None:
@@ -59,21 +47,8 @@ async def trade(alice: Client, bob: Client, market: Market) -> None:
 
 async def run_venue(venue: Venue, stack: AsyncExitStack) -> None:
     chain = venue.chain
-    public = await stack.enter_async_context(await PublicClient.connect(venue.matcher))
-    admin = await stack.enter_async_context(
-        await AdminClient.connect(venue.matcher, "development-admin-token")
-    )
-    await quote_index(public, chain, 60_000)
-    alice, bob = [
-        await stack.enter_async_context(await Client.connect(venue.matcher, chain.domain, key))
-        for key in (ALICE, BOB)
-    ]
-
-    async def is_credited() -> bool:
-        return (await admin.status()).deposits_quote == 2 * DEPOSIT_QUOTE
-
+    public, _, (alice, bob) = await enter(venue, stack, (ALICE, BOB), 2 * DEPOSIT_QUOTE)
     bob_address = chain.web3.to_checksum_address(BOB.address)
-    await until(is_credited, "the deposits in the engine")
     await trade(alice, bob, await public.market(1))
 
     async def is_settled() -> bool:
@@ -93,7 +68,7 @@ def test_orders_of_a_tree_settle(venue: Venue) -> None:
             await run_venue(venue, stack)
 
     asyncio.run(main())
-    payloads = batches_on_chain(venue.chain)
+    payloads = payloads_on_chain(venue.chain)
     assert sorted({row.height for payload in payloads for row in payload.roots}) == [1, 3]
     orders = [row for payload in payloads for row in payload.orders]
     assert orders

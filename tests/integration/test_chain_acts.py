@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bulkhead_signing import SigningKey
-from matcher.client import AdminClient, Client, PublicClient, Side, TimeInForce
+from matcher.client import Client, PublicClient, Side, TimeInForce
 from matcher.engine.reject_reason import RejectReason
 from settlement.chain.anvil import find_anvil
 from settlement.keys import dev_secret
@@ -23,9 +23,8 @@ from tests.integration.settlement_support import (
     BOB,
     Chain,
     eventually,
-    running_chain,
 )
-from tests.integration.whole_venue import Venue, quote_index, until
+from tests.integration.whole_venue import Venue, enter, quote_index, running_venue, until
 
 GUARDIAN = dev_secret(0)  # the embedded chain's deployer
 ETHER = 10**18
@@ -51,31 +50,14 @@ def venue(tmp_path: Path) -> Iterator[Venue]:
     pytest.importorskip("matcher.engine.engine", reason="the engine is not built: run make build")
     if find_anvil() is None:
         pytest.skip("anvil is not installed: run npm ci in settlement/contracts")
-    with running_chain(tmp_path, "anvil") as chain:
-        running = Venue(chain, tmp_path)
-        try:
-            yield running
-        finally:
-            running.stop()
+    with running_venue(tmp_path) as running:
+        yield running
 
 
 async def trade(venue: Venue, stack: AsyncExitStack) -> tuple[Client, Client]:
     """Let Alice buy 100 lots from Bob, and wait until the fill is settled."""
     chain = venue.chain
-    public = await stack.enter_async_context(await PublicClient.connect(venue.matcher))
-    admin = await stack.enter_async_context(
-        await AdminClient.connect(venue.matcher, "development-admin-token")
-    )
-    await quote_index(public, chain, 60_000)
-    alice, bob = [
-        await stack.enter_async_context(await Client.connect(venue.matcher, chain.domain, key))
-        for key in (ALICE, BOB)
-    ]
-
-    async def is_credited() -> bool:
-        return (await admin.status()).deposits_quote >= 2 * DEPOSIT_QUOTE
-
-    await until(is_credited, "the deposits in the engine")
+    public, _, (alice, bob) = await enter(venue, stack, (ALICE, BOB), 2 * DEPOSIT_QUOTE)
     market = await public.market(1)
     ask = bob.orders.limit(market, Side.SELL, price_ticks=60_000, qty_lots=100, leverage=5)
     bid = alice.orders.limit(market, Side.BUY, price_ticks=60_000, qty_lots=100, leverage=5)

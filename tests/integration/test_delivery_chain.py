@@ -9,9 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from matcher.client import AdminClient, Client, MarketState, PublicClient, Side
-from tests.integration.settlement_support import ALICE, BOB, CONFIG, running_chain
-from tests.integration.whole_venue import FUND_ACCOUNT, Venue, quote_index, until
+from matcher.client import MarketState, Side
+from tests.integration.settlement_support import ALICE, BOB, CONFIG
+from tests.integration.whole_venue import (
+    FUND_ACCOUNT,
+    Venue,
+    enter,
+    quote_index,
+    running_venue,
+    until,
+)
 
 DEPOSIT_QUOTE = 100_000_000
 ENDS_AFTER_S = 45
@@ -29,20 +36,7 @@ def ending_config(folder: Path, expiry_time_s: int) -> Path:
 async def trade_until_the_end(venue: Venue, stack: AsyncExitStack, expiry_time_s: int) -> None:
     """Open two positions, let the market end, and wait until both sides have none."""
     chain = venue.chain
-    public = await stack.enter_async_context(await PublicClient.connect(venue.matcher))
-    admin = await stack.enter_async_context(
-        await AdminClient.connect(venue.matcher, "development-admin-token")
-    )
-    await quote_index(public, chain, 60_000)
-    alice, bob = [
-        await stack.enter_async_context(await Client.connect(venue.matcher, chain.domain, key))
-        for key in (ALICE, BOB)
-    ]
-
-    async def is_credited() -> bool:
-        return (await admin.status()).deposits_quote == 2 * DEPOSIT_QUOTE
-
-    await until(is_credited, "the deposits in the engine")
+    public, _, (alice, bob) = await enter(venue, stack, (ALICE, BOB), 2 * DEPOSIT_QUOTE)
     market = await public.market(1)
     for client, side in ((bob, Side.SELL), (alice, Side.BUY)):
         order = client.orders.limit(
@@ -78,18 +72,14 @@ def test_a_market_ends_on_chain_as_in_the_engine(tmp_path: Path) -> None:
     pytest.importorskip("matcher.engine.engine", reason="the engine is not built: run make build")
     expiry_time_s = int(time.time()) + ENDS_AFTER_S
     config = ending_config(tmp_path, expiry_time_s)
-    with running_chain(tmp_path, "eth-tester", config=config) as chain:
-        venue = Venue(chain, tmp_path, config)
-        try:
-            for key in (ALICE, BOB):
-                chain.deposit(key.address, DEPOSIT_QUOTE)
+    with running_venue(tmp_path, config) as venue:
+        for key in (ALICE, BOB):
+            venue.chain.deposit(key.address, DEPOSIT_QUOTE)
 
-            async def main() -> None:
-                async with AsyncExitStack() as stack:
-                    await trade_until_the_end(venue, stack, expiry_time_s)
+        async def main() -> None:
+            async with AsyncExitStack() as stack:
+                await trade_until_the_end(venue, stack, expiry_time_s)
 
-            asyncio.run(main())
-            status, output = venue.reconcile()
-            assert status == 0, output
-        finally:
-            venue.stop()
+        asyncio.run(main())
+        status, output = venue.reconcile()
+        assert status == 0, output

@@ -11,19 +11,20 @@ from typing import Any
 import pytest
 
 from bulkhead_signing import SigningKey
-from matcher.client import AdminClient, Client, MarketState, PublicClient, Side, TimeInForce
+from matcher.client import AdminClient, Client, MarketState, Side, TimeInForce
 from matcher.engine.instructions import FLAG_SLIDES, Instructions
-from settlement.batch import decode_payload
 from settlement.batch.payload import FillAtItem, LiquidationFillAtItem
-from settlement.chain.anvil import find_anvil
 from settlement.node import open_node
 from settlement.reconciler import chain_state, compare, invariants
-from tests.integration.settlement_support import ALICE, BOB, CONFIG, Chain, running_chain
+from tests.integration.settlement_support import ALICE, BOB, CONFIG
 from tests.integration.whole_venue import (
     Venue,
     engine_state,
+    enter,
     fund_position,
+    payloads_on_chain,
     quote_index,
+    running_venue,
     until,
     until_equal,
 )
@@ -36,15 +37,10 @@ FUND_QUOTE = 50_000_000
 
 @pytest.fixture
 def venue(tmp_path: Path) -> Iterator[Venue]:
-    backend = "eth-tester" if find_anvil() is None else "anvil"
     config = tmp_path / "bulkhead.toml"  # nobody waits for grace after an auction (MARK-3)
     config.write_text(CONFIG.read_text().replace("grace_s = 120", "grace_s = 0"))
-    with running_chain(tmp_path, backend, config=config) as chain:
-        running = Venue(chain, tmp_path, config)
-        try:
-            yield running
-        finally:
-            running.stop()
+    with running_venue(tmp_path, config) as running:
+        yield running
 
 
 async def auction(clients: list[Client], admin: AdminClient, market: Any) -> None:
@@ -88,36 +84,13 @@ async def slide(clients: list[Client], market: Any) -> None:
     assert (await carol.position(1)).entry_value_quote == 60_199 * 20 * 10
 
 
-def items_on_chain(chain: Chain) -> list[Any]:
-    """Return the items of all batches that have settled."""
-    items: list[Any] = []
-    batches = chain.settlement.events.BatchSettled().get_logs(from_block=0)
-    for batch in batches:
-        sent = chain.web3.eth.get_transaction(batch["transactionHash"])
-        _, arguments = chain.settlement.decode_function_input(sent["input"])
-        items += decode_payload(arguments["payload"]).items
-    return items
-
-
 async def run_venue(venue: Venue, stack: AsyncExitStack) -> None:
     chain = venue.chain
-    public = await stack.enter_async_context(await PublicClient.connect(venue.matcher))
-    admin = await stack.enter_async_context(
-        await AdminClient.connect(venue.matcher, "development-admin-token")
-    )
-    await quote_index(public, chain, 60_000)
+    keys = ALICE, BOB, CAROL, DAVE
+    public, admin, everybody = await enter(venue, stack, keys, 4 * DEPOSIT_QUOTE + FUND_QUOTE)
     clients = {
-        "0x" + key.address.hex(): await stack.enter_async_context(
-            await Client.connect(venue.matcher, chain.domain, key)
-        )
-        for key in (ALICE, BOB, CAROL, DAVE)
+        "0x" + key.address.hex(): client for key, client in zip(keys, everybody, strict=True)
     }
-
-    async def is_credited() -> bool:
-        return (await admin.status()).deposits_quote == 4 * DEPOSIT_QUOTE + FUND_QUOTE
-
-    await until(is_credited, "the deposits in the engine")
-    everybody = list(clients.values())
     market = await public.market(1)
     await auction(everybody, admin, market)
     await slide(everybody, market)
@@ -149,7 +122,7 @@ def test_auctions_and_slid_orders_settle(venue: Venue) -> None:
             await run_venue(venue, stack)
 
     asyncio.run(main())
-    items = items_on_chain(venue.chain)
+    items = [item for payload in payloads_on_chain(venue.chain) for item in payload.items]
     named = [item for item in items if isinstance(item, FillAtItem)]
     assert [(item.auction, item.lots, item.price_ticks) for item in named] == [
         (1, 100, 60_000), (1, 100, 60_000), (0, 20, 60_199),

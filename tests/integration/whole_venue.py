@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
-from bulkhead_signing import IndexPrice
+from bulkhead_signing import IndexPrice, SigningKey
 from matcher.client import AdminClient, Client, PublicClient
+from settlement.batch import decode_payload
+from settlement.batch.payload import Payload
+from settlement.chain.anvil import find_anvil
 from settlement.reconciler import MarketRecord, PositionRecord, VenueState
-from tests.integration.settlement_support import CONFIG, ORACLE, Chain, Process, run
+from tests.integration.settlement_support import (
+    CONFIG,
+    ORACLE,
+    Chain,
+    Process,
+    run,
+    running_chain,
+)
 
 FUND_ACCOUNT = "0x" + "00" * 19 + "01"
 WAIT_S = 30
@@ -64,6 +75,51 @@ class Venue:
         found = [process.stop() for process in reversed(self._running)]
         assert found == [0] * len(self._running)
         self._running.clear()
+
+
+@contextmanager
+def running_venue(folder: Path, config: Path = CONFIG) -> Iterator[Venue]:
+    """Run a chain, on Anvil where it is installed, and a whole venue on it."""
+    backend = "eth-tester" if find_anvil() is None else "anvil"
+    with running_chain(folder, backend, config=config) as chain:
+        venue = Venue(chain, folder, config)
+        try:
+            yield venue
+        finally:
+            venue.stop()
+
+
+async def enter(
+    venue: Venue, stack: AsyncExitStack, keys: Sequence[SigningKey], deposits_quote: int
+) -> tuple[PublicClient, AdminClient, list[Client]]:
+    """Quote 60,000, connect everybody, and wait until the engine has the deposits."""
+    public = await stack.enter_async_context(await PublicClient.connect(venue.matcher))
+    admin = await stack.enter_async_context(
+        await AdminClient.connect(venue.matcher, "development-admin-token")
+    )
+    await quote_index(public, venue.chain, 60_000)
+    clients = [
+        await stack.enter_async_context(
+            await Client.connect(venue.matcher, venue.chain.domain, key)
+        )
+        for key in keys
+    ]
+
+    async def is_credited() -> bool:
+        return (await admin.status()).deposits_quote >= deposits_quote
+
+    await until(is_credited, "the deposits in the engine")
+    return public, admin, clients
+
+
+def payloads_on_chain(chain: Chain) -> list[Payload]:
+    """Return the payloads of all batches that have settled."""
+    payloads = []
+    for settled in chain.settlement.events.BatchSettled().get_logs(from_block=0):
+        sent = chain.web3.eth.get_transaction(settled["transactionHash"])
+        _, arguments = chain.settlement.decode_function_input(sent["input"])
+        payloads.append(decode_payload(arguments["payload"]))
+    return payloads
 
 
 async def quote_index(public: PublicClient, chain: Chain, ticks: int) -> None:

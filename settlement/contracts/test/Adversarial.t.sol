@@ -26,11 +26,7 @@ contract AdversarialTest is SettlementTest {
     function setUp() public override {
         super.setUp();
         (_alice, _bob) = (vm.addr(ALICE), vm.addr(BOB));
-        Plan memory p = plan();
-        addPrice(p, 1000, 1000);
-        uint16 taker = addOrder(p, ALICE, order(ALICE, BUY, 1000, 100, 200_000));
-        addFill(p, taker, addOrder(p, BOB, order(BOB, SELL, 1000, 100, 300_000)), 100);
-        settleAccepted(p);
+        tradePair();
     }
 
     /* DEPOSITS AND LEAVING */

@@ -15,11 +15,7 @@ contract CollateralTest is SettlementTest {
 
     function setUp() public override {
         super.setUp();
-        Plan memory p = plan();
-        addPrice(p, 1000, 1000);
-        uint16 taker = addOrder(p, ALICE, order(ALICE, BUY, 1000, 100, 200_000));
-        addFill(p, taker, addOrder(p, BOB, order(BOB, SELL, 1000, 100, 300_000)), 100);
-        settleAccepted(p);
+        tradePair();
     }
 
     /* COLLATERAL */

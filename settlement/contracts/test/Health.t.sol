@@ -9,11 +9,7 @@ import { vm } from "./utils/Vm.sol";
 /// @notice CONS-3: what monitoring sees in one call.
 contract HealthTest is SettlementTest {
     function test_health_followsTheVenue() public {
-        Plan memory p = plan();
-        addPrice(p, 1000, 1000);
-        uint16 taker = addOrder(p, ALICE, order(ALICE, BUY, 1000, 100, 200_000));
-        addFill(p, taker, addOrder(p, BOB, order(BOB, SELL, 1000, 100, 300_000)), 100);
-        settleAccepted(p);
+        tradePair();
         vm.warp(block.timestamp + 100);
         Health memory h = settlement.health();
         assertEq(uint8(h.phase), uint8(VenuePhase.OPEN), "phase");

@@ -329,6 +329,15 @@ abstract contract SettlementTest is Test {
         );
     }
 
+    /// @notice Alice buys 100 lots of Bob at 1000: 199,500 and 299,800 of collateral.
+    function tradePair() internal {
+        Plan memory p = plan();
+        addPrice(p, 1000, 1000);
+        uint16 taker = addOrder(p, ALICE, order(ALICE, BUY, 1000, 100, 200_000));
+        addFill(p, taker, addOrder(p, BOB, order(BOB, SELL, 1000, 100, 300_000)), 100);
+        settleAccepted(p);
+    }
+
     function addFill(Plan memory p, uint16 taker, uint16 maker, uint32 lots) internal pure {
         addItem(p, abi.encodePacked(uint8(3), taker, maker, lots));
     }
