@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import { Proxy } from "@openzeppelin/contracts/proxy/Proxy.sol";
 import { IERC20 } from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import { Address } from "@openzeppelin/contracts/utils/Address.sol";
 import {
@@ -9,6 +8,7 @@ import {
 } from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
 import { Batch } from "./base/BatchWork.sol";
+import { ModuleProxy } from "./base/ModuleProxy.sol";
 import { TradeItems } from "./base/TradeItems.sol";
 import { CollateralVault } from "./CollateralVault.sol";
 import { ISettlementBatch } from "./interfaces/ISettlement.sol";
@@ -22,7 +22,7 @@ import { PaymentsModule } from "./PaymentsModule.sol";
 /// @title Settlement
 /// @notice Entry points of a batch: quorum, order of items, payments. Everything else is the code
 /// of desks, reached by the fallback and run on this storage; see `ISettlement` for the whole.
-contract Settlement is TradeItems, ReentrancyGuardTransient, Proxy {
+contract Settlement is TradeItems, ReentrancyGuardTransient, ModuleProxy {
     uint256 private constant ATTESTOR_SIGNATURE_BYTES = 64;
 
     /// @notice Longest that a batch's clock may be ahead of its block.

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import { Proxy } from "@openzeppelin/contracts/proxy/Proxy.sol";
 import {
     ReentrancyGuardTransient
 } from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
 import { VenuePhase } from "../interfaces/ISettlementTypes.sol";
+import { ModuleProxy } from "./ModuleProxy.sol";
 import { SettlementStorage } from "./SettlementStorage.sol";
 
 /// @title A part of the settlement contract's code
 /// @notice A call that a desk does not know goes on to the next one; the last one refuses it.
 /// @dev Runs on Settlement's storage. Called directly, a desk finds an empty storage: no owner, a
 /// phase in which it takes no money, no vault.
-abstract contract Desk is SettlementStorage, ReentrancyGuardTransient, Proxy {
+abstract contract Desk is SettlementStorage, ReentrancyGuardTransient, ModuleProxy {
     /// @notice Where calls go that this desk does not know; zero at the end.
     address private immutable _next;
 
