@@ -1,14 +1,17 @@
 """What follows from the fills of a command: ends of siblings, cuts, trims (ORD-3)."""
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
+from margin_core.fixed_point cimport ppm_up
+from margin_core.requirement cimport initial, notional_of
+from margin_core.transitions cimport slice_of
 from margin_core.types cimport PositionC
-from matcher.engine.special cimport cut_of, make_special, shown_of
+from matcher.engine.special cimport cut_of, is_backed, make_special, shown_of
 from matcher.engine.store cimport (
-    ORDER_AMENDED, POSITION_CLOSED, REASON_REDUCE_ONLY, SIBLING_ENDED, count_order, drop_order,
-    emit, trim_orders, update_reservation)
+    INSUFFICIENT_MARGIN, ORDER_AMENDED, POSITION_CLOSED, REASON_REDUCE_ONLY, SIBLING_ENDED,
+    count_order, drop_order, emit, trim_orders, update_reservation)
 from matcher.engine.types cimport (
-    AFTER_FLAT, AFTER_MOVE, AFTER_SIBLING, AFTER_TRIM, ATTACHED, BucketC, CoreC, EventC, ExtraC,
-    MarketC, ORDER_PENDING, ORDER_RESTING, OrderC, REDUCE_ONLY, SPECIAL)
+    AFTER_ALONE, AFTER_FLAT, AFTER_MOVE, AFTER_SIBLING, AFTER_TRIM, ATTACHED, BucketC, CoreC,
+    EventC, ExtraC, MarketC, ORDER_PENDING, ORDER_RESTING, OrderC, REDUCE_ONLY, SPECIAL)
 
 
 cdef inline int64_t reducible_lots(const PositionC* p, int side) noexcept nogil:
@@ -70,6 +73,57 @@ cdef inline void follow(CoreC* c, MarketC* m, uint32_t slot, uint8_t what) noexc
         drop_order(c, m, slot, POSITION_CLOSED)
 
 
+cdef inline int64_t margin_to_wait(MarketC* m, uint32_t trigger, int64_t lots) noexcept nogil:
+    """TRIG-4: quote that an order carries at least which waits to open `lots`. Rounds up."""
+    cdef int64_t notional = notional_of(&m.spec, lots, trigger)
+    return ppm_up(notional, m.spec.fee_taker) + initial(&m.spec, notional)
+
+
+cdef inline uint8_t unbacked(
+    CoreC* c, MarketC* m, uint32_t slot, uint32_t trigger
+) noexcept nogil:
+    """TRIG-4: why an order without fills may not wait for `trigger`; 0: it may."""
+    cdef OrderC* order = &c.orders[slot]
+    cdef BucketC* b = &c.buckets[order.bucket]
+    cdef uint32_t left = order.qty - cut_of(c, slot)
+    cdef int64_t opening = <int64_t> left - reducible(b, order.side)
+    if order.flags & REDUCE_ONLY:
+        return 0 if is_backed(b, order.side) else REASON_REDUCE_ONLY
+    if opening > 0 and slice_of(order.margin, order.qty, 0, left) < (
+            margin_to_wait(m, trigger, opening)):
+        return INSUFFICIENT_MARGIN
+    return 0
+
+
+cdef inline void end_unbacked(CoreC* c, MarketC* m, uint32_t bucket, bint is_flat) noexcept nogil:
+    """TRIG-4: what waits to reduce and cannot any more ends; after the position was closed or
+    turned, also what waits with less margin than that asks for. At most BUCKET_ORDERS_MAX steps.
+    """
+    cdef BucketC* b = &c.buckets[bucket]
+    cdef bint are_alone[2]
+    cdef uint32_t slot = b.orders if b.waiting else 0
+    cdef uint32_t older
+    cdef uint8_t reason
+    cdef OrderC* order
+    cdef int side
+    for side in range(2):
+        are_alone[side] = b.reducers[side] != 0 and not is_backed(b, side)
+    if not is_flat and not are_alone[0] and not are_alone[1]:
+        return
+    while slot:
+        order = &c.orders[slot]
+        older = order.bucket_next
+        reason = 0
+        if order.state == ORDER_PENDING:
+            if order.flags & REDUCE_ONLY:
+                reason = REASON_REDUCE_ONLY if are_alone[order.side] else 0
+            elif is_flat:
+                reason = unbacked(c, m, slot, order.remaining)
+        if reason:
+            drop_order(c, m, slot, reason)
+        slot = older
+
+
 cdef inline bint rests_to_reduce(const OrderC* order) noexcept nogil:
     return order.flags & REDUCE_ONLY != 0 and order.state == ORDER_RESTING
 
@@ -118,5 +172,7 @@ cdef inline void finish(CoreC* c, uint32_t bucket) noexcept nogil:
         slot = older
     if what & AFTER_MOVE:
         trim_reducing(c, m, bucket)
+    if what & (AFTER_MOVE | AFTER_ALONE):
+        end_unbacked(c, m, bucket, what & AFTER_FLAT != 0)
     if what & AFTER_TRIM:
         trim_orders(c, m, bucket)

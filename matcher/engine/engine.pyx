@@ -52,7 +52,9 @@ cdef enum:
     LOOK_FAR = 8                 # commands ahead of the one being applied
     LOOK_NEAR = 4
     RECORDS_AHEAD = 64           # a page: the machine itself fetches ahead within one
-    AFTER_PASSES_MAX = 4         # how often one bucket may wait within one list
+    # How often one bucket may wait within one list: for its fills, then for what ends by their
+    # ends in turn: siblings at most three times, what waits alone once a side.
+    AFTER_PASSES_MAX = 8
     TREE_NODES_SPARE = 8192      # a root and a little more for each tree of each market
 
 

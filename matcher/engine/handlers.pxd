@@ -7,15 +7,15 @@ from margin_core.requirement cimport initial, notional_of
 from margin_core.transitions cimport take_out, top_up
 from margin_core.types cimport FillC, VERDICT_OK
 from matcher.engine.ladder cimport (
-    apart, cold, cold_int, inlined, inlined_int, link_order, prefetch, unlikely)
+    apart, cold, cold_int, inlined, inlined_int, prefetch, unlikely)
 from matcher.engine.limits cimport is_beyond_band
 from matcher.engine.liquidating cimport cancel_bucket
-from matcher.engine.after cimport reducible
+from matcher.engine.after cimport margin_to_wait, reducible
 from matcher.engine.auction cimport end_opening_orders, uncross
 from matcher.engine.matching cimport TIF_FOK, TIF_GTC, execute, takes, trim_all
 from matcher.engine.names cimport add_name, find_name, keyed_hash
 from matcher.engine.pricing cimport begin_grace, update_price
-from matcher.engine.special cimport add_timed, join
+from matcher.engine.special cimport is_backed, join
 from matcher.engine.states cimport admits, is_continuous
 from matcher.engine.trigger cimport fire_due
 from matcher.engine.store cimport (
@@ -24,11 +24,12 @@ from matcher.engine.store cimport (
     MARKET_STATE_CHANGED, MARKET_UNKNOWN, NONCE_USED, NO_POSITION, NO_PRICE, ORDER_ACCEPTED,
     ORDER_REJECTED, ORDER_UNKNOWN, POST_ONLY_WOULD_TAKE, PRICE_BAND, PRICE_OUT_OF_RANGE,
     PRICE_STALE, QTY_OUT_OF_RANGE, REASON_FROZEN, REASON_REDUCE_ONLY, RISK_PAUSED, SIDE_MISMATCH,
-    TIME_IN_FORCE, USER_CANCELED, WITHDRAWN, bucket_at, commit, drop_order, emit, ensure_bucket,
+    TIME_IN_FORCE, USER_CANCELED, WITHDRAWN, await_trigger, bucket_at, commit, drop_order, emit,
+    ensure_bucket,
     free_order, market_with, new_order, next_event, nonce_used, now_s,
     reservation_with, rest_order, touch_bucket, use_nonce)
 from matcher.engine.types cimport (
-    BucketC, CommandC, CoreC, EventC, MarketC, NAMED, NEAR_MARKETS, ORDER_PENDING, OrderC,
+    BucketC, CommandC, CoreC, EventC, MarketC, NAMED, NEAR_MARKETS, OrderC,
     POST_ONLY, REDUCE_ONLY, SLOT_BITS, STATE_DELISTING, STATE_HALTED, STATE_OPEN, STATE_SETTLED,
     TAGGED, TRIGGER_ABOVE, TRIGGER_BELOW)
 
@@ -52,7 +53,7 @@ cdef enum:
     KIND_PAUSE_RISK = 21
     EXPIRIES_PER_COMMAND_MAX = 256
     BUCKET_ORDERS_MAX = 4096
-    BUCKET_WAITING_MAX = 128     # orders of a bucket that wait for their trigger
+    BUCKET_WAITING_MAX = 32      # orders of a bucket that wait for their trigger
     INDEX_AHEAD_MAX_MS = 10000
 
 cdef enum:
@@ -164,21 +165,15 @@ cdef inline bint is_met(const CommandC* p, int64_t reference) noexcept nogil:
     return p.trigger_price <= reference if p.trigger_kind == 1 else p.trigger_price >= reference
 
 
-cdef inline int64_t margin_to_wait(MarketC* m, const CommandC* p, int64_t lots) noexcept nogil:
-    """TRIG-4: what an order that waits to open `lots` carries at least."""
-    cdef int64_t notional = notional_of(&m.spec, lots, p.trigger_price)
-    return ppm_up(notional, m.spec.fee_taker) + initial(&m.spec, notional)
-
-
 cdef inline cold_int check_to_wait(
     MarketC* m, const BucketC* b, const CommandC* p, int64_t reference
 ) noexcept nogil:
-    """TRIG-4: an immediate order's margin; whether the order is due already."""
+    """TRIG-4: whether the order is due already; its margin at its trigger price."""
     cdef int64_t lots = opening_lots(b, p)
     if is_met(p, reference):
         return PRICE_OUT_OF_RANGE
-    if not p.flags & REDUCE_ONLY and p.time_in_force and lots > 0 and (
-            0 <= p.amount < margin_to_wait(m, p, lots)):
+    if not p.flags & REDUCE_ONLY and lots > 0 and (
+            0 <= p.amount < margin_to_wait(m, p.trigger_price, lots)):
         return INSUFFICIENT_MARGIN
     return 0
 
@@ -197,8 +192,8 @@ cdef inline inlined_int check_standing(
     if unlikely(p.flags & POST_ONLY != 0) and not waits and takes(
             p.side, p.price, m.sides[1 - p.side].best):
         return POST_ONLY_WOULD_TAKE
-    if reduces and (p.amount or (reducible(b, p.side) == 0 and not (
-            waits and b.lots[1 - p.side]))):
+    if reduces and (p.amount or not (
+            is_backed(b, p.side) if waits else reducible(b, p.side) != 0)):
         return REASON_REDUCE_ONLY
     if m.mark_price == 0:
         return NO_PRICE
@@ -274,11 +269,7 @@ cdef inline inlined accept(
     event.amount = p.amount
     event.amount_2 = 0
     if not plain and p.trigger_kind:
-        order.state = ORDER_PENDING
-        order.remaining = p.trigger_price
-        link_order(&m.triggers[p.trigger_kind - 1], c.orders, slot, order.remaining, 0)
-        b.waiting += 1
-        add_timed(c, slot)
+        await_trigger(c, m, slot, p.trigger_price)
     elif plain and p.time_in_force == TIF_GTC and not takes(
             p.side, p.price, m.sides[1 - p.side].best):
         rest_order(c, m, slot, p.qty)

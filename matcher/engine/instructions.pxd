@@ -5,16 +5,16 @@ from libc.string cimport memset
 from matcher.engine.handlers cimport (
     BUCKET_ORDERS_MAX, check_form, check_standing, fill_order, find_order, has_room_to_wait,
     market_of, refuse, reserved_with)
-from matcher.engine.ladder cimport link_order
+from matcher.engine.after cimport unbacked
 from matcher.engine.matching cimport execute
-from matcher.engine.special cimport add_timed, join, link_trail, trigger_side
+from matcher.engine.special cimport join
 from matcher.engine.store cimport (
     CAPACITY, INSTRUCTIONS_INVALID, INSUFFICIENT_FREE, MARKET_STATE, ORDER_ACCEPTED,
-    ORDER_REJECTED, ORDER_UNKNOWN, bucket_at, count_order, emit, ensure_bucket, free_order,
-    new_order, nonce_used, update_reservation, use_nonce)
+    ORDER_REJECTED, ORDER_UNKNOWN, await_trigger, bucket_at, count_order, drop_order, emit,
+    ensure_bucket, free_order, new_order, nonce_used, update_reservation, use_nonce)
 from matcher.engine.types cimport (
-    ATTACHED, BucketC, CommandC, CoreC, EventC, ExtraC, MarketC, ON_LAST, ORDER_PENDING,
-    ORDER_QUEUED, OrderC, POST_ONLY, REDUCE_ONLY, SLIDES, SLOT_BITS, SPECIAL, STATE_AUCTION)
+    ATTACHED, BucketC, CommandC, CoreC, EventC, ExtraC, MarketC, ON_LAST, ORDER_QUEUED,
+    OrderC, POST_ONLY, REDUCE_ONLY, SLIDES, SLOT_BITS, SPECIAL, STATE_AUCTION)
 
 cdef enum:
     INSTRUCTION_BYTES = 32
@@ -228,19 +228,18 @@ cdef inline uint32_t admit(
 
 
 cdef inline void begin(CoreC* c, MarketC* m, uint32_t slot, uint32_t trigger) noexcept nogil:
-    """Match the accepted order, or let it wait for its trigger."""
-    cdef OrderC* order = &c.orders[slot]
+    """Match the accepted order, or let it wait for its trigger if it may still do so (TRIG-4): an
+    earlier item of its group can have taken what backed it.
+    """
+    cdef uint8_t reason
     if trigger == 0:
         execute(c, m, slot)
         return
-    order.state = ORDER_PENDING
-    order.remaining = trigger
-    link_order(&m.triggers[trigger_side(c, slot)], c.orders, slot, trigger, 0)
-    m.last_count += trigger_side(c, slot) >> 1
-    c.buckets[order.bucket].waiting += 1
-    add_timed(c, slot)
-    if order.flags & SPECIAL and c.extras[slot].trailing:
-        link_trail(c, m, slot)
+    reason = unbacked(c, m, slot, trigger)
+    if reason:
+        drop_order(c, m, slot, reason)
+    else:
+        await_trigger(c, m, slot, trigger)
 
 
 cdef inline void place_special(

@@ -7,7 +7,7 @@ from margin_core.types cimport SpecC, TIERS_MAX_C
 from matcher.engine.after cimport left_of, reducible, rests_to_reduce
 from matcher.engine.index cimport key_of, reaches
 from matcher.engine.ladder cimport next_down, next_up
-from matcher.engine.special cimport NEVER_S, cut_of, expires_before, shown_of
+from matcher.engine.special cimport NEVER_S, cut_of, expires_before, is_backed, shown_of
 from matcher.engine.states cimport is_continuous
 from matcher.engine.store cimport reservation
 from matcher.engine.tree cimport descend, inner_of, leaf_of, rank_in
@@ -93,12 +93,14 @@ cdef int check_bucket(CoreC* c, uint32_t slot) except -1:
     cdef int64_t margin[2]
     cdef int64_t lots[2]
     cdef int64_t reducing[2]
+    cdef int reducers[2]
     cdef OrderC* order
     cdef int side
     cdef uint32_t remaining, end
     cdef uint32_t followers = 0
     cdef uint32_t waiting = 0
     margin[0] = margin[1] = lots[0] = lots[1] = reducing[0] = reducing[1] = 0
+    reducers[0] = reducers[1] = 0
     while at:
         order = &c.orders[at]
         require(order.bucket == slot and order.state != ORDER_FREE, "INV-7 list", order.id)
@@ -110,6 +112,8 @@ cdef int check_bucket(CoreC* c, uint32_t slot) except -1:
             margin[order.side] += slice_of(order.margin, order.qty, end - remaining, end)
             lots[order.side] += remaining
         waiting += order.state == ORDER_PENDING
+        reducers[order.side] += (
+            order.state == ORDER_PENDING and order.flags & REDUCE_ONLY != 0)
         if rests_to_reduce(order):
             reducing[order.side] += remaining
         at = order.bucket_next
@@ -120,6 +124,10 @@ cdef int check_bucket(CoreC* c, uint32_t slot) except -1:
     require(lots[0] == b.lots[0] and lots[1] == b.lots[1], "INV-7 lots", slot)
     require(followers == b.followers, "INV-8 followers", slot)
     require(waiting == b.waiting, "INV-8 waiting", slot)
+    for side in range(2):
+        require(reducers[side] == b.reducers[side], "INV-8 reducers", (slot, side))
+        require(reducers[side] == 0 or is_backed(b, side),
+                "INV-8 what waits to reduce can", (slot, side))
     require(b.after == 0, "INV-8 nothing waits after a command", slot)
     require(b.reserved == reservation(b), "INV-7 reservation", (slot, b.reserved))
     require(b.position.entry_value >= 0, "INV-6 entry value", slot)

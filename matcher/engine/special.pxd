@@ -148,6 +148,13 @@ cdef inline void mark_after(CoreC* c, uint32_t bucket, uint8_t what) noexcept no
     c.buckets[bucket].after |= what
 
 
+cdef inline bint is_backed(const BucketC* b, int side) noexcept nogil:
+    """TRIG-4: an order of `side` that waits to reduce could: there is a position, or there are
+    opening orders that may make one.
+    """
+    return (2 * side - 1) * b.position.lots > 0 or b.lots[1 - side] > 0
+
+
 cdef inline void join(CoreC* c, uint32_t slot, uint32_t session) noexcept nogil:
     """Count an order that follows its position; keep the session that placed it."""
     cdef OrderC* order = &c.orders[slot]

@@ -14,11 +14,12 @@ from matcher.engine.ladder cimport (
 from matcher.engine.memory cimport densify, release, reserve
 from matcher.engine.names cimport keyed_hash
 from matcher.engine.special cimport (
-    add_timed, cut_of, filled_of, leave, mark_after, shown_of, trigger_side, unlink_trail)
+    add_timed, cut_of, filled_of, is_backed, leave, link_trail, mark_after, shown_of, trigger_side,
+    unlink_trail)
 from matcher.engine.types cimport (
-    AFTER_FLAT, AFTER_MOVE, AccountC, BucketC, CoreC, EventC, LadderC, MARKETS_MAX, MarketC,
-    NAMED, NEAR_MARKETS, NonceC, ORDER_FREE, ORDER_PENDING, ORDER_RESTING, ORDER_TAKING, OrderC,
-    REDUCE_ONLY, SLOT_BITS, SPECIAL, TIMED, WITH_MARGIN)
+    AFTER_ALONE, AFTER_FLAT, AFTER_MOVE, AccountC, BucketC, CoreC, EventC, LadderC, MARKETS_MAX,
+    MarketC, NAMED, NEAR_MARKETS, NonceC, ORDER_FREE, ORDER_PENDING, ORDER_RESTING, ORDER_TAKING,
+    OrderC, REDUCE_ONLY, SLOT_BITS, SPECIAL, TIMED, WITH_MARGIN)
 
 cdef extern from *:
     """
@@ -476,6 +477,23 @@ cdef inline void rest_order(CoreC* c, MarketC* m, uint32_t slot, uint32_t shown)
     side.best = order.price if improves(order.side, order.price, side.best) else side.best
 
 
+cdef inline void await_trigger(
+    CoreC* c, MarketC* m, uint32_t slot, uint32_t trigger
+) noexcept nogil:
+    """Let the order wait outside the book until its reference price reaches `trigger`."""
+    cdef OrderC* order = &c.orders[slot]
+    cdef BucketC* b = &c.buckets[order.bucket]
+    order.state = ORDER_PENDING
+    order.remaining = trigger
+    link_order(&m.triggers[trigger_side(c, slot)], c.orders, slot, trigger, 0)
+    m.last_count += trigger_side(c, slot) >> 1
+    b.waiting += 1
+    b.reducers[order.side] += order.flags & REDUCE_ONLY != 0
+    add_timed(c, slot)
+    if order.flags & SPECIAL and c.extras[slot].trailing:
+        link_trail(c, m, slot)
+
+
 cdef inline void unrest_order(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
     """Take the order out of its level or out of its trigger ladder."""
     cdef OrderC* order = &c.orders[slot]
@@ -488,6 +506,7 @@ cdef inline void unrest_order(CoreC* c, MarketC* m, uint32_t slot) noexcept nogi
         unlink_order(&m.triggers[trigger_side(c, slot)], c.orders, slot, order.remaining, 0)
         m.last_count -= trigger_side(c, slot) >> 1
         c.buckets[order.bucket].waiting -= 1
+        c.buckets[order.bucket].reducers[order.side] -= order.flags & REDUCE_ONLY != 0
         order.remaining = order.qty - cut_of(c, slot)
         if order.flags & SPECIAL and c.extras[slot].trailing:
             unlink_trail(c, m, slot)
@@ -496,12 +515,16 @@ cdef inline void unrest_order(CoreC* c, MarketC* m, uint32_t slot) noexcept nogi
 cdef inline void drop_order(CoreC* c, MarketC* m, uint32_t slot, uint8_t reason) noexcept nogil:
     """End an order that is resting, pending or being matched, with its event."""
     cdef OrderC* order = &c.orders[slot]
+    cdef BucketC* b = &c.buckets[order.bucket]
     cdef uint32_t filled
     unrest_order(c, m, slot)
     if WITH_MARGIN:
         filled = filled_of(c, slot)
-        count_order(c, &c.buckets[order.bucket], order, filled, filled + order.remaining, -1)
-        update_reservation(c, &c.buckets[order.bucket])
+        count_order(c, b, order, filled, filled + order.remaining, -1)
+        update_reservation(c, b)
+        if unlikely(b.waiting != 0) and not order.flags & REDUCE_ONLY and (
+                b.reducers[1 - order.side] and not is_backed(b, 1 - order.side)):
+            mark_after(c, order.bucket, AFTER_ALONE)
     emit_order(c, m, ORDER_CANCELED, reason, order, owner_of(c, order))
     free_order(c, slot)
 
@@ -522,7 +545,7 @@ cdef inline void trim_orders(CoreC* c, MarketC* m, uint32_t bucket) noexcept nog
 cdef inline void commit(CoreC* c, MarketC* m, uint32_t bucket, const FillC* f) noexcept nogil:
     """Make the outcome of a change of position true."""
     cdef BucketC* b = &c.buckets[bucket]
-    if unlikely(b.followers != 0) and f.position.lots != b.position.lots:
+    if unlikely((b.followers | b.waiting) != 0) and f.position.lots != b.position.lots:
         mark_after(c, bucket, AFTER_MOVE)
         # Closed or turned: the position that attached orders belong to is no more.
         if b.position.lots > 0 >= f.position.lots or b.position.lots < 0 <= f.position.lots:

@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from matcher.engine.ladder cimport cold, link_order, next_down, next_up, unlink_order
 from matcher.engine.limits cimport is_beyond_band
-from matcher.engine.matching cimport execute, slide
+from matcher.engine.matching cimport execute, slide, trim_all
 from matcher.engine.special cimport trigger_side
 from matcher.engine.states cimport admits, is_continuous, is_fresh
 from matcher.engine.store cimport (
@@ -69,6 +69,7 @@ cdef inline void fire(CoreC* c, MarketC* m, uint32_t slot, int64_t reference) no
     """TRIG-1: take the order out of its ladder and execute it as if it came now."""
     cdef OrderC* order = &c.orders[slot]
     cdef EventC* event
+    cdef uint8_t reason = 0
     unrest_order(c, m, slot)
     event = emit(c, ORDER_TRIGGERED, m)
     event.account = c.buckets[order.bucket].account
@@ -78,15 +79,17 @@ cdef inline void fire(CoreC* c, MarketC* m, uint32_t slot, int64_t reference) no
     event.price = <uint32_t> reference
     order.state = ORDER_TAKING
     if order.expiry_s <= now_s(c):
-        drop_order(c, m, slot, EXPIRED)
-        return
-    if not admits(m, order.flags, order.time_in_force):
-        drop_order(c, m, slot, MARKET_STATE)
-        return
-    if order.flags & SPECIAL:
-        slide(c, m, slot)
-    if order.time_in_force == 0 and is_beyond_band(m, order.side, order.price):
-        drop_order(c, m, slot, PRICE_BAND)
+        reason = EXPIRED
+    elif not admits(m, order.flags, order.time_in_force):
+        reason = MARKET_STATE
+    else:
+        if order.flags & SPECIAL:
+            slide(c, m, slot)
+        if order.time_in_force == 0 and is_beyond_band(m, order.side, order.price):
+            reason = PRICE_BAND
+    if reason:
+        drop_order(c, m, slot, reason)
+        trim_all(c)
     else:
         execute(c, m, slot)
 
@@ -122,7 +125,7 @@ cdef inline void fire_on_last(CoreC* c, MarketC* m) noexcept nogil:
     if not is_continuous(m):
         m.has_traded = 0
         return
-    for _fired in range(TRIGGERS_PER_COMMAND_MAX):
+    for _fired in range(TRIGGERS_PER_TICK_MAX):
         if m.has_traded:
             m.has_traded = 0
             move_trails(c, m, m.last_price, ON_LAST)

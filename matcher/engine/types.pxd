@@ -72,6 +72,7 @@ cdef enum AfterC:                # what a bucket waits for until the fills of a 
     AFTER_MOVE = 2               # its position changed and orders follow it
     AFTER_FLAT = 4               # its position was closed or turned
     AFTER_SIBLING = 8            # the end of an order ends its sibling
+    AFTER_ALONE = 16             # orders that wait to reduce may have nothing to reduce any more
 
 cdef struct CommandC:            # as commands.RECORD
     uint8_t kind
@@ -163,7 +164,8 @@ cdef struct BucketC:             # an account's isolated position in one market
     uint32_t top_up_expiry_s
     uint32_t trial_at            # where its copy stands in a trial, if it has one
     uint32_t waiting             # orders that wait for their trigger
-    uint8_t padding[4]           # to two cache lines
+    uint8_t reducers[2]          # those of them that only reduce, by side
+    uint8_t padding[2]           # to two cache lines
 
 cdef struct ListedC:             # what a bucket's entries in the liquidation index are made of
     int64_t lots                 # signed; 0: it has none

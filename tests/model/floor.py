@@ -88,8 +88,12 @@ class Order:
         return self.c.trigger_kind in (TRIGGER_MARK_AT_OR_ABOVE, TRIGGER_AT_OR_ABOVE)
 
     @property
+    def is_waiting(self) -> bool:
+        return self.waits is not None
+
+    @property
     def trails(self) -> bool:
-        return self.waits is not None and self.c.instructions.trailing_ticks > 0
+        return self.is_waiting and self.c.instructions.trailing_ticks > 0
 
     @property
     def reduces(self) -> bool:
@@ -204,7 +208,7 @@ class Floor:
     def commit(self, key: Key, p: Bucket) -> None:
         """Make a changed copy of a position true; RED-1, ATT-1: its orders follow."""
         old = self.positions[key].lots
-        if p.lots != old and any(o.reduces for o in self.orders if o.key == key):
+        if p.lots != old and any(o.reduces or o.is_waiting for o in self.orders if o.key == key):
             self.mark(key, "MOVE")
             if old * p.lots < 0 or p.lots == 0:
                 self.mark(key, "FLAT")
@@ -223,8 +227,11 @@ class Floor:
         self.say(kind, o.key[1], **(form | facts))
 
     def end(self, o: Order) -> None:
-        """OCO-1: the end of an order ends its sibling, when the command is done."""
+        """OCO-1, TRIG-4: what the end of an order ends, when the command is done."""
         self.orders.remove(o)
+        others = [w for w in self.orders if w.key == o.key and w.c.side != o.c.side]
+        if not o.reduces and any(self.waits_alone(w) for w in others):
+            self.mark(o.key, "ALONE")
         for other in self.orders:
             names = other.c.instructions.oco_nonce, o.c.instructions.oco_nonce
             if other.key == o.key and names == (o.c.nonce, other.c.nonce):
@@ -260,6 +267,8 @@ class Floor:
                     self.follow(o, what)
             if "MOVE" in what:
                 self.trim_reducing(key)
+            if what & {"MOVE", "ALONE"}:
+                self.end_unbacked(key, is_flat="FLAT" in what)
             for o in reversed(self.orders.copy()):
                 overdrawn = "TRIM" in what and self.unreserved(key[0]) < 0
                 if overdrawn and o.key == key and not o.reduces:
@@ -271,6 +280,32 @@ class Floor:
             self.drop(o, "SIBLING_ENDED")
         elif "FLAT" in what and o.asks(FLAG_ATTACHED):
             self.drop(o, "POSITION_CLOSED")
+
+    def is_backed(self, o: Order) -> bool:
+        """TRIG-4: a reduce-only order has a position, or opening orders that may make one."""
+        others = [m for m in self.orders if m.key == o.key and m.c.side != o.c.side]
+        return self.holds(o.key, o.c.side) > 0 or not all(m.reduces for m in others)
+
+    def waits_alone(self, o: Order) -> bool:
+        return o.is_waiting and o.reduces and not self.is_backed(o)
+
+    def margin_to_wait(self, o: Order) -> int:
+        """TRIG-4: the taker's fee and the initial requirement of what the order may open."""
+        rules, asked = self.venues[o.key[1]].rules, o.left - self.holds(o.key, o.c.side)
+        if o.reduces or asked <= 0:
+            return 0
+        fee = rules.share(asked, o.trigger, rules.spec.fee_taker_ppm)
+        return fee + rules.requirement(asked, o.trigger, maintenance=False)
+
+    def end_unbacked(self, key: Key, *, is_flat: bool) -> None:
+        """TRIG-4: judged by how things stand before the first of them ends."""
+        own = [o for o in reversed(self.orders) if o.key == key and o.is_waiting]
+        alone = [o for o in own if self.waits_alone(o)]
+        for o in own:
+            if o in alone:
+                self.drop(o, "REDUCE_ONLY")
+            elif is_flat and o.unfilled_margin < self.margin_to_wait(o):
+                self.drop(o, "INSUFFICIENT_MARGIN")
 
     def trim_reducing(self, key: Key) -> None:
         """RED-1: those of a side close in sum at most the position; the newest give way."""

@@ -28,7 +28,7 @@ ORDER_LOTS_MAX = 2**32 - 2
 QUOTE_MAX = 2**60
 ICEBERG_PARTS_MAX = 256
 ORDERS_MAX = 4_096  # of an account in a market
-WAITING_MAX = 128  # likewise, of those that wait for a trigger
+WAITING_MAX = 32  # likewise, of those that wait for a trigger
 TRAILS_MAX = 4_096  # of a market
 
 
@@ -82,7 +82,7 @@ class Orders(Waterfall):
         more = self.reservation(key, c) - self.reservation(key)
         require(more <= self.unreserved(c.account), "INSUFFICIENT_FREE_COLLATERAL")
         own = [o for o in self.orders if o.key == key]
-        waiting = [o for o in own if o.waits is not None]
+        waiting = [o for o in own if o.is_waiting]
         require(len(own) < ORDERS_MAX, "CAPACITY")
         require(not c.trigger_kind or len(waiting) < WAITING_MAX, "CAPACITY")
         trails = [o for o in self.orders if o.key[1] == c.market_id and o.trails]
@@ -155,9 +155,7 @@ class Orders(Waterfall):
             require(not takes, "POST_ONLY_WOULD_TAKE")
         if reduces:
             require(c.amount_quote == 0, "REDUCE_ONLY")
-            others = [m for m in self.orders if m.key == key and m.c.side != c.side]
-            may_have = c.trigger_kind != 0 and not all(m.reduces for m in others)  # TRIG-4
-            require(closing > 0 or may_have, "REDUCE_ONLY")
+            require(self.is_backed(o) if c.trigger_kind else closing > 0, "REDUCE_ONLY")
         require(venue.rules.mark > 0, "NO_PRICE")
         require(not c.trigger_kind or not self.is_met(o, venue), "PRICE_OUT_OF_RANGE")
         if not c.trigger_kind:
@@ -167,11 +165,8 @@ class Orders(Waterfall):
         if not reduces and c.time_in_force == TIF_GTC and c.qty_lots > closing:
             least = self.least_margin(venue, o, c.qty_lots - closing)
             require(c.amount_quote >= least, "INSUFFICIENT_MARGIN")
-        elif not reduces and c.trigger_kind and c.qty_lots > closing:
-            rules, asked = venue.rules, (c.qty_lots - closing, c.trigger_price_ticks)  # TRIG-4
-            least = rules.share(*asked, rules.spec.fee_taker_ppm)
-            least += rules.requirement(*asked, maintenance=False)
-            require(c.amount_quote >= least, "INSUFFICIENT_MARGIN")
+        if c.trigger_kind:
+            require(c.amount_quote >= self.margin_to_wait(o), "INSUFFICIENT_MARGIN")
         require(key not in self.frozen, "FROZEN")
         opens = not reduces and c.qty_lots > closing
         require(not self.is_risk_paused or not opens, "RISK_PAUSED")
@@ -194,10 +189,14 @@ class Orders(Waterfall):
         return order
 
     def begin(self, order: Order) -> None:
-        if order.c.trigger_kind:
-            order.waits = self.next_turn()
-        else:
+        if not order.c.trigger_kind:
             self.execute(order)
+        elif order.reduces and not self.is_backed(order):
+            self.drop(order, "REDUCE_ONLY")
+        elif order.unfilled_margin < self.margin_to_wait(order):
+            self.drop(order, "INSUFFICIENT_MARGIN")
+        else:
+            order.waits = self.next_turn()
 
     # Changing and ending
 

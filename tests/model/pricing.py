@@ -138,6 +138,7 @@ class Pricing(Matching):
             self.check_band(o)
         except RefusedError as refused:
             self.drop(o, str(refused))
+            self.trim()
         else:
             self.execute(o)
 
@@ -159,7 +160,7 @@ class Pricing(Matching):
     def fire_on_last(self, venue: Venue, market: int) -> None:
         """TRIG-2: after a command that has traded, until nothing is due."""
         venue.has_due_on_last = False
-        for _ in range(TRIGGERS_OF_COMMAND if venue.is_continuous else 0):
+        for _ in range(TRIGGERS_MAX if venue.is_continuous else 0):
             if venue.has_traded:
                 venue.has_traded = False
                 self.move_trails(market, venue.last_price, FLAG_ON_LAST)

@@ -10,10 +10,12 @@ import pytest
 from matcher.engine.commands import NEVER_S, Command, CommandKind, MarketState
 from matcher.engine.engine import Engine
 from matcher.engine.events import Event, EventKind, unpack
-from matcher.engine.instructions import FLAG_ON_LAST, Instructions
+from matcher.engine.instructions import FLAG_ATTACHED, FLAG_ON_LAST, Instructions
 from matcher.engine.reject_reason import RejectReason
 from tests.unit.engine.venue import (
     BUY,
+    CASH,
+    GTC,
     IOC,
     REDUCE_ONLY,
     SELL,
@@ -25,7 +27,7 @@ from tests.unit.engine.venue import (
 )
 
 BELOW = 2
-WAITING_MAX = 128
+WAITING_MAX = 32
 
 
 def records(v: Venue, count: int, **fields: Any) -> bytes:
@@ -58,7 +60,7 @@ def stop(account: int, trigger: int) -> dict[str, Any]:
 
 
 def test_an_account_delays_no_other_accounts_stop() -> None:
-    """TRIG-4: at most 128 of its orders wait, each backed; the other's stop fires in the tick."""
+    """TRIG-4: at most 32 of its orders wait, and end with what backs them."""
     v = Venue(spec=spec_of(mark_band_ppm=500_000), orders=10_000)
     v.trade(1, 2, 1, 1_000)
     v.trade(5, 6, 5, 1_000)
@@ -71,8 +73,95 @@ def test_an_account_delays_no_other_accounts_stop() -> None:
                   trigger_price_ticks=980)  # fmt: skip
     events = v.price(970)
     fired = [e.order_id for e in events if e.kind == EventKind.ORDER_TRIGGERED]
-    assert (len(fired), fired[-1]) == (WAITING_MAX + 1, mine)
-    assert v.lots(5) == 0
+    assert (len(fired), fired[-1]) == (2, mine)
+    assert story(events).count("ORDER_CANCELED REDUCE_ONLY") == WAITING_MAX - 1
+    assert (v.lots(1), v.lots(5), v.engine.order_count) == (0, 0, 1)
+
+
+def test_48_throwaway_accounts_delay_no_stop() -> None:
+    """TRIG-4: whatever they wait with, it is not 4,096 orders, and not without money."""
+    v = Venue(spec=spec_of(mark_band_ppm=500_000), orders=9_000, accounts=54, cash=300)
+    for rich in (50, 51, 52):
+        v.deposit(rich, CASH)
+    asked = {"side": SELL, "trigger_kind": BELOW, "trigger_price_ticks": 999}
+    last: dict[str, Any] = {"trigger_kind": 4, "instructions": Instructions(flags=FLAG_ON_LAST)}
+    for account in range(1, 49):
+        backing = v.rest(account, BUY, 1, 1, 1)
+        refused = send(v, records(v, 3, account=account, price_ticks=1, amount_quote=1, **asked))
+        assert reasons(refused) == ["INSUFFICIENT_MARGIN"] * 3
+        stops = records(v, 20, **stop(account, 999)) + records(v, 30, **stop(account, 999) | last)
+        assert reasons(send(v, stops)) == ["CAPACITY"] * (50 - WAITING_MAX)
+        if account % 2:
+            assert len(v.cancel(account, backing)) == 1 + WAITING_MAX
+    assert v.engine.order_count == 24 * (1 + WAITING_MAX)
+    v.trade(50, 51, 2, 1_000)
+    v.rest(52, BUY, 1, 960)
+    mine = v.rest(50, SELL, 1, 950, flags=REDUCE_ONLY, time_in_force=IOC, trigger_kind=BELOW,
+                  trigger_price_ticks=980)  # fmt: skip
+    other = v.rest(50, SELL, 1, 900, flags=REDUCE_ONLY, time_in_force=IOC, **last,
+                   trigger_price_ticks=970)  # fmt: skip
+    v.rest(52, BUY, 1, 940)
+    events = v.price(970)
+    fired = [e.order_id for e in events if e.kind == EventKind.ORDER_TRIGGERED]
+    assert {mine, other} < set(fired)
+    assert v.lots(50) == 0
+
+
+def test_what_waits_ends_with_what_backs_it() -> None:
+    """TRIG-4, ATT-1: the last opening order of the other side, the position, or both."""
+    v = Venue()
+    asked: dict[str, Any] = {"trigger_kind": BELOW, "trigger_price_ticks": 900}
+    first, second = v.rest(1, BUY, 1, 900), v.rest(1, BUY, 1, 901)
+    for flags in (0, FLAG_ATTACHED):
+        word = Instructions(flags=flags)
+        v.rest(1, SELL, 1, 800, flags=REDUCE_ONLY, instructions=word, **asked)
+    assert story(v.cancel(1, first)) == ["ORDER_CANCELED USER_CANCELED"]
+    assert story(v.cancel(1, second)) == [
+        "ORDER_CANCELED USER_CANCELED", *["ORDER_CANCELED REDUCE_ONLY"] * 2,
+    ]  # fmt: skip
+    v.trade(1, 2, 2, 1_000)
+    v.rest(1, BUY, 1, 900)
+    free = v.rest(1, SELL, 2, 950, 0, **asked)
+    word = Instructions(flags=FLAG_ATTACHED)
+    v.rest(1, SELL, 1, 800, flags=REDUCE_ONLY, instructions=word, **asked)
+    kept = v.rest(1, SELL, 1, 800, flags=REDUCE_ONLY, **asked)
+    v.rest(2, BUY, 2, 1_000)
+    assert story(v.place(1, SELL, 2, 1_000, 0)) == [
+        "ORDER_ACCEPTED", "FILL", "ORDER_CANCELED POSITION_CLOSED",
+        "ORDER_CANCELED INSUFFICIENT_MARGIN",
+    ]  # fmt: skip
+    assert v.engine.order(free) is None
+    assert v.engine.order(kept) is not None
+
+
+def test_a_group_leaves_nothing_waiting_that_nothing_backs() -> None:
+    """TRIG-4, GRP-1: an earlier item took what the check of a later one counted on."""
+    v = Venue()
+    v.trade(1, 2, 1, 1_000)
+    v.rest(2, BUY, 1, 1_000)
+    asked = {"trigger_kind": BELOW, "trigger_price_ticks": 900}
+    v.held = []
+    v.place(1, SELL, 1, 1_000, 0, time_in_force=IOC)
+    v.place(1, SELL, 1, 950, 0, **asked)
+    v.place(1, SELL, 1, 800, flags=REDUCE_ONLY, **asked)
+    items, v.held = v.held, None
+    assert story(v.group(items)) == [
+        *["ORDER_ACCEPTED"] * 3, "FILL", "ORDER_CANCELED INSUFFICIENT_MARGIN",
+        "ORDER_CANCELED REDUCE_ONLY",
+    ]  # fmt: skip
+
+
+def test_a_sibling_of_what_its_trigger_ended_does_not_fire() -> None:
+    """OCO-1, TRIG-1: both are due; the first is beyond the band."""
+    v = Venue(spec=spec_of(order_band_ppm=20_000, mark_band_ppm=200_000))
+    asked = {"trigger_kind": BELOW, "time_in_force": GTC}
+    for trigger, price, peer in ((990, 900, 1), (989, 980, -1)):
+        word = Instructions(oco_nonce=v.nonce + 1 + peer)
+        v.rest(1, SELL, 1, price, 200, trigger_price_ticks=trigger, instructions=word, **asked)
+    v.rest(2, BUY, 1, 985)
+    assert story(v.price(980)) == [
+        "PRICE", "ORDER_TRIGGERED", "ORDER_CANCELED PRICE_BAND", "ORDER_CANCELED SIBLING_ENDED",
+    ]  # fmt: skip
 
 
 def test_what_waits_gives_its_place_back() -> None:
@@ -94,29 +183,29 @@ def test_what_waits_gives_its_place_back() -> None:
 
 
 def test_on_the_last_price_too_what_is_left_fires_next() -> None:
-    """TRIG-2: 256 a command; nothing that is due is forgotten."""
-    v = Venue(orders=5_000)
+    """TRIG-2: 4,096 a command; nothing that is due is forgotten."""
+    v = Venue(orders=5_000, accounts=140, positions=200)
     v.trade(1, 2, 1, 1_000)
     word = Instructions(flags=FLAG_ON_LAST)
     asked = {"side": BUY, "price_ticks": 900, "amount_quote": 300, "trigger_kind": 4,
              "trigger_price_ticks": 990, "instructions": word}  # fmt: skip
-    for account in (3, 4, 5):
-        send(v, records(v, 100, account=account, **asked))
+    for account in range(3, 133):
+        v.engine.apply(records(v, WAITING_MAX, account=account, **asked))
     v.rest(2, SELL, 1, 990)
     events = v.place(1, BUY, 1, 990, time_in_force=IOC)
-    assert story(events).count("ORDER_TRIGGERED") == 256
-    assert story(v.do(CommandKind.TICK)).count("ORDER_TRIGGERED") == 44
+    assert story(events).count("ORDER_TRIGGERED") == 4_096
+    assert story(v.do(CommandKind.TICK)).count("ORDER_TRIGGERED") == 64
     assert v.do(CommandKind.TICK) == []
 
 
 def test_what_a_limit_has_left_fires_after_the_next_command() -> None:
     """TRIG-1, MARK-2: 4,096 in the tick, 256 after each command; not while the mark is stale."""
-    accounts = 40
-    v = Venue(spec=spec_of(mark_band_ppm=500_000), orders=10_000, accounts=accounts)
+    accounts = 160
+    v = Venue(spec=spec_of(mark_band_ppm=500_000), orders=10_000, accounts=accounts, positions=200)
     for account in range(2, accounts):
         v.trade(account, 1, 1, 1_000)
         v.engine.apply(records(v, WAITING_MAX, **stop(account, 990)))
-    left = 38 * WAITING_MAX
+    left = 158 * WAITING_MAX
     assert v.engine.order_count == left
     for command, most in ((v.price, 4_096 + 256), (lambda _: v.do(CommandKind.TICK), 256)):
         assert story(command(985)).count("ORDER_TRIGGERED") == most

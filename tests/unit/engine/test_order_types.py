@@ -200,7 +200,8 @@ def test_triggers_fire_in_their_order() -> None:
     downward = (1, BELOW, 1_100), (2, BELOW, 1_200), (3, BELOW, 1_100), (4, BELOW, 900)
     for rows in (upward, downward):
         for account, kind, trigger in rows:
-            order_id = v.rest(account, BUY, 1, 500, trigger_kind=kind, trigger_price_ticks=trigger)
+            asked = {"trigger_kind": kind, "trigger_price_ticks": trigger}
+            order_id = v.rest(account, BUY, 1, 500, 200, **asked)
             names[order_id] = (account, kind, trigger)
         v.set_state(MarketState.AUCTION)
         v.walk(1_250)

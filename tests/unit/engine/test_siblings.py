@@ -90,19 +90,19 @@ def test_a_refused_group_leaves_no_position() -> None:
 
 def test_trails_are_counted_where_they_come_and_go() -> None:
     """TRIG-3: a replacement of one frees its place, a group counts its own."""
-    v = Venue(orders=6_000, accounts=40)
+    v = Venue(orders=6_000, accounts=130, positions=200)
 
     def trail(account: int, nonce: int, old: int = 0) -> bytes:
         return trail_command(v, account, nonce, old).records()
 
-    for account in range(1, 33):
-        v.trade(account, 40, 1, 1_000)
-        send(v, b"".join(trail(account, 1_000 + k) for k in range(128)))
-    v.trade(33, 40, 1, 1_000)
-    assert outcome(send(v, trail(33, 7))) == "CAPACITY"
-    assert outcome(send(v, trail(32, 7, 1_000))) == "REPLACED"
-    v.do(CommandKind.CANCEL, account=32, nonce=1_001)
-    two = [trail_command(v, 33, nonce) for nonce in (8, 9)]
+    for account in range(1, 129):
+        v.trade(account, 130, 1, 1_000)
+        v.engine.apply(b"".join(trail(account, 1_000 + k) for k in range(32)))
+    v.trade(129, 130, 1, 1_000)
+    assert outcome(send(v, trail(129, 7))) == "CAPACITY"
+    assert outcome(send(v, trail(128, 7, 1_000))) == "REPLACED"
+    v.do(CommandKind.CANCEL, account=128, nonce=1_001)
+    two = [trail_command(v, 129, nonce) for nonce in (8, 9)]
     assert story(send(v, group(two, v.time_ns))) == [
         "ORDER_REJECTED GROUP_REJECTED", "ORDER_REJECTED CAPACITY",
     ]  # fmt: skip
