@@ -15,7 +15,8 @@ class EventKind(enum.IntEnum):
 
     The fields that a kind fills; all others are 0:
 
-    * ORDER_ACCEPTED: account, order_id, order_id_2 = nonce, side, price, qty, amount = margin
+    * ORDER_ACCEPTED: account, order_id, order_id_2 = nonce, side, price, qty = remaining,
+      amount = margin, flags = FLAG_POST_ONLY and FLAG_REDUCE_ONLY as signed, no other bit
     * ORDER_REJECTED, COMMAND_REJECTED: account, order_id_2 = nonce, reason
     * ORDER_CANCELED: account, order_id, order_id_2 = nonce, reason, remaining
     * ORDER_TRIGGERED: account, order_id, order_id_2 = nonce, side, price = mark
@@ -30,7 +31,7 @@ class EventKind(enum.IntEnum):
     * TAKEOVER: account_2 = liquidated, side = position's, price = bankruptcy, qty, amount = dust
     * ADL: account = counterparty, account_2 = bankrupt, side = bankrupt's, price = bankruptcy, qty,
       amount = counterparty's profit, amount_2 = its leverage, both in ppm at the mark (LIQ-4)
-    * PRICE: price = mark, qty = index, amount = time of the index in ms
+    * PRICE: price = mark, qty = index, amount = time of the index in ms; flags 1: grace (MARK-3)
     * FUNDING: amount = new funding index e6, amount_2 = rate in ppm
     * COLLATERAL_MOVED: account, amount > 0 into the position, order_id_2 = nonce
     * WITHDRAWN, DEPOSITED, FUND_DEPOSITED: account, amount, order_id_2 = nonce or deposit_seq

@@ -256,7 +256,7 @@ cdef inline inlined accept(
     event.kind = ORDER_ACCEPTED
     event.side = p.side
     event.reason = 0
-    event.flags = order.flags
+    event.flags = p.flags
     event.market_id = p.market_id
     event.reserved = 0
     event.account = p.account

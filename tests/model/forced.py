@@ -31,15 +31,16 @@ class Forced(Auctions):
             self.venue(c)
             if c.side:
                 self.check_price(c)
-        told = len(self.events)
+        first = len(self.events)
         facts: dict[str, int | str] = {}
         try:
             self.check_price(c)
             facts = getattr(self, f"serve_{kind.name.lower()}")(c)
         except RefusedError as refused:
             facts = {"reason": str(refused)}
-        later, self.events = self.events[told:], self.events[:told]
-        self.say("FORCED_SERVED", c.market_id, account=c.account, nonce=c.nonce, **facts)
+        later, self.events = self.events[first:], self.events[:first]
+        told = {"account": c.account, "nonce": c.nonce, "flags": c.flags}
+        self.say("FORCED_SERVED", c.market_id, **(told | facts))
         self.events += later
         for market in self.venues:
             if (c.account, market) in self.positions and self.unreserved(c.account) < 0:

@@ -185,7 +185,7 @@ class Orders(Waterfall):
         index = self.venues[c.market_id].rules.index
         self.positions.setdefault(order.key, Bucket(0, 0, 0, index))
         self.orders.append(order)
-        self.tell("ORDER_ACCEPTED", order, amount=c.amount_quote)
+        self.tell("ORDER_ACCEPTED", order, amount=c.amount_quote, flags=c.flags)
         return order
 
     def begin(self, order: Order) -> None:

@@ -66,7 +66,7 @@ class Pair:
         return Seen(
             kind, e.market_id, e.account, e.account_2, e.side, RejectReason(e.reason).name,
             nonce, nonce_2, e.price_ticks, e.qty_lots, e.remaining_lots,
-            e.amount_quote, e.amount_2_quote, e.flags if kind in ("PRICE", "FILL") else 0,
+            e.amount_quote, e.amount_2_quote, e.flags,
         )  # fmt: skip
 
     def apply(self, command: Command) -> list[Seen]:
