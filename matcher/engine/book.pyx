@@ -14,7 +14,7 @@ from matcher.engine.handlers cimport (
 from matcher.engine.invariants cimport check_free, check_side
 from matcher.engine.ladder cimport (
     inlined, ladder_close, ladder_open, next_down, next_up, prefetch, unlikely)
-from matcher.engine.matching cimport execute
+from matcher.engine.matching cimport execute, would_take
 from matcher.engine.memory cimport release, reserve, reserve_dense
 from matcher.engine.store cimport (
     CAPACITY, COMMAND_REJECTED, EXPIRED, MARKET_UNKNOWN, ORDER_ACCEPTED, ORDER_AMENDED,
@@ -47,8 +47,7 @@ cdef inline int check_order(CoreC* c, MarketC* m, const CommandC* p) noexcept no
     if p.time_in_force > 2 or p.trigger_kind or p.flags > POST_ONLY or (
             p.flags & POST_ONLY and p.time_in_force):
         return TIME_IN_FORCE
-    if p.flags & POST_ONLY and m.sides[1 - p.side].best and (
-            p.price >= m.sides[1].best if p.side == 0 else p.price <= m.sides[0].best):
+    if p.flags & POST_ONLY and would_take(c, m, p.side, p.price):
         return POST_ONLY_WOULD_TAKE
     return 0
 

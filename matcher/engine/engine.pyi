@@ -26,8 +26,9 @@ class Engine:
         position_count_max: Pairs of account and market, the fund's included, 1 to 2^26.
         order_count_max: Live orders of all markets, 1 to 2^28 - 2.
         nonce_group_count: How many groups of 64 nonces of an account (`nonce >> 6`) are remembered
-            before their table is doubled in the middle of a command, which takes milliseconds;
-            1 to 2^28. Nothing else on the path of a command allocates.
+            before their table is doubled, 1 to 2^28. A call begins that after its commands, and
+            later ones move a few entries each; see `nonces.pxd`. Nothing on the path of a command
+            allocates.
         hash_key: Key of the hashes of nonces, 64 bits that no client knows. No result and no
             `state_hash` depends on it.
 

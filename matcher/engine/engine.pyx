@@ -25,7 +25,8 @@ from matcher.engine.invariants cimport check_core
 from matcher.engine.ladder cimport (
     apart, apart_int, ladder_close, ladder_open, next_down, next_up, prefetch)
 from matcher.engine.limits cimport PRICE_UNBOUND
-from matcher.engine.memory cimport densify, release, reserve, reserve_dense
+from matcher.engine.memory cimport release, reserve, reserve_dense
+from matcher.engine.nonces cimport end_growth, has_nonces_to_tend, tend_nonces
 from matcher.engine.requests cimport dispatch_request, group_span, span
 from matcher.engine.snapshot cimport (
     PIECE_BYTES_MAX, Reader, core_pieces, market_pieces, piece_bytes, piece_size, read_core,
@@ -108,9 +109,7 @@ cdef class Engine:
         self.c.trims = <uint32_t*> reserve(
             self.c.bucket_capacity * <uint64_t> AFTER_PASSES_MAX * sizeof(uint32_t))
         self.c.next_expiry_s = NO_EXPIRY_S
-        self.c.nonces = <NonceC*> calloc(self.c.nonce_capacity, sizeof(NonceC))
-        if self.c.nonces != NULL:
-            densify(self.c.nonces, self.c.nonce_capacity * sizeof(NonceC))
+        self.c.nonces = <NonceC*> reserve_dense(self.c.nonce_capacity * sizeof(NonceC))
         self.c.events = <EventC*> reserve(self.c.event_capacity * sizeof(EventC))
         if (self.c.accounts == NULL or self.c.buckets == NULL or self.c.orders == NULL
                 or self.c.bucket_of == NULL or self.c.nonces == NULL or self.c.events == NULL
@@ -149,7 +148,9 @@ cdef class Engine:
                     <uint64_t> self.c.account_capacity * MARKETS_MAX * sizeof(uint32_t))
         if self.c.names != NULL:
             release(self.c.names, self.c.name_capacity * sizeof(uint32_t))
-        free(self.c.nonces)
+        end_growth(&self.c)
+        if self.c.nonces != NULL:
+            release(self.c.nonces, self.c.nonce_capacity * sizeof(NonceC))
         free_events(&self.c)
 
     def list_market(self, spec, time_ns):
@@ -260,6 +261,8 @@ cdef class Engine:
             check_records(command, count)
             with nogil:
                 run(&self.c, command, count)
+                if has_nonces_to_tend(&self.c):
+                    tend_nonces(&self.c, count)
         finally:
             PyBuffer_Release(&view)
         if self.c.has_changed_specs:
@@ -308,6 +311,8 @@ cdef class Engine:
         first = self.c.event_count    # orders that expired stand before it
         act(&self.c, command)
         settle_command(&self.c)
+        if has_nonces_to_tend(&self.c):
+            tend_nonces(&self.c, 1)
         if self.c.is_out_of_memory:
             raise MemoryError("engine: the system refused memory; restart from the journal")
         event = &self.c.events[first]
@@ -552,6 +557,10 @@ cdef bytes sorted_nonces(const CoreC* c):
     for k in range(c.nonce_capacity):
         if c.nonces[k].account:
             entries[count] = c.nonces[k]
+            count += 1
+    for k in range(c.nonces_moved, c.nonces_before_capacity):
+        if c.nonces_before[k].account:
+            entries[count] = c.nonces_before[k]
             count += 1
     qsort(entries, count, sizeof(NonceC), by_account)
     try:

@@ -9,11 +9,11 @@ from margin_core.types cimport FillC, LINEAR_PERPETUAL, VERDICT_FUND_CANNOT_CARR
 from matcher.engine.handlers cimport (
     KIND_FORCED_REQUEST, KIND_PAUSE_RISK, QUOTE_MAX, find_order, market_of, refuse)
 from matcher.engine.special cimport mark_after
+from matcher.engine.nonces cimport raise_nonce_floor, use_nonce
 from matcher.engine.store cimport (
     ACCOUNT_UNKNOWN, AMOUNT_OUT_OF_RANGE, COMMAND_REJECTED, FORCED_SERVED, INSUFFICIENT_FREE,
     MARKET_UNKNOWN, NO_POSITION, NO_PRICE, PRICE_STALE, RISK_PAUSE_CHANGED, USER_CANCELED,
-    bucket_at, commit, drop_order, emit, ensure_bucket, now_s, raise_nonce_floor,
-    update_reservation, use_nonce)
+    bucket_at, commit, drop_order, emit, ensure_bucket, now_s, update_reservation)
 from matcher.engine.types cimport (
     AFTER_TRIM, BucketC, CommandC, CoreC, EventC, MarketC, PositionC, SLOT_BITS, STATE_SETTLED)
 

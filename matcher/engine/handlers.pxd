@@ -12,8 +12,9 @@ from matcher.engine.limits cimport is_beyond_band
 from matcher.engine.liquidating cimport cancel_bucket
 from matcher.engine.after cimport margin_to_wait, reducible
 from matcher.engine.auction cimport end_opening_orders, uncross
-from matcher.engine.matching cimport TIF_FOK, TIF_GTC, execute, takes, trim_all
+from matcher.engine.matching cimport TIF_FOK, TIF_GTC, execute, takes, trim_all, would_take
 from matcher.engine.names cimport add_name, find_name, keyed_hash
+from matcher.engine.nonces cimport nonce_used, use_nonce
 from matcher.engine.pricing cimport begin_grace, update_price
 from matcher.engine.special cimport is_backed, join
 from matcher.engine.states cimport admits, is_continuous
@@ -26,8 +27,8 @@ from matcher.engine.store cimport (
     PRICE_STALE, QTY_OUT_OF_RANGE, REASON_FROZEN, REASON_REDUCE_ONLY, RISK_PAUSED, SIDE_MISMATCH,
     TIME_IN_FORCE, USER_CANCELED, WITHDRAWN, await_trigger, bucket_at, commit, drop_order, emit,
     ensure_bucket,
-    free_order, market_with, new_order, next_event, nonce_used, now_s,
-    reservation_with, rest_order, touch_bucket, use_nonce)
+    free_order, market_with, new_order, next_event, now_s, reservation_with, rest_order,
+    touch_bucket)
 from matcher.engine.types cimport (
     BucketC, CommandC, CoreC, EventC, MarketC, NAMED, NEAR_MARKETS, OrderC,
     POST_ONLY, REDUCE_ONLY, SLOT_BITS, STATE_DELISTING, STATE_HALTED, STATE_OPEN, STATE_SETTLED,
@@ -189,8 +190,7 @@ cdef inline inlined_int check_standing(
     cdef bint reduces = not plain and p.flags & REDUCE_ONLY
     cdef bint waits = not plain and p.trigger_kind
     cdef int to_wait = 0
-    if unlikely(p.flags & POST_ONLY != 0) and not waits and takes(
-            p.side, p.price, m.sides[1 - p.side].best):
+    if unlikely(p.flags & POST_ONLY != 0) and not waits and would_take(c, m, p.side, p.price):
         return POST_ONLY_WOULD_TAKE
     if reduces and (p.amount or not (
             is_backed(b, p.side) if waits else reducible(b, p.side) != 0)):

@@ -6,12 +6,13 @@ from matcher.engine.handlers cimport (
     BUCKET_ORDERS_MAX, check_form, check_standing, fill_order, find_order, has_room_to_wait,
     market_of, refuse, reserved_with)
 from matcher.engine.after cimport unbacked
-from matcher.engine.matching cimport execute
+from matcher.engine.matching cimport execute, live_price, would_take
+from matcher.engine.nonces cimport nonce_used, use_nonce
 from matcher.engine.special cimport join
 from matcher.engine.store cimport (
     CAPACITY, INSTRUCTIONS_INVALID, INSUFFICIENT_FREE, MARKET_STATE, ORDER_ACCEPTED,
     ORDER_REJECTED, ORDER_UNKNOWN, await_trigger, bucket_at, count_order, drop_order, emit,
-    ensure_bucket, free_order, new_order, nonce_used, update_reservation, use_nonce)
+    ensure_bucket, free_order, new_order, update_reservation)
 from matcher.engine.types cimport (
     ATTACHED, BucketC, CommandC, CoreC, EventC, ExtraC, MarketC, ON_LAST, ORDER_QUEUED,
     OrderC, POST_ONLY, REDUCE_ONLY, SLIDES, SLOT_BITS, SPECIAL, STATE_AUCTION)
@@ -116,15 +117,16 @@ cdef inline void judged_kind(CommandC* p, const InstructionsC* w) noexcept nogil
 
 
 cdef inline uint32_t slid_price(
-    MarketC* m, const CommandC* p, const InstructionsC* w
+    CoreC* c, MarketC* m, const CommandC* p, const InstructionsC* w
 ) noexcept nogil:
     """Price at which a post-only order that slides would rest now."""
-    cdef uint32_t best = m.sides[1 - p.side].best
-    if not w.flags & SLIDES or p.trigger_kind or best == 0:
+    cdef uint32_t best
+    if not w.flags & SLIDES or p.trigger_kind or not would_take(c, m, p.side, p.price):
         return p.price
+    best = <uint32_t> live_price(c, m, 1 - p.side)
     if p.side == 0:
-        return best - 1 if p.price >= best > 1 else p.price
-    return best + 1 if p.price <= best < m.ticks_max else p.price
+        return best - 1 if best > 1 else p.price
+    return best + 1 if best < m.ticks_max else p.price
 
 
 cdef inline int check_order(
@@ -149,7 +151,7 @@ cdef inline int check_order(
         reason = check_sibling(c, m, p, w, peer, old)
     if reason:
         return reason
-    form.price = slid_price(m, &form, w)
+    form.price = slid_price(c, m, &form, w)
     # Bucket 0 stays empty: an account without a bucket is judged on it.
     b = &c.buckets[bucket_at(c, p.account, m)]
     reason = check_standing(

@@ -24,6 +24,7 @@ cdef enum:
     TIF_IOC = 1
     TIF_FOK = 2
     NOBODY = 0xFFFFFFFF
+    OVERDUE_MAX = 4096           # orders that are due to end which a post-only order looks past
 
 
 cdef inline bint reaches(int side, uint32_t limit, uint32_t price) noexcept nogil:
@@ -35,6 +36,32 @@ cdef inline bint takes(int side, uint32_t limit, uint32_t price) noexcept nogil:
     """`reaches` for a side that nobody can predict: sells by complement, a price of 0 wraps."""
     cdef uint32_t flip = flip_of(side)
     return ((price - (1 - side)) ^ flip) <= ((limit - (1 - side)) ^ flip)
+
+
+cdef inline cold_int live_price(CoreC* c, MarketC* m, int side) noexcept nogil:
+    """POST-1: best price of `side` that has an order which is not due to end, 0 without any.
+
+    Behind OVERDUE_MAX orders the next one counts, whatever it is.
+    """
+    cdef LadderC* ladder = &m.sides[side]
+    cdef uint32_t price = ladder.best
+    cdef uint32_t slot
+    cdef int past = 0
+    while price:
+        slot = ladder.levels[price].head
+        while slot:
+            if c.orders[slot].expiry_s > now_s(c) or past == OVERDUE_MAX:
+                return <int> price
+            past += 1
+            slot = c.orders[slot].next
+        price = next_up(ladder, price + 1) if side else next_down(ladder, price - 1)
+    return 0
+
+
+cdef inline bint would_take(CoreC* c, MarketC* m, int side, uint32_t limit) noexcept nogil:
+    """POST-1: an order of `side` with that limit would meet a live one."""
+    return takes(side, limit, m.sides[1 - side].best) and (
+        takes(side, limit, <uint32_t> live_price(c, m, 1 - side)))
 
 
 cdef inline bint only_reduces(const CoreC* c, const OrderC* order) noexcept nogil:
@@ -494,11 +521,12 @@ cdef inline bint fillable(CoreC* c, MarketC* m, uint32_t slot, int64_t target) n
 cdef inline void slide(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
     """POST-1: a post-only order that may slide goes one tick behind the opposite best price."""
     cdef OrderC* order = &c.orders[slot]
-    cdef uint32_t best = m.sides[1 - order.side].best
+    cdef uint32_t best
     cdef EventC* event
     if not order.flags & POST_ONLY or not c.extras[slot].flags & SLIDES or (
-            not reaches(order.side, order.price, best)):
+            not would_take(c, m, order.side, order.price)):
         return
+    best = <uint32_t> live_price(c, m, 1 - order.side)
     if best == 1 if order.side == 0 else best == m.ticks_max:
         return
     order.price = best - 1 if order.side == 0 else best + 1
@@ -517,8 +545,7 @@ cdef inline cold_int enter(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
     cdef OrderC* order = &c.orders[slot]
     if WITH_MARGIN and order.flags & SPECIAL:
         slide(c, m, slot)
-    if order.flags & POST_ONLY and reaches(
-            order.side, order.price, m.sides[1 - order.side].best):
+    if order.flags & POST_ONLY and would_take(c, m, order.side, order.price):
         return POST_ONLY_WOULD_TAKE
     if order.time_in_force == TIF_FOK and not fillable(c, m, slot, order.remaining):
         return FOK_NOT_FILLABLE

@@ -44,6 +44,14 @@ cdef extern from *:
         (void) length;
     #endif
     }
+    static inline void bh_discard(void* memory, size_t length) {
+    #ifndef BH_WATCHED
+        madvise(memory, length, MADV_DONTNEED);  /* a refusal costs memory until the release */
+    #else
+        (void) memory;
+        (void) length;
+    #endif
+    }
     static inline void bh_release(void* memory, size_t length) {
     #ifdef BH_WATCHED
         (void) length;
@@ -59,4 +67,6 @@ cdef extern from *:
     void* reserve_dense "bh_reserve_dense"(uint64_t length) noexcept nogil
     # Asks for large pages where memory of the heap spans whole ones.
     void densify "bh_densify"(void* memory, uint64_t length) noexcept nogil
+    # Gives whole pages back that nobody reads any more.
+    void discard "bh_discard"(void* memory, uint64_t length) noexcept nogil
     void release "bh_release"(void* memory, uint64_t length) noexcept nogil

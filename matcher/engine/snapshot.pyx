@@ -14,7 +14,9 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from matcher.engine.ladder cimport mark_level, next_up
+from matcher.engine.memory cimport release, reserve_dense
 from matcher.engine.names cimport add_name
+from matcher.engine.nonces cimport end_growth
 from matcher.engine.types cimport (
     AccountC, BucketC, CoreC, ExtraC, LadderC, LeafC, LevelC, ListedC, MARKETS_MAX, MarketC,
     NAMED, NEAR_MARKETS, NonceC, OrderC)
@@ -43,7 +45,7 @@ cdef int core_arrays(CoreC* c, ArrayC* out) noexcept nogil:
     out[0] = ArrayC(<void**> &c.accounts, sizeof(AccountC), c.account_count, c.account_capacity, 1)
     out[1] = ArrayC(<void**> &c.buckets, sizeof(BucketC), c.bucket_top, c.bucket_capacity, 1)
     out[2] = ArrayC(<void**> &c.orders, sizeof(OrderC), c.order_top, c.order_capacity, 1)
-    out[3] = ArrayC(<void**> &c.nonces, sizeof(NonceC), c.nonce_capacity, c.nonce_capacity, 0)
+    out[3] = ArrayC(<void**> &c.nonces, sizeof(NonceC), c.nonce_capacity, c.nonce_capacity, 1)
     out[4] = ArrayC(<void**> &c.extras, sizeof(ExtraC), c.order_top, c.order_capacity, 1)
     out[5] = ArrayC(<void**> &c.timed, sizeof(uint32_t), c.timed_count, c.order_capacity, 1)
     out[6] = ArrayC(<void**> &c.trims, sizeof(uint32_t), 0, c.bucket_capacity, 1)
@@ -70,6 +72,7 @@ cdef void forget_core(CoreC* c) noexcept nogil:
         arrays[k].at[0] = NULL
     c.bucket_of = NULL           # follows from the buckets
     c.names = NULL               # follows from the orders
+    c.nonces_before = NULL       # there is none: `core_pieces` ends the growth
     c.events = NULL
     c.event_count = 0
     c.event_capacity = 0
@@ -105,7 +108,9 @@ cdef list core_pieces(CoreC* c):
     """The core's image and arrays: bytes, or (address, size) of memory to be read later."""
     cdef CoreC* image = <CoreC*> calloc(1, sizeof(CoreC))
     cdef ArrayC arrays[ARRAYS_MAX]
-    cdef int count = core_arrays(c, arrays)
+    cdef int count
+    end_growth(c)                # one table, as one array
+    count = core_arrays(c, arrays)
     if image == NULL:
         raise MemoryError("snapshot: the system refuses memory")
     memcpy(image, c, sizeof(CoreC))
@@ -222,6 +227,7 @@ cdef int read_core(Reader reader, CoreC* c) except -1:
     try:
         memcpy(fresh, c, sizeof(CoreC))
         reader.take(c, sizeof(CoreC))
+        resize_nonces(fresh, c.nonce_capacity)
         market_count = c.market_count
         c.market_count = 0
         c.bucket_of = fresh.bucket_of
@@ -231,6 +237,8 @@ cdef int read_core(Reader reader, CoreC* c) except -1:
         count = core_arrays(c, arrays)
         core_arrays(fresh, ours)
         keep_pointers(arrays, ours, count)
+        if c.nonces == NULL:
+            raise MemoryError("snapshot: the system refuses memory")
         require(market_count <= MARKETS_MAX, "markets")
         read_arrays(reader, arrays, ours, count)
         index_buckets(c)
@@ -238,6 +246,13 @@ cdef int read_core(Reader reader, CoreC* c) except -1:
     finally:
         free(fresh)
     return market_count
+
+
+cdef void resize_nonces(CoreC* fresh, uint64_t capacity) noexcept:
+    """Give a fresh core another table of nonces, NULL when memory is refused."""
+    release(fresh.nonces, fresh.nonce_capacity * sizeof(NonceC))
+    fresh.nonces = <NonceC*> reserve_dense(capacity * sizeof(NonceC))
+    fresh.nonce_capacity = capacity
 
 
 cdef bytes read_spec(Reader reader):

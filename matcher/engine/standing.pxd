@@ -4,9 +4,10 @@ from libc.stdint cimport uint32_t
 from matcher.engine.delivery cimport deliver_next
 from matcher.engine.handlers cimport (
     QUOTE_MAX, advance, check_signed, market_of, refuse, settle_command)
+from matcher.engine.nonces cimport use_nonce
 from matcher.engine.store cimport (
     AMOUNT_OUT_OF_RANGE, AUTO_TOP_UP_SET, CAPACITY, COMMAND_REJECTED, MARKET_STATE, MARKET_UNKNOWN,
-    emit, ensure_bucket, use_nonce)
+    emit, ensure_bucket)
 from matcher.engine.types cimport BucketC, CommandC, CoreC, EventC, MarketC, STATE_SETTLED
 
 cdef enum:

@@ -1,7 +1,7 @@
 """Events, order slots, buckets, nonces and reservations: the bookkeeping below matching."""
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, realloc
+from libc.stdlib cimport realloc
 from libc.string cimport memcpy, memset
 
 from margin_core.fixed_point cimport mul_div_up
@@ -11,21 +11,14 @@ from margin_core.types cimport FillC
 from matcher.engine.ladder cimport (
     cold, cold_int, either, flip_of, link_order, next_down, next_up, prefetch, unlikely,
     unlink_order)
-from matcher.engine.memory cimport densify, release, reserve
-from matcher.engine.names cimport keyed_hash
+from matcher.engine.memory cimport release, reserve
 from matcher.engine.special cimport (
     add_timed, cut_of, filled_of, is_backed, leave, link_trail, mark_after, shown_of, trigger_side,
     unlink_trail)
 from matcher.engine.types cimport (
     AFTER_ALONE, AFTER_FLAT, AFTER_MOVE, AccountC, BucketC, CoreC, EventC, LadderC, MARKETS_MAX,
-    MarketC, NAMED, NEAR_MARKETS, NonceC, ORDER_FREE, ORDER_PENDING, ORDER_RESTING, ORDER_TAKING,
+    MarketC, NAMED, NEAR_MARKETS, ORDER_FREE, ORDER_PENDING, ORDER_RESTING, ORDER_TAKING,
     OrderC, REDUCE_ONLY, SLOT_BITS, SPECIAL, TIMED, WITH_MARGIN)
-
-cdef extern from *:
-    """
-    #define BH_FLOOR_WORD 0xFFFFFFFFFFFFFFFFull
-    """
-    uint64_t FLOOR_WORD "BH_FLOOR_WORD"
 
 cdef enum:
     EVENTS_AHEAD = 2             # whose lines are fetched before they are written
@@ -171,113 +164,6 @@ cdef inline EventC* emit_order(
 cdef inline int64_t now_s(const CoreC* c) noexcept nogil:
     """The engine's clock in whole seconds: the clock of the batch."""
     return c.time_s
-
-
-cdef inline NonceC* find_nonces(CoreC* c, uint32_t account, uint64_t word) noexcept nogil:
-    """The entry of the account's 64 nonces of `word`, or the empty one where it belongs."""
-    cdef uint64_t mask = c.nonce_capacity - 1
-    cdef uint64_t at = keyed_hash(c, account, word) & mask
-    while c.nonces[at].account and (
-            c.nonces[at].account != account or c.nonces[at].word != word):
-        at = (at + 1) & mask
-    return &c.nonces[at]
-
-
-cdef inline cold_int far_nonce_used(CoreC* c, uint32_t account, uint64_t nonce) noexcept nogil:
-    """For a nonce of older words than the account's newest."""
-    if (find_nonces(c, account, nonce >> 6).used >> (nonce & 63)) & 1:
-        return True
-    return nonce < find_nonces(c, account, FLOOR_WORD).used
-
-
-cdef inline bint nonce_used(CoreC* c, uint32_t account, uint64_t nonce) noexcept nogil:
-    cdef AccountC* a = &c.accounts[account]
-    if nonce >> 6 == a.nonce_word:
-        return (a.nonce_bits >> (nonce & 63)) & 1
-    return nonce >> 6 < a.nonce_word and far_nonce_used(c, account, nonce)
-
-
-cdef inline bint grow_nonces(CoreC* c) noexcept nogil:
-    """Keep the load at a quarter at most. False when memory is refused."""
-    cdef NonceC* old = c.nonces
-    cdef uint64_t count = c.nonce_capacity
-    cdef uint64_t k
-    if c.nonce_count * 4 < count:
-        return True
-    c.nonces = <NonceC*> calloc(count * 2, sizeof(NonceC))
-    if c.nonces == NULL:
-        c.nonces = old
-        c.is_out_of_memory = 1   # never an outcome: another machine would have had it
-        return False
-    densify(c.nonces, count * 2 * sizeof(NonceC))
-    c.nonce_capacity = count * 2
-    for k in range(count):
-        if old[k].account:
-            find_nonces(c, old[k].account, old[k].word)[0] = old[k]
-    free(old)
-    return True
-
-
-cdef inline bint store_nonces(
-    CoreC* c, uint32_t account, uint64_t word, uint64_t used
-) noexcept nogil:
-    """Add nonces of a word to the table. False when memory is refused."""
-    cdef NonceC* entry = find_nonces(c, account, word)
-    if entry.account == 0:
-        if not grow_nonces(c):
-            return False
-        entry = find_nonces(c, account, word)
-        entry.account = account
-        entry.word = word
-        c.nonce_count += 1
-    entry.used |= used
-    return True
-
-
-cdef inline cold use_far_nonce(
-    CoreC* c, uint32_t account, uint64_t nonce, bint* done
-) noexcept nogil:
-    """Remember a nonce of another 64 than the account's newest."""
-    cdef AccountC* a = &c.accounts[account]
-    cdef uint64_t bit = <uint64_t> 1 << (nonce & 63)
-    if nonce >> 6 < a.nonce_word:
-        done[0] = store_nonces(c, account, nonce >> 6, bit)
-        return
-    done[0] = a.nonce_bits == 0 or store_nonces(c, account, a.nonce_word, a.nonce_bits)
-    if done[0]:
-        a.nonce_word = nonce >> 6
-        a.nonce_bits = bit
-
-
-cdef inline bint use_nonce(CoreC* c, uint32_t account, uint64_t nonce) noexcept nogil:
-    """Remember the nonce for ever. False when memory is refused."""
-    cdef AccountC* a = &c.accounts[account]
-    cdef bint done = True
-    if unlikely(nonce >> 6 != a.nonce_word):
-        use_far_nonce(c, account, nonce, &done)
-    else:
-        a.nonce_bits |= <uint64_t> 1 << (nonce & 63)
-    return done
-
-
-cdef inline void raise_nonce_floor(CoreC* c, uint32_t account, uint64_t floor) noexcept nogil:
-    """SIG-1: every nonce below is used. The floor is the `used` of a word that no nonce has."""
-    cdef AccountC* a = &c.accounts[account]
-    cdef uint64_t word = floor >> 6
-    if floor <= find_nonces(c, account, FLOOR_WORD).used:
-        return
-    if not store_nonces(c, account, FLOOR_WORD, 0):
-        c.is_out_of_memory = 1
-        return
-    find_nonces(c, account, FLOOR_WORD).used = floor
-    # The words from the newest on are not looked up, so that one has to know of it.
-    if word > a.nonce_word:
-        if a.nonce_bits and not store_nonces(c, account, a.nonce_word, a.nonce_bits):
-            c.is_out_of_memory = 1
-        a.nonce_word = word
-        a.nonce_bits = 0
-    if word == a.nonce_word:
-        a.nonce_bits |= (<uint64_t> 1 << (floor & 63)) - 1
 
 
 cdef inline uint32_t bucket_at(const CoreC* c, uint32_t account, MarketC* m) noexcept nogil:

@@ -297,6 +297,7 @@ cdef struct CoreC:
     AccountC* accounts
     uint32_t* bucket_of          # [account * MARKETS_MAX + market slot], slots from NEAR_MARKETS
     NonceC* nonces
+    NonceC* nonces_before        # the table of half the size, while it is moved; else NULL
     uint32_t* names              # slots of orders that were looked for by nonce, by hash
     EventC* events
     EventC* retired[64]          # smaller event buffers; views of them may still be held
@@ -330,6 +331,9 @@ cdef struct CoreC:
     uint64_t name_capacity       # power of two, at least twice the orders'
     uint64_t nonce_capacity      # power of two
     uint64_t nonce_count         # entries in use
+    uint64_t nonces_before_capacity
+    uint64_t nonces_moved        # slots of the table before that have been moved
+    uint64_t nonces_discarded    # bytes of it that the system has back
     uint64_t order_seq
     uint64_t event_count
     uint64_t event_capacity

@@ -11,6 +11,8 @@ from tests.model.floor import Order, require
 from tests.model.limits import Limits
 from tests.model.margin import Bucket, RefusedError
 
+OVERDUE_MAX = 4_096  # orders that are due to end which a post-only order looks past
+
 
 class Matching(Limits):
     """Orders against the book."""
@@ -148,9 +150,15 @@ class Matching(Limits):
             self.overdraw(maker)
             self.overdraw(o)
 
+    def met_live(self, o: Order) -> list[Order]:
+        """POST-1: orders that it would meet and that are not due to end."""
+        found = self.crossed(o)
+        live = [m for m in found[:OVERDUE_MAX] if m.c.expiry_time_s > self.now_s]
+        return live + found[OVERDUE_MAX:]
+
     def slide(self, o: Order) -> None:
         """POST-1: one tick behind the opposite best price."""
-        makers = self.crossed(o) if o.c.flags & FLAG_POST_ONLY and o.asks(FLAG_SLIDES) else []
+        makers = self.met_live(o) if o.c.flags & FLAG_POST_ONLY and o.asks(FLAG_SLIDES) else []
         price = makers[0].price - o.sign if makers else 0
         if 1 <= price <= self.venues[o.key[1]].spec.price_ticks_max:
             o.price = price
@@ -159,7 +167,7 @@ class Matching(Limits):
     def enter(self, o: Order) -> None:
         """MATCH-4, MIN-1, POST-1; raises why the order ends."""
         self.slide(o)
-        takes = o.c.flags & FLAG_POST_ONLY and self.crossed(o)
+        takes = o.c.flags & FLAG_POST_ONLY and self.met_live(o)
         require(not takes, "POST_ONLY_WOULD_TAKE")
         require(o.c.time_in_force != TIF_FOK or self.fillable(o, o.left), "FOK_NOT_FILLABLE")
         least = o.c.instructions.min_lots

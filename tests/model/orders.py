@@ -151,7 +151,7 @@ class Orders(Waterfall):
             told = len(self.events)
             self.slide(o)  # what follows is judged where it would rest
             del self.events[told:]
-            takes = c.flags & FLAG_POST_ONLY and self.crossed(o)
+            takes = c.flags & FLAG_POST_ONLY and self.met_live(o)
             require(not takes, "POST_ONLY_WOULD_TAKE")
         if reduces:
             require(c.amount_quote == 0, "REDUCE_ONLY")

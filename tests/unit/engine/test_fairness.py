@@ -10,13 +10,14 @@ import pytest
 from matcher.engine.commands import NEVER_S, Command, CommandKind, MarketState
 from matcher.engine.engine import Engine
 from matcher.engine.events import Event, EventKind, unpack
-from matcher.engine.instructions import FLAG_ATTACHED, FLAG_ON_LAST, Instructions
+from matcher.engine.instructions import FLAG_ATTACHED, FLAG_ON_LAST, FLAG_SLIDES, Instructions
 from matcher.engine.reject_reason import RejectReason
 from tests.unit.engine.venue import (
     BUY,
     CASH,
     GTC,
     IOC,
+    POST_ONLY,
     REDUCE_ONLY,
     SELL,
     Venue,
@@ -180,6 +181,36 @@ def test_what_waits_gives_its_place_back() -> None:
     v.nonce += 9
     v.rest(1, SELL, 1, 900, **more)
     assert outcome(v.place(1, SELL, 1, 900, **more)) == "CAPACITY"
+
+
+def test_orders_that_are_due_to_end_refuse_no_post_only_order() -> None:
+    """POST-1, TIF-1: more of them than one command ends; they end when they are met."""
+    v = Venue()
+    for k in range(600):
+        v.rest(1 + k % 2, SELL, 1, 1_000 + k % 3, expiry_time_s=v.now_s + 10)
+    v.rest(3, SELL, 1, 1_005)
+    v.wait(10)
+    events = v.place(4, BUY, 1, 1_001, flags=POST_ONLY)
+    told = story(events)
+    assert told[:257] == [*["ORDER_CANCELED EXPIRED"] * 256, "ORDER_ACCEPTED"]
+    assert set(told[257:]) == {"ORDER_CANCELED EXPIRED"}
+    assert v.book()[0] == [(1_001, 1)]
+    assert v.book()[1][0][0] == 1_002
+
+
+def test_a_post_only_order_slides_behind_a_live_order() -> None:
+    """POST-1: not behind one that is due to end; a live one behind those refuses it."""
+    v = Venue()
+    for k in range(900):
+        v.rest(1 + k % 2, SELL, 1, 1_000 + k % 2, expiry_time_s=v.now_s + 10)
+    v.rest(3, SELL, 1, 1_002)
+    v.wait(10)
+    assert story(v.place(4, BUY, 1, 1_002, flags=POST_ONLY))[-1] == (
+        "ORDER_REJECTED POST_ONLY_WOULD_TAKE"
+    )
+    word = Instructions(flags=FLAG_SLIDES)
+    assert "ORDER_REPRICED" in story(v.place(4, BUY, 1, 1_005, flags=POST_ONLY, instructions=word))
+    assert v.book() == ([(1_001, 1)], [(1_002, 1)])
 
 
 def test_on_the_last_price_too_what_is_left_fires_next() -> None:
