@@ -42,6 +42,14 @@ def vectors_path() -> Path:
     return path
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of a file that runs on both, tests marked `engine_alone` run on the engine."""
+    for item in items.copy():
+        runs_on = getattr(getattr(item, "callspec", None), "params", {}).get("on_both")
+        if runs_on == "model" and item.get_closest_marker("engine_alone"):
+            items.remove(item)
+
+
 @pytest.fixture(params=["engine", "model"])
 def on_both(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run a test of a `Venue` on the engine, then on its slow twin."""

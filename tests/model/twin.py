@@ -86,6 +86,17 @@ class Twin:
                 )  # fmt: skip
         return None
 
+    def order_id(self, account: int, nonce: int) -> int:
+        is_live = any((o.key[0], o.c.nonce) == (account, nonce) for o in self.model.orders)
+        return self.ids[account, nonce] if is_live else 0
+
+    def spec(self, market: int) -> MarketSpec:
+        return self.model.venues[market].spec
+
+    def announced_spec(self, market: int) -> MarketSpec | None:
+        announced = self.model.venues[market].announced
+        return announced[0] if announced else None
+
     def free_quote(self, account: int) -> int:
         return self.model.free[account]
 

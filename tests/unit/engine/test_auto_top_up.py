@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from matcher.engine.commands import CommandKind
-from matcher.engine.engine import Engine
 from matcher.engine.events import Event, EventKind
 from tests.unit.engine.test_liquidation import ENDED, STARTED, endangered, only, waterfall
 from tests.unit.engine.venue import BUY, CASH, Venue, outcome, story
+
+pytestmark = pytest.mark.usefixtures("on_both")
 
 
 def instruct(v: Venue, cap: int, **fields: int) -> list[Event]:
@@ -103,7 +104,7 @@ def test_it_may_come_before_the_position_and_a_snapshot_keeps_it() -> None:
     """COLL-3: a standing instruction is the market's, not this opening's."""
     v = Venue(fund=10**6)
     instruct(v, 1_000)
-    v.engine = Engine.restore(b"".join(v.engine.snapshot()))
+    v.restart()
     v.trade(1, 2, 10, 1_000, 1_000, 5_000)
     assert waterfall(v.walk(940)) == ["AUTO_TOPPED_UP"]
 

@@ -19,6 +19,8 @@ from tests.unit.engine.venue import (
     story,
 )
 
+pytestmark = pytest.mark.usefixtures("on_both")
+
 TICKS_MAX = 2**27 - 1  # the largest that a market may have
 
 
@@ -204,6 +206,7 @@ def test_a_part_filled_order_is_cancelled_with_what_is_left() -> None:
     assert v.book() == ([], [])
 
 
+@pytest.mark.engine_alone
 def test_a_filled_order_cannot_be_cancelled() -> None:
     """SPEC §6 ORDER_UNKNOWN: by id and by nonce, also when its slot has a new owner."""
     v = Venue()

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from margin_core import ContractKind
 from matcher.engine.commands import CommandKind, MarketState
-from matcher.engine.engine import Engine
-from matcher.engine.events import Event, EventKind, unpack
+from matcher.engine.events import Event, EventKind
 from tests.unit.engine.test_liquidation import only, waterfall
 from tests.unit.engine.venue import BUY, CASH, SELL, START_S, Venue, spec_of, story
+
+pytestmark = pytest.mark.usefixtures("on_both")
 
 END_S = START_S + 100
 FUTURE = {"kind": ContractKind.LINEAR_FUTURE, "funding_cap_ppm": 0, "expiry_time_s": END_S}
@@ -113,19 +112,18 @@ def test_a_perpetual_is_delisted_by_announcement() -> None:
     """PAR-1, EXP-2: it gets an end; until then it trades."""
     v = Venue(fund=10)
     v.trade(1, 2, 10, 1_000, 1_000, 5_000)
-    spec = replace(v.spec, expiry_time_s=END_S)
-    made = v.engine.announce_parameters(spec, START_S + 50, v.time_ns)
-    assert story(list(unpack(made))) == ["PARAMETERS_ANNOUNCED"]
+    assert story(v.announce(50, expiry_time_s=END_S)) == ["PARAMETERS_ANNOUNCED"]
     v.wait(50)
     assert story(v.price(1_000)) == ["PARAMETERS_CHANGED", "PRICE"]
     v.trade(3, 4, 1, 1_000)
     v.wait(50)
     v.price(1_000)
-    v.engine = Engine.restore(b"".join(v.engine.snapshot()))
+    v.restart()
     assert [found[0] for found in settled(settle(v))] == [1, 2, 3, 4]
     assert v.engine.fund(1).collateral_quote == 10
 
 
+@pytest.mark.engine_alone
 def test_a_command_delivers_a_bounded_number() -> None:
     """EXP-2: 256 positions; the next command goes on where it stopped."""
     v = Venue(spec=spec_of(**FUTURE), accounts=300, cash=1_000, positions=301)
@@ -137,6 +135,7 @@ def test_a_command_delivers_a_bounded_number() -> None:
 
 
 @pytest.mark.parametrize("kind", [ContractKind.INVERSE_PERPETUAL, ContractKind.OPTION_CALL])
+@pytest.mark.engine_alone
 def test_the_engine_lists_linear_kinds(kind: ContractKind) -> None:
     """MKT-3."""
     fields: dict[str, object] = {"kind": kind}

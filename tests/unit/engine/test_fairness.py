@@ -27,26 +27,21 @@ from tests.unit.engine.venue import (
     story,
 )
 
+pytestmark = pytest.mark.usefixtures("on_both")
+
 BELOW = 2
 WAITING_MAX = 32
 
 
-def records(v: Venue, count: int, **fields: Any) -> bytes:
+def many(v: Venue, count: int, **fields: Any) -> list[Command]:
     """Return so many orders that differ in their nonces alone."""
     form: dict[str, Any] = {"market_id": 1, "qty_lots": 1, "expiry_time_s": NEVER_S}
     form |= {"time_ns": v.time_ns} | fields
     found = []
     for _ in range(count):
         v.nonce += 1
-        found.append(Command(CommandKind.PLACE, nonce=v.nonce, **form).records())
-    return b"".join(found)
-
-
-def send(v: Venue, data: bytes) -> list[Event]:
-    """Apply many commands at once, then walk over the state once."""
-    events = list(unpack(v.engine.apply(data)))
-    v.engine.check_invariants()
-    return events
+        found.append(Command(CommandKind.PLACE, nonce=v.nonce, **form))
+    return found
 
 
 def reasons(events: list[Event]) -> list[str]:
@@ -67,9 +62,9 @@ def test_an_account_delays_no_other_accounts_stop() -> None:
     v.trade(5, 6, 5, 1_000)
     v.rest(6, BUY, 5, 960)
     v.rest(2, BUY, 5, 900)
-    full = send(v, records(v, WAITING_MAX + 5, **stop(1, 999)))
+    full = v.send(many(v, WAITING_MAX + 5, **stop(1, 999)))
     assert reasons(full) == ["CAPACITY"] * 5
-    assert reasons(send(v, records(v, 3, **stop(4, 999)))) == ["REDUCE_ONLY"] * 3
+    assert reasons(v.send(many(v, 3, **stop(4, 999)))) == ["REDUCE_ONLY"] * 3
     mine = v.rest(5, SELL, 5, 900, flags=REDUCE_ONLY, time_in_force=IOC, trigger_kind=BELOW,
                   trigger_price_ticks=980)  # fmt: skip
     events = v.price(970)
@@ -79,6 +74,7 @@ def test_an_account_delays_no_other_accounts_stop() -> None:
     assert (v.lots(1), v.lots(5), v.engine.order_count) == (0, 0, 1)
 
 
+@pytest.mark.engine_alone
 def test_48_throwaway_accounts_delay_no_stop() -> None:
     """TRIG-4: whatever they wait with, it is not 4,096 orders, and not without money."""
     v = Venue(spec=spec_of(mark_band_ppm=500_000), orders=9_000, accounts=54, cash=300)
@@ -88,10 +84,10 @@ def test_48_throwaway_accounts_delay_no_stop() -> None:
     last: dict[str, Any] = {"trigger_kind": 4, "instructions": Instructions(flags=FLAG_ON_LAST)}
     for account in range(1, 49):
         backing = v.rest(account, BUY, 1, 1, 1)
-        refused = send(v, records(v, 3, account=account, price_ticks=1, amount_quote=1, **asked))
+        refused = v.send(many(v, 3, account=account, price_ticks=1, amount_quote=1, **asked))
         assert reasons(refused) == ["INSUFFICIENT_MARGIN"] * 3
-        stops = records(v, 20, **stop(account, 999)) + records(v, 30, **stop(account, 999) | last)
-        assert reasons(send(v, stops)) == ["CAPACITY"] * (50 - WAITING_MAX)
+        stops = many(v, 20, **stop(account, 999)) + many(v, 30, **stop(account, 999) | last)
+        assert reasons(v.send(stops)) == ["CAPACITY"] * (50 - WAITING_MAX)
         if account % 2:
             assert len(v.cancel(account, backing)) == 1 + WAITING_MAX
     assert v.engine.order_count == 24 * (1 + WAITING_MAX)
@@ -169,7 +165,7 @@ def test_what_waits_gives_its_place_back() -> None:
     """TRIG-4: by firing, by a cancel, by a replace, and inside a group."""
     v = Venue()
     v.trade(1, 2, 1, 1_000)
-    send(v, records(v, WAITING_MAX, **stop(1, 900)))
+    v.send(many(v, WAITING_MAX, **stop(1, 900)))
     more = {"flags": REDUCE_ONLY, "trigger_kind": BELOW, "trigger_price_ticks": 900}
     assert outcome(v.place(1, SELL, 1, 900, **more)) == "CAPACITY"
     word = Instructions(self_trade=1)
@@ -213,6 +209,7 @@ def test_a_post_only_order_slides_behind_a_live_order() -> None:
     assert v.book() == ([(1_001, 1)], [(1_002, 1)])
 
 
+@pytest.mark.engine_alone
 def test_on_the_last_price_too_what_is_left_fires_next() -> None:
     """TRIG-2: 4,096 a command; nothing that is due is forgotten."""
     v = Venue(orders=5_000, accounts=140, positions=200)
@@ -221,7 +218,7 @@ def test_on_the_last_price_too_what_is_left_fires_next() -> None:
     asked = {"side": BUY, "price_ticks": 900, "amount_quote": 300, "trigger_kind": 4,
              "trigger_price_ticks": 990, "instructions": word}  # fmt: skip
     for account in range(3, 133):
-        v.engine.apply(records(v, WAITING_MAX, account=account, **asked))
+        v.send(many(v, WAITING_MAX, account=account, **asked))
     v.rest(2, SELL, 1, 990)
     events = v.place(1, BUY, 1, 990, time_in_force=IOC)
     assert story(events).count("ORDER_TRIGGERED") == 4_096
@@ -229,13 +226,14 @@ def test_on_the_last_price_too_what_is_left_fires_next() -> None:
     assert v.do(CommandKind.TICK) == []
 
 
+@pytest.mark.engine_alone
 def test_what_a_limit_has_left_fires_after_the_next_command() -> None:
     """TRIG-1, MARK-2: 4,096 in the tick, 256 after each command; not while the mark is stale."""
     accounts = 160
     v = Venue(spec=spec_of(mark_band_ppm=500_000), orders=10_000, accounts=accounts, positions=200)
     for account in range(2, accounts):
         v.trade(account, 1, 1, 1_000)
-        v.engine.apply(records(v, WAITING_MAX, **stop(account, 990)))
+        v.send(many(v, WAITING_MAX, **stop(account, 990)))
     left = 158 * WAITING_MAX
     assert v.engine.order_count == left
     for command, most in ((v.price, 4_096 + 256), (lambda _: v.do(CommandKind.TICK), 256)):
@@ -254,7 +252,7 @@ def test_lots_that_cannot_fill_move_no_auction_price() -> None:
     v.set_state(MarketState.AUCTION)
     for account, side, qty, price in ((3, BUY, 50, 1_050), (4, SELL, 50, 950), (5, BUY, 100, 960)):
         v.rest(account, side, qty, price)
-    send(v, records(v, 200, account=1, side=SELL, price_ticks=950, flags=REDUCE_ONLY))
+    v.send(many(v, 200, account=1, side=SELL, price_ticks=950, flags=REDUCE_ONLY))
     assert v.book()[1] == [(950, 51)]
     cleared = v.set_state(MarketState.OPEN)
     assert sum(lots for _, lots, _ in fills(cleared)) == 51
@@ -270,14 +268,16 @@ def test_lots_that_cannot_fill_show_no_depth() -> None:
     assert v.book() == ([], [(1_001, 1)])
 
 
+@pytest.mark.engine_alone
 def test_an_account_has_so_many_orders_in_a_market() -> None:
     """ORD-1: 4,096, those that wait included; another account has room."""
     v = Venue(orders=5_000)
     form = {"side": BUY, "price_ticks": 10, "amount_quote": 4}
-    assert reasons(send(v, records(v, 4_100, account=1, **form))) == ["CAPACITY"] * 4
+    assert reasons(v.send(many(v, 4_100, account=1, **form))) == ["CAPACITY"] * 4
     assert outcome(v.place(2, BUY, 1, 10)) == "OK"
 
 
+@pytest.mark.engine_alone
 def test_orders_are_found_by_nonce_after_whatever_came_between() -> None:
     """CXL-1: each is walked over once; ends, restores and new orders leave the table right."""
     v = Venue(orders=400)
@@ -285,8 +285,8 @@ def test_orders_are_found_by_nonce_after_whatever_came_between() -> None:
     for _ in range(3_000):
         nonce = rng.randrange(1, 600)
         if rng.random() < 0.5 and len(live) < 300:
-            found = send_one(engine, records(v, 1, account=1, side=BUY, price_ticks=900,
-                                             amount_quote=300))  # fmt: skip
+            (bid,) = many(v, 1, account=1, side=BUY, price_ticks=900, amount_quote=300)
+            found = send_one(engine, bid)
             live[v.nonce] = found.order_id
         elif rng.random() < 0.5 and live:
             nonce = rng.choice(list(live))
@@ -295,21 +295,22 @@ def test_orders_are_found_by_nonce_after_whatever_came_between() -> None:
             command = Command(
                 CommandKind.CANCEL, account=1, time_ns=v.time_ns, nonce=nonce, order_id=order_id
             )
-            assert send_one(engine, command.records()).kind == EventKind.ORDER_CANCELED
+            assert send_one(engine, command).kind == EventKind.ORDER_CANCELED
         elif nonce not in live:
             command = Command(CommandKind.CANCEL, account=1, time_ns=v.time_ns, nonce=nonce)
-            assert send_one(engine, command.records()).reason == RejectReason.ORDER_UNKNOWN
+            assert send_one(engine, command).reason == RejectReason.ORDER_UNKNOWN
         if rng.random() < 0.01:
             engine = Engine.restore(b"".join(engine.snapshot()))
     engine.check_invariants()
     assert {nonce: engine.order_id(1, nonce) for nonce in live} == live
 
 
-def send_one(engine: Engine, data: bytes) -> Event:
-    (event,) = unpack(engine.apply(data))
+def send_one(engine: Engine, command: Command) -> Event:
+    (event,) = unpack(engine.apply_one(command))
     return event
 
 
+@pytest.mark.engine_alone
 def test_no_result_depends_on_the_key_of_the_hashes() -> None:
     """SIG-1: nonces of any pattern; the state's hash is the same under any key."""
     hashes = set()
@@ -342,13 +343,14 @@ def test_no_result_depends_on_the_key_of_the_hashes() -> None:
         Engine(hash_key=2**64)
 
 
+@pytest.mark.engine_alone
 def test_an_auction_beyond_the_band_is_linear() -> None:
     """AUC-1: orders that cannot clear end one by one, without a new search for the price each."""
     v = Venue(spec=spec_of(mark_band_ppm=20_000), orders=9_000, accounts=4)
     v.set_state(MarketState.AUCTION)
     for account, side in ((1, BUY), (2, SELL)):
         form = {"account": account, "side": side, "price_ticks": 1_030, "amount_quote": 140}
-        assert reasons(send(v, records(v, 4_000, **form))) == []
+        assert reasons(v.send(many(v, 4_000, **form))) == []
     ended = v.set_state(MarketState.OPEN)
     assert story(ended).count("ORDER_CANCELED PRICE_BAND") == 4_000
     assert v.book() == ([], [(1_030, 4_000)])

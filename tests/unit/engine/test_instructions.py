@@ -10,9 +10,8 @@ from matcher.engine.commands import (
     TRIGGER_AT_OR_BELOW,
     Command,
     CommandKind,
-    group,
 )
-from matcher.engine.events import Event, unpack
+from matcher.engine.events import Event
 from matcher.engine.instructions import (
     FLAG_ATTACHED,
     FLAG_ON_LAST,
@@ -33,6 +32,8 @@ from tests.unit.engine.venue import (
     outcome,
     story,
 )
+
+pytestmark = pytest.mark.usefixtures("on_both")
 
 BELOW = 2
 
@@ -60,12 +61,6 @@ def item(v: Venue, account: int, side: int, qty: int, price: int, **fields: obje
         "amount_quote": qty * price // 5, "nonce": v.nonce, "expiry_time_s": NEVER_S,
     }  # fmt: skip
     return Command(CommandKind.PLACE, **(form | fields))  # type: ignore[arg-type]
-
-
-def send(v: Venue, commands: list[Command]) -> list[Event]:
-    events = list(unpack(v.engine.apply(group(commands, v.time_ns))))
-    v.engine.check_invariants()
-    return events
 
 
 def test_what_is_due_ends_in_order_of_date_then_of_age() -> None:
@@ -368,13 +363,13 @@ def test_a_group_is_all_or_none() -> None:
     old = v.rest(1, BUY, 1, 900)
     items = [item(v, 1, BUY, 1, 901), item(v, 1, BUY, 1, 0),
              Command(CommandKind.CANCEL, account=1, order_id=old)]  # fmt: skip
-    events = send(v, items)
+    events = v.group(items)
     assert story(events) == [
         "ORDER_REJECTED GROUP_REJECTED", "ORDER_REJECTED PRICE_OUT_OF_RANGE",
         "COMMAND_REJECTED GROUP_REJECTED",
     ]  # fmt: skip
     assert v.book() == ([(900, 1)], [])
-    events = send(v, [items[2], items[0]])
+    events = v.group([items[2], items[0]])
     assert story(events) == ["ORDER_CANCELED USER_CANCELED", "ORDER_ACCEPTED"]
     assert v.book() == ([(901, 1)], [])
 
@@ -384,8 +379,8 @@ def test_a_group_counts_what_it_reserves() -> None:
     v = Venue(cash=1_000)
     old = v.rest(1, BUY, 1, 900, 600)
     two = [item(v, 1, BUY, 1, 900, amount_quote=400), item(v, 1, BUY, 1, 901, amount_quote=400)]
-    assert story(send(v, two))[1] == "ORDER_REJECTED INSUFFICIENT_FREE_COLLATERAL"
-    events = send(v, [Command(CommandKind.CANCEL, account=1, order_id=old), *two])
+    assert story(v.group(two))[1] == "ORDER_REJECTED INSUFFICIENT_FREE_COLLATERAL"
+    events = v.group([Command(CommandKind.CANCEL, account=1, order_id=old), *two])
     assert outcome(events) == "USER_CANCELED"
     assert v.engine.reserved_quote(1) == 800
 
@@ -404,7 +399,7 @@ def test_a_bracket_is_one_group() -> None:
              instructions=Instructions(flags=FLAG_ATTACHED, oco_nonce=stop), **close),
     ]  # fmt: skip
     assert items[0].nonce == entry
-    assert story(send(v, items)) == ["ORDER_ACCEPTED"] * 3 + ["FILL"]
+    assert story(v.group(items)) == ["ORDER_ACCEPTED"] * 3 + ["FILL"]
     v.rest(3, BUY, 5, 1_050, 3_000)
     events = v.walk(1_050)
     assert story(events)[-3:] == ["ORDER_TRIGGERED", "FILL", "ORDER_CANCELED SIBLING_ENDED"] or (
@@ -465,6 +460,7 @@ def test_a_nonce_is_a_client_order_id() -> None:
     assert v.engine.order_id(1, 77) == 0
 
 
+@pytest.mark.engine_alone
 def test_the_instruction_word_is_one_in_bytes() -> None:
     """ORD-4: big endian, in the order of the specification, reserved bytes refused."""
     word = Instructions(1, 2, 3, 4, 5, 6)

@@ -13,6 +13,8 @@ from matcher.engine.events import Event, EventKind, unpack
 from matcher.engine.instructions import FLAG_ON_LAST, Instructions
 from tests.unit.engine.venue import BUY, FOK, IOC, SELL, Venue, fills, outcome, story
 
+pytestmark = pytest.mark.usefixtures("on_both")
+
 LATER_S = 2**32 - 1
 
 

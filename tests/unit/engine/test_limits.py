@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from matcher.engine.commands import Command, CommandKind, MarketState, group
-from matcher.engine.engine import Engine
-from matcher.engine.events import EventKind, unpack
+from matcher.engine.commands import Command, CommandKind, MarketState
+from matcher.engine.events import EventKind
 from matcher.engine.instructions import FLAG_SLIDES, Instructions
 from tests.unit.engine.venue import (
     BUY,
@@ -23,6 +22,8 @@ from tests.unit.engine.venue import (
     spec_of,
     story,
 )
+
+pytestmark = pytest.mark.usefixtures("on_both")
 
 NEVER_S = 2**32 - 1
 
@@ -143,7 +144,7 @@ def test_a_replacement_and_a_group_are_judged_alike() -> None:
     }  # fmt: skip
     assert outcome(v.do(CommandKind.REPLACE, order_id=old, nonce=501, **form)) == "PRICE_BAND"
     items = [Command(CommandKind.PLACE, market_id=1, nonce=k, **form) for k in (502, 503)]
-    found = story(list(unpack(v.engine.apply(group(items, v.time_ns)))))
+    found = story(v.group(items))
     assert found == ["ORDER_REJECTED PRICE_BAND", "ORDER_REJECTED GROUP_REJECTED"]
     assert v.engine.order(old) is not None
 
@@ -151,7 +152,7 @@ def test_a_replacement_and_a_group_are_judged_alike() -> None:
 def test_a_restored_engine_has_the_same_band() -> None:
     """BAND-1: the bounds are part of the state."""
     v = banded()
-    v.engine = Engine.restore(b"".join(v.engine.snapshot()))
+    v.restart()
     assert outcome(v.place(1, BUY, 1, 1_051, 5_000)) == "PRICE_BAND"
 
 

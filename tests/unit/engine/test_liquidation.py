@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from matcher.engine.commands import MarketState
 from matcher.engine.events import Event, EventKind
 from tests.unit.engine.venue import BUY, CASH, POST_ONLY, SELL, Venue, fills, spec_of, story
+
+pytestmark = pytest.mark.usefixtures("on_both")
 
 STARTED, ENDED = "LIQUIDATION_STARTED", "LIQUIDATION_ENDED"
 

@@ -9,9 +9,11 @@ import pytest
 from margin_core import Tier
 from matcher.engine.commands import Command, CommandKind
 from matcher.engine.engine import Engine
-from matcher.engine.events import Event, EventKind, unpack
+from matcher.engine.events import Event, EventKind
 from tests.unit.engine.test_liquidation import ENDED, STARTED, endangered, only, waterfall
-from tests.unit.engine.venue import BUY, SELL, Venue, spec_of, story
+from tests.unit.engine.venue import BUY, SELL, Venue, spec_of, story, unpacked
+
+pytestmark = pytest.mark.usefixtures("on_both")
 
 STRICT = (
     Tier(notional_floor_quote=0, margin_initial_ppm=200_000, margin_maintenance_ppm=80_000),
@@ -21,7 +23,7 @@ STRICT = (
 
 def announce(v: Venue, after_s: int = 3_600, **changes: object) -> list[Event]:
     spec = replace(v.engine.spec(1), **changes)  # type: ignore[arg-type]
-    return list(unpack(v.engine.announce_parameters(spec, v.now_s + after_s, v.time_ns)))
+    return unpacked(v.engine.announce_parameters(spec, v.now_s + after_s, v.time_ns))
 
 
 def test_they_hold_from_the_first_price_at_that_second() -> None:
@@ -70,6 +72,7 @@ def test_what_stays(changes: dict[str, int]) -> None:
     assert v.engine.announced_spec(1) == replace(v.spec, liquidation_buffer_ppm=9)
 
 
+@pytest.mark.engine_alone
 def test_an_unknown_market_is_an_error() -> None:
     """PAR-1: the shell asks for markets that it has listed."""
     v = Venue()
@@ -104,6 +107,7 @@ def test_resting_orders_stay_and_are_judged_by_the_new_set() -> None:
     assert found == ["ORDER_ACCEPTED", "ORDER_CANCELED INSUFFICIENT_MARGIN"]
 
 
+@pytest.mark.engine_alone
 def test_a_row_indexes_a_bounded_part() -> None:
     """PAR-2: with more positions than a row indexes, the change waits for the last of them."""
     v = Venue(accounts=5_000, cash=0, positions=6_000, orders=10)
@@ -124,6 +128,7 @@ def take_slot(v: Venue, account: int) -> None:
     v.engine.apply_one(command)
 
 
+@pytest.mark.engine_alone
 def test_a_snapshot_keeps_what_was_announced() -> None:
     """PAR-2: the restored engine switches with the first, to the same state."""
     v = endangered(fund=10**6)

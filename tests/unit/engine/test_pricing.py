@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from matcher.engine.commands import CommandKind, MarketState
 from matcher.engine.events import Event, EventKind
 from matcher.engine.reject_reason import RejectReason
 from tests.unit.engine.venue import BUY, SELL, Venue, spec_of
+
+pytestmark = pytest.mark.usefixtures("on_both")
 
 
 def only(events: list[Event], kind: EventKind) -> list[Event]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from matcher.engine.commands import Command, CommandKind
 from tests.unit.engine.venue import (
     BUY,
@@ -16,6 +18,8 @@ from tests.unit.engine.venue import (
     spec_of,
     story,
 )
+
+pytestmark = pytest.mark.usefixtures("on_both")
 
 
 def poor(cash: int) -> Venue:
@@ -121,6 +125,7 @@ def test_orders_that_lost_their_cover_are_cancelled() -> None:
     assert (v.engine.free_quote(1), v.engine.reserved_quote(1)) == (800, 450)
 
 
+@pytest.mark.engine_alone
 def test_a_long_sweep_cancels_once_at_its_end() -> None:
     """ORD-3: every one of 1 200 fills uncovers more; the order being matched is not touched."""
     v = Venue(orders=4_000)

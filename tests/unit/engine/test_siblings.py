@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from matcher.engine.commands import NEVER_S, Command, CommandKind, group
-from matcher.engine.events import Event, unpack
+import pytest
+
+from matcher.engine.commands import NEVER_S, Command, CommandKind
 from matcher.engine.instructions import Instructions
 from tests.unit.engine.venue import BUY, SELL, Venue, fills, outcome, story
+
+pytestmark = pytest.mark.usefixtures("on_both")
 
 
 def order(kind: CommandKind, nonce: int, sibling: int, price: int, old: int = 0) -> Command:
@@ -22,23 +25,17 @@ def order(kind: CommandKind, nonce: int, sibling: int, price: int, old: int = 0)
 
 def pair_of(v: Venue) -> None:
     for nonce, sibling, price in ((100, 101, 1_010), (101, 100, 1_020)):
-        (event,) = send(v, order(CommandKind.PLACE, nonce, sibling, price).records())
+        (event,) = v.send([order(CommandKind.PLACE, nonce, sibling, price)])
         assert outcome([event]) == "OK"
-
-
-def send(v: Venue, data: bytes) -> list[Event]:
-    events = list(unpack(v.engine.apply(data)))
-    v.engine.check_invariants()
-    return events
 
 
 def test_a_replacement_takes_the_sibling_over() -> None:
     """OCO-1, REP-1: the sibling lives and belongs to the new order, which ends it."""
     v = Venue()
     pair_of(v)
-    events = send(v, order(CommandKind.REPLACE, 102, 101, 1_005, old=100).records())
+    events = v.send([order(CommandKind.REPLACE, 102, 101, 1_005, old=100)])
     assert story(events) == ["ORDER_CANCELED REPLACED", "ORDER_ACCEPTED"]
-    events = send(v, order(CommandKind.REPLACE, 103, 102, 1_015, old=101).records())
+    events = v.send([order(CommandKind.REPLACE, 103, 102, 1_015, old=101)])
     assert story(events) == ["ORDER_CANCELED REPLACED", "ORDER_ACCEPTED"]
     events = v.place(2, BUY, 9, 1_030, time_in_force=1)
     assert fills(events) == [(1, 5, 1_005)]
@@ -52,9 +49,9 @@ def test_a_replacement_that_names_nobody_ends_the_sibling() -> None:
     """OCO-1, REP-1: as any other end does; one that names a stranger is refused."""
     v = Venue()
     pair_of(v)
-    refused = send(v, order(CommandKind.REPLACE, 102, 102, 1_005, old=100).records())
+    refused = v.send([order(CommandKind.REPLACE, 102, 102, 1_005, old=100)])
     assert outcome(refused) == "INSTRUCTIONS_INVALID"
-    events = send(v, order(CommandKind.REPLACE, 102, 0, 1_005, old=100).records())
+    events = v.send([order(CommandKind.REPLACE, 102, 0, 1_005, old=100)])
     assert story(events) == [
         "ORDER_CANCELED REPLACED", "ORDER_ACCEPTED", "ORDER_CANCELED SIBLING_ENDED",
     ]  # fmt: skip
@@ -68,7 +65,7 @@ def test_both_siblings_are_replaced_in_one_group() -> None:
         order(CommandKind.REPLACE, 102, 101, 1_005, old=100),
         order(CommandKind.REPLACE, 103, 102, 1_015, old=101),
     ]
-    assert "ORDER_REJECTED" not in " ".join(story(send(v, group(items, v.time_ns))))
+    assert "ORDER_REJECTED" not in " ".join(story(v.group(items)))
     assert v.engine.order_count == 2
     assert story(v.do(CommandKind.CANCEL, account=1, nonce=102)) == [
         "ORDER_CANCELED USER_CANCELED", "ORDER_CANCELED SIBLING_ENDED",
@@ -78,35 +75,34 @@ def test_both_siblings_are_replaced_in_one_group() -> None:
 def test_a_refused_group_leaves_no_position() -> None:
     """GRP-1: not even an empty one."""
     v = Venue()
-    before = v.engine.state_hash(), v.engine.seq
     good = order(CommandKind.PLACE, 100, 0, 1_010)
-    events = send(v, group([good, good._replace(nonce=101, qty_lots=0)], v.time_ns))
+    events = v.group([good, good._replace(nonce=101, qty_lots=0)])
     assert story(events) == ["ORDER_REJECTED GROUP_REJECTED", "ORDER_REJECTED QTY_OUT_OF_RANGE"]
     assert v.engine.position(1, 1) is None
-    send(v, group([good._replace(account=2), good], v.time_ns))
+    v.group([good._replace(account=2), good])
     assert v.engine.order_count == 2
-    assert before[1] + 2 == v.engine.seq
 
 
+@pytest.mark.engine_alone
 def test_trails_are_counted_where_they_come_and_go() -> None:
     """TRIG-3: a replacement of one frees its place, a group counts its own."""
     v = Venue(orders=6_000, accounts=130, positions=200)
 
-    def trail(account: int, nonce: int, old: int = 0) -> bytes:
-        return trail_command(v, account, nonce, old).records()
+    def trail(account: int, nonce: int, old: int = 0) -> Command:
+        return trail_command(v, account, nonce, old)
 
     for account in range(1, 129):
         v.trade(account, 130, 1, 1_000)
-        v.engine.apply(b"".join(trail(account, 1_000 + k) for k in range(32)))
+        v.send([trail(account, 1_000 + k) for k in range(32)])
     v.trade(129, 130, 1, 1_000)
-    assert outcome(send(v, trail(129, 7))) == "CAPACITY"
-    assert outcome(send(v, trail(128, 7, 1_000))) == "REPLACED"
+    assert outcome(v.send([trail(129, 7)])) == "CAPACITY"
+    assert outcome(v.send([trail(128, 7, 1_000)])) == "REPLACED"
     v.do(CommandKind.CANCEL, account=128, nonce=1_001)
     two = [trail_command(v, 129, nonce) for nonce in (8, 9)]
-    assert story(send(v, group(two, v.time_ns))) == [
+    assert story(v.group(two)) == [
         "ORDER_REJECTED GROUP_REJECTED", "ORDER_REJECTED CAPACITY",
     ]  # fmt: skip
-    assert story(send(v, group(two[:1], v.time_ns))) == ["ORDER_ACCEPTED"]
+    assert story(v.group(two[:1])) == ["ORDER_ACCEPTED"]
 
 
 def trail_command(v: Venue, account: int, nonce: int, old: int = 0) -> Command:
