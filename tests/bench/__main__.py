@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.bench import engine, gas, journal, margin, signing, snapshot
+from tests.bench import engine, gas, journal, margin, signing, snapshot, tick_orders
 
 CASES = {
     **engine.CASES,
@@ -13,6 +13,7 @@ CASES = {
     **margin.CASES,
     **signing.CASES,
     **snapshot.CASES,
+    **tick_orders.CASES,
 }
 
 
