@@ -58,7 +58,9 @@ class Applied(NamedTuple):
     item_seq: int
 
 
-_LACKS_PRICE: Final = frozenset({RejectReason.NO_PRICE, RejectReason.PRICE_STALE})
+_IS_FOR_LATER: Final = frozenset(
+    {RejectReason.NO_PRICE, RejectReason.PRICE_STALE, RejectReason.MARKET_CANNOT_PAY}
+)
 _SET_ASIDE: Final = 1
 
 # Room from the start for 256 orders an account; beyond, their table doubles within a command.
@@ -97,7 +99,7 @@ class Venue:
         self.listings: dict[int, Listing] = {}
         self.first_listings: dict[int, Listing] = {}  # before any change of parameters
         self.cursor = Cursor()
-        self.requests: list[Command] = []  # forced requests set aside, which wait for a price
+        self.requests: list[Command] = []  # forced requests set aside (FORCE-2)
         self.parked: dict[bytes, int] = {}  # deposits for which there is no place, on chain alone
         self.settlement = SettlementLog(derived_dir)
         self.account_feed = AccountFeed(
@@ -158,7 +160,7 @@ class Venue:
                 return self._apply__forced_request(command, extra)
             case CommandKind.PAUSE_RISK:
                 return self._apply__notice(command, extra)
-            case CommandKind.PRICE:
+            case CommandKind.PRICE | CommandKind.SETTLE_MARKET:
                 made = self._apply_to_engine(command, extra)
                 return made + self._serve_aside(command.market_id)
             case ShellKind.LIST_MARKET:
@@ -244,7 +246,7 @@ class Venue:
         return self.capacities.account_count_max // 16
 
     def _apply__forced_request(self, command: Command, extra: bytes) -> list[Event]:
-        """FORCE-2: requests are served in order; one that lacks a price is set aside."""
+        """FORCE-2: requests are served in order; one that lacks a price, or money, is set aside."""
         is_next = command.nonce == self.cursor.request_seq + 1
         if not is_next or not self.has_room_for(command, extra):
             return []
@@ -254,7 +256,7 @@ class Venue:
             return self._pass_on(command, extra)
         request = command._replace(account=self._index_of(extra))
         made = self._serve(request)
-        if any(event.reason in _LACKS_PRICE for event in made):
+        if any(event.reason in _IS_FOR_LATER for event in made):
             self.requests.append(request._replace(side=_SET_ASIDE))
         return made
 
@@ -280,7 +282,7 @@ class Venue:
         return []
 
     def _serve_aside(self, market_id: int) -> list[Event]:
-        """Serve what waits for a price of the market, as far as the price admits (FORCE-2)."""
+        """Serve what was set aside in the market, as far as it can be served now (FORCE-2)."""
         made: list[Event] = []
         for request in [one for one in self.requests if one.market_id == market_id]:
             if found := self._serve(request):

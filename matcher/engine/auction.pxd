@@ -13,8 +13,8 @@ from matcher.engine.matching cimport (
     unable)
 from matcher.engine.special cimport filled_of, shown_of
 from matcher.engine.store cimport (
-    AUCTION, EXPIRED, FILL, MARKET_STATE, OPEN_INTEREST_LIMIT, PRICE_BAND, REASON_FROZEN,
-    SELF_TRADE, drop_order, emit, now_s, usable)
+    AUCTION, EXPIRED, FILL, MARKET_CANNOT_PAY, MARKET_STATE, OPEN_INTEREST_LIMIT, PRICE_BAND,
+    REASON_FROZEN, SELF_TRADE, drop_order, emit, now_s, out_of, usable)
 from matcher.engine.types cimport BucketC, CoreC, EventC, LadderC, MarketC, OrderC, REDUCE_ONLY
 
 cdef enum:
@@ -151,6 +151,9 @@ cdef inline void clear_step(CoreC* c, MarketC* m, int64_t price) noexcept nogil:
         return
     if not judge_at(c, m, bid, lots, price, &bought) or (
             not judge_at(c, m, ask, lots, price, &sold)):
+        return
+    if out_of(&bought) + out_of(&sold) > m.pot:
+        drop_order(c, m, bid if out_of(&bought) > m.pot else ask, MARKET_CANNOT_PAY)
         return
     event = emit_fill(c, m, FILL, ask, lots, sold.fee)
     event.flags = FILL_OF_AUCTION

@@ -52,7 +52,7 @@ cdef inline bint settle_position(CoreC* c, MarketC* m, uint32_t slot) noexcept n
     cdef EventC* event
     cdef int64_t lots = b.position.lots
     if deliver(&m.spec, &trader, &fund, &b.position, &c.buckets[m.fund].position,
-               m.funding_index, m.index_price) != VERDICT_OK:
+               m.funding_index, m.index_price) != VERDICT_OK or trader.free_delta > m.pot:
         return False
     event = emit(c, POSITION_SETTLED, m)
     event.account = b.account

@@ -344,7 +344,8 @@ cdef class Engine:
             m.market_id, m.state, m.index_price, m.mark_price, m.last_price, m.index_time_ms,
             m.funding_index, m.funding_rate_ppm,
             (m.last_funding_s + m.spec.funding_interval_s) * 10**9 if m.last_funding_s else 0,
-            m.open_interest, m.funding_pool, m.sides[0].best, m.sides[1].best, m.grace_until_s)
+            m.open_interest, m.funding_pool, m.pot, m.sides[0].best, m.sides[1].best,
+            m.grace_until_s)
 
     def spec(self, market_id):
         return self.specs[market_id]

@@ -12,8 +12,8 @@ from matcher.engine.special cimport mark_after
 from matcher.engine.nonces cimport raise_nonce_floor, use_nonce
 from matcher.engine.store cimport (
     ACCOUNT_UNKNOWN, AMOUNT_OUT_OF_RANGE, COMMAND_REJECTED, FORCED_SERVED, INSUFFICIENT_FREE,
-    MARKET_UNKNOWN, NO_POSITION, NO_PRICE, PRICE_STALE, RISK_PAUSE_CHANGED, USER_CANCELED,
-    bucket_at, commit, drop_order, emit, ensure_bucket, now_s, update_reservation)
+    MARKET_CANNOT_PAY, MARKET_UNKNOWN, NO_POSITION, NO_PRICE, PRICE_STALE, RISK_PAUSE_CHANGED,
+    USER_CANCELED, bucket_at, commit, drop_order, emit, ensure_bucket, now_s, update_reservation)
 from matcher.engine.types cimport (
     AFTER_TRIM, BucketC, CommandC, CoreC, EventC, MarketC, PositionC, SLOT_BITS, STATE_SETTLED)
 
@@ -104,9 +104,13 @@ cdef inline int lacks_price(
 cdef inline int take_both(
     CoreC* c, MarketC* m, uint32_t bucket, const FillC* f, const FillC* taken
 ) noexcept nogil:
-    """What the fund has taken of a position holds, unless a word on chain has no room for it."""
+    """What the fund has taken of a position holds; unless a word on chain has no room for it, or
+    the market cannot pay what is left of it (CONS-4).
+    """
     if not fits(&f.position) or not fits(&taken.position):
         return AMOUNT_OUT_OF_RANGE
+    if f.free_delta > m.pot:
+        return MARKET_CANNOT_PAY
     commit(c, m, bucket, f)
     commit(c, m, m.fund, taken)
     update_reservation(c, &c.buckets[bucket])
@@ -195,19 +199,20 @@ cdef inline int pay_in(
 cdef inline int pay_backer(
     CoreC* c, MarketC* m, uint64_t amount, EventC* told
 ) noexcept nogil:
-    """BACK-4: out of the fund, as far as it keeps its requirement at the mark."""
+    """BACK-4: out of the fund, as far as it keeps its requirement at the mark; CONS-4."""
     cdef BucketC* fund = &c.buckets[m.fund]
     cdef FillC f
     cdef int64_t spare
     start_fill(&f, &fund.position, m.funding_index)
     spare = equity(&f.position, m.funding_index, m.mark_price, m.spec.quote_per_tick_lot) - (
         initial(&m.spec, notional_of(&m.spec, abs64(f.position.lots), m.mark_price)))
-    told.amount = at_most(amount, max(0, min(spare, f.position.collateral)))
+    told.amount = at_most(amount, max(0, min(min(spare, f.position.collateral), m.pot)))
     if told.amount == 0:
         return VERDICT_FUND_CANNOT_CARRY
     f.position.collateral -= told.amount
     commit(c, m, m.fund, &f)
     c.accounts[told.account].free += told.amount
+    m.pot -= told.amount
     return 0
 
 
@@ -235,8 +240,8 @@ cdef inline int unservable(CoreC* c, MarketC* m, const CommandC* p) noexcept nog
 cdef inline void serve_request(CoreC* c, const CommandC* p) noexcept nogil:
     """FORCE-2: do it, or say why the account's own state leaves nothing to do.
 
-    Without the price that it needs, a request is set aside; one that was before (side 1) is
-    refused then.
+    Without the price that it needs, or while the market cannot pay it, a request is set aside; one
+    that was before (side 1) is refused then.
     """
     cdef MarketC* m = market_of(c, p)
     cdef int reason = unservable(c, m, p)
@@ -269,6 +274,10 @@ cdef inline void serve_request(CoreC* c, const CommandC* p) noexcept nogil:
         reason = pay_backer(c, m, amount, &told)
     elif p.flags == REQUEST_WITHDRAW:
         reason = take_free(c, amount, &told)
+    if reason == MARKET_CANNOT_PAY and p.side:
+        c.event_count -= 1       # nothing has changed
+        refuse(c, m, COMMAND_REJECTED, p, reason)
+        return
     told.reason = <unsigned char> reason
     event[0] = told
     if p.flags == REQUEST_CANCEL_ALL:

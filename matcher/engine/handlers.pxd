@@ -21,14 +21,13 @@ from matcher.engine.states cimport admits, is_continuous
 from matcher.engine.trigger cimport fire_due
 from matcher.engine.store cimport (
     ACCOUNT_UNKNOWN, AMOUNT_OUT_OF_RANGE, CAPACITY, COLLATERAL_MOVED, COMMAND_REJECTED, DEPOSITED,
-    EXPIRED, FROZEN_CHANGED, FUND_DEPOSITED, INSUFFICIENT_FREE, INSUFFICIENT_MARGIN, MARKET_STATE,
-    MARKET_STATE_CHANGED, MARKET_UNKNOWN, NONCE_USED, NO_POSITION, NO_PRICE, ORDER_ACCEPTED,
-    ORDER_REJECTED, ORDER_UNKNOWN, POST_ONLY_WOULD_TAKE, PRICE_BAND, PRICE_OUT_OF_RANGE,
-    PRICE_STALE, QTY_OUT_OF_RANGE, REASON_FROZEN, REASON_REDUCE_ONLY, RISK_PAUSED, SIDE_MISMATCH,
-    TIME_IN_FORCE, USER_CANCELED, WITHDRAWN, await_trigger, bucket_at, commit, drop_order, emit,
-    ensure_bucket,
-    free_order, market_with, new_order, next_event, now_s, reservation_with, rest_order,
-    touch_bucket)
+    EXPIRED, FROZEN_CHANGED, FUND_DEPOSITED, INSUFFICIENT_FREE, INSUFFICIENT_MARGIN,
+    MARKET_CANNOT_PAY, MARKET_STATE, MARKET_STATE_CHANGED, MARKET_UNKNOWN, NONCE_USED, NO_POSITION,
+    NO_PRICE, ORDER_ACCEPTED, ORDER_REJECTED, ORDER_UNKNOWN, POST_ONLY_WOULD_TAKE, PRICE_BAND,
+    PRICE_OUT_OF_RANGE, PRICE_STALE, QTY_OUT_OF_RANGE, REASON_FROZEN, REASON_REDUCE_ONLY,
+    RISK_PAUSED, SIDE_MISMATCH, TIME_IN_FORCE, USER_CANCELED, WITHDRAWN, await_trigger, bucket_at,
+    commit, drop_order, emit, ensure_bucket, free_order, market_with, new_order, next_event, now_s,
+    reservation_with, rest_order, touch_bucket)
 from matcher.engine.types cimport (
     BucketC, CommandC, CoreC, EventC, MarketC, NAMED, NEAR_MARKETS, OrderC,
     POST_ONLY, REDUCE_ONLY, SLOT_BITS, STATE_DELISTING, STATE_HALTED, STATE_OPEN, STATE_SETTLED,
@@ -449,6 +448,7 @@ cdef inline void fund_deposit(CoreC* c, const CommandC* p) noexcept nogil:
         c.deposit_seq = p.nonce
         c.deposits += p.amount
         c.buckets[m.fund].position.collateral += p.amount
+        m.pot += p.amount
         event = emit(c, FUND_DEPOSITED, m)
         event.amount = p.amount
         event.order_id_2 = p.nonce
@@ -493,6 +493,8 @@ cdef inline void move_collateral(CoreC* c, const CommandC* p) noexcept nogil:
                             c.accounts[p.account].free - c.accounts[p.account].reserved)
         else:
             reason = take_out(&m.spec, &f, &b.position, m.funding_index, m.mark_price, -p.amount)
+            if reason == 0 and f.free_delta > m.pot:
+                reason = MARKET_CANNOT_PAY
     if reason == 0 and not use_nonce(c, p.account, p.nonce):
         reason = CAPACITY
     if reason:

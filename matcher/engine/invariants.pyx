@@ -233,10 +233,12 @@ cdef int check_index(CoreC* c, MarketC* m) except -1:
 
 
 cdef int check_market(CoreC* c, MarketC* m) except -1:
-    """Positions sum to zero, the book is not crossed, open interest is the sum of the longs."""
+    """Positions sum to zero, the book is not crossed, sums that are kept are those of the parts."""
     cdef uint32_t slot
     cdef int64_t total = 0
     cdef int64_t longs = 0
+    cdef int64_t held = m.funding_pool
+    cdef BucketC* b
     check_side(c, m, 0)
     check_side(c, m, 1)
     check_index(c, m)
@@ -244,11 +246,16 @@ cdef int check_market(CoreC* c, MarketC* m) except -1:
         m.sides[0].best < m.sides[1].best),
             "INV-2 crossed book", (m.market_id, m.sides[0].best, m.sides[1].best))
     for slot in range(1, c.bucket_top):
-        if c.buckets[slot].market == m.slot:
-            total += c.buckets[slot].position.lots
-            longs += max(0, c.buckets[slot].position.lots)
+        b = &c.buckets[slot]
+        if b.market == m.slot:
+            total += b.position.lots
+            longs += max(0, b.position.lots)
+            held += b.position.collateral
+            held += b.position.entry_value if b.position.lots < 0 else -b.position.entry_value
     require(total == 0, "INV-5 positions sum to zero", (m.market_id, total))
     require(longs == m.open_interest, "INV-5 open interest", (m.market_id, longs))
+    require(held == m.pot, "INV-5 what the market holds", (m.market_id, held, m.pot))
+    require(held >= 0, "INV-5 a market owes nothing (CONS-4)", (m.market_id, held))
     return 0
 
 

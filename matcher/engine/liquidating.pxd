@@ -13,8 +13,8 @@ from matcher.engine.index cimport (
     ranking_add, refresh_index)
 from matcher.engine.matching cimport emit_fill, judge_maker, maker_lots, settle_maker, trim_all
 from matcher.engine.store cimport (
-    ADL, FUND_FILL, LIQUIDATION, LIQUIDATION_ENDED, LIQUIDATION_FILL, LIQUIDATION_STARTED, TAKEOVER,
-    commit, drop_order, emit, trim_orders, update_reservation)
+    ADL, FUND_FILL, LIQUIDATION, LIQUIDATION_ENDED, LIQUIDATION_FILL, LIQUIDATION_STARTED,
+    MARKET_CANNOT_PAY, TAKEOVER, commit, drop_order, emit, out_of, trim_orders, update_reservation)
 from matcher.engine.top_up cimport draw_top_up
 from matcher.engine.tree cimport append_slot
 from matcher.engine.types cimport BucketC, CoreC, EventC, LadderC, MarketC, STATE_SETTLED
@@ -64,6 +64,11 @@ cdef inline bint close_step(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogi
     if liquidation_fill(&m.spec, &closed, &b.position, m.funding_index, m.mark_price, lots,
                         price) != VERDICT_OK:
         return False
+    if out_of(&made) + closed.free_delta > m.pot:   # the liquidation fee stays in the market
+        if out_of(&made) <= m.pot:
+            return False
+        drop_order(c, m, maker_slot, MARKET_CANNOT_PAY)
+        return True
     event = emit_fill(c, m, LIQUIDATION_FILL, maker_slot, lots, made.fee)
     event.account_2 = b.account
     event.amount_2 = closed.fee
@@ -108,6 +113,11 @@ cdef inline bint deleverage_step(
     if adl(&m.spec, &bankrupt, &counter, &b.position, &other.position, m.funding_index,
            m.mark_price, lots) != VERDICT_OK:
         return False
+    if bucket == m.fund:
+        bankrupt.position.collateral += bankrupt.free_delta
+        bankrupt.free_delta = 0
+    if bankrupt.free_delta + counter.free_delta > m.pot:
+        return False
     event = emit(c, ADL, m)
     event.account = other.account
     event.account_2 = b.account
@@ -117,9 +127,6 @@ cdef inline bint deleverage_step(
     event.amount = narrow(profit_ppm_of(&m.spec, &other.position, m.mark_price))
     event.amount_2 = narrow(
         leverage_ppm_of(&m.spec, &other.position, m.funding_index, m.mark_price))
-    if bucket == m.fund:
-        bankrupt.position.collateral += bankrupt.free_delta
-        bankrupt.free_delta = 0
     commit(c, m, bucket, &bankrupt)
     commit(c, m, counterparty, &counter)
     update_reservation(c, other)
@@ -211,6 +218,9 @@ cdef inline void unwind_fund(CoreC* c, MarketC* m, bint in_grace) noexcept nogil
         if fund_fill(&m.spec, &closed, &b.position, m.funding_index, m.mark_price, sign, lots,
                      side.best) != VERDICT_OK:
             return
+        if out_of(&made) > m.pot:
+            drop_order(c, m, maker_slot, MARKET_CANNOT_PAY)
+            continue
         event = emit_fill(c, m, FUND_FILL, maker_slot, lots, made.fee)
         event.account_2 = 0
         commit(c, m, m.fund, &closed)

@@ -10,10 +10,11 @@ from matcher.engine.after cimport cut_order, finish, reducible, reducible_lots
 from matcher.engine.limits cimport lots_within, protect
 from matcher.engine.special cimport filled_of, mark_after, shown_of
 from matcher.engine.store cimport (
-    EXPIRED, FILL, FOK_NOT_FILLABLE, IMMEDIATE_REMAINDER, MIN_QTY_NOT_MET, OPEN_INTEREST_LIMIT,
+    EXPIRED, FILL, FOK_NOT_FILLABLE, IMMEDIATE_REMAINDER, MARKET_CANNOT_PAY, MIN_QTY_NOT_MET,
+    OPEN_INTEREST_LIMIT,
     ORDER_REPLENISHED, ORDER_REPRICED, POST_ONLY_WOULD_TAKE, REASON_FROZEN, REASON_REDUCE_ONLY,
     RISK_PAUSED, SELF_TRADE, SIBLING_ENDED, commit, count_lots, drop_order, emit, emit_order,
-    free_order, now_s, owner_of, refresh_best, rest_order, update_reservation, usable)
+    free_order, now_s, out_of, owner_of, refresh_best, rest_order, update_reservation, usable)
 from matcher.engine.types cimport (
     AFTER_MOVE, AFTER_TRIM, BucketC, CANCEL_BOTH, CANCEL_NEWEST, CANCEL_OLDEST, CoreC, DECREMENT,
     EventC, LadderC, LevelC, MarketC, ORDER_TAKING, OrderC, POST_ONLY, QUEUES_MAX, REDUCE_ONLY,
@@ -134,6 +135,7 @@ cdef inline void settle_order(
     cdef BucketC* b = &c.buckets[order.bucket]
     commit(c, m, order.bucket, f)
     c.fees += f.fee
+    m.pot -= f.fee
     count_lots(b, order, -margin_slice, -lots)
     order.remaining -= <uint32_t> lots
     update_reservation(c, b)
@@ -333,6 +335,11 @@ cdef inline uint8_t sweep(CoreC* c, MarketC* m, uint32_t slot, int side) noexcep
                                   taken_slice, &taken)
             if unlikely(verdict != VERDICT_OK):
                 return <uint8_t> verdict
+            if unlikely(out_of(&made) + out_of(&taken) > m.pot):
+                if out_of(&made) <= m.pot:
+                    return MARKET_CANNOT_PAY
+                drop_order(c, m, maker_slot, MARKET_CANNOT_PAY)
+                continue
             prefetch(&c.buckets[c.orders[c.orders[maker_slot].next].bucket])
         event = emit_fill(c, m, FILL, maker_slot, lots, made.fee if WITH_MARGIN else 0)
         event.account_2 = account
@@ -365,18 +372,18 @@ cdef inline TrialC* trial_of(CoreC* c, uint32_t bucket, uint32_t* count) noexcep
 
 
 cdef inline int try_fill(
-    MarketC* m, TrialC* trial, const OrderC* order, int64_t filled, int64_t lots, int64_t price,
-    int32_t fee_ppm
+    MarketC* m, FillC* f, const TrialC* trial, const OrderC* order, int64_t filled, int64_t lots,
+    int64_t price, int32_t fee_ppm
 ) noexcept nogil:
-    """Fill `lots` on the copy, as the real fill will do it. Returns the verdict."""
-    cdef FillC f
-    cdef int verdict = fill(
-        &m.spec, &f, &trial.position, m.funding_index, m.mark_price, 1 if order.side == 0 else -1,
+    """Judge `lots` on the copy, as the real fill will do it. Returns the verdict."""
+    return fill(
+        &m.spec, f, &trial.position, m.funding_index, m.mark_price, 1 if order.side == 0 else -1,
         lots, price, fee_ppm, order.margin, order.qty, filled, trial.spendable)
-    if verdict == VERDICT_OK:
-        trial.position = f.position
-        trial.spendable += f.free_delta
-    return verdict
+
+
+cdef inline void take_trial(TrialC* trial, const FillC* f) noexcept nogil:
+    trial.position = f.position
+    trial.spendable += f.free_delta
 
 
 cdef inline int64_t try_open_interest(
@@ -402,6 +409,7 @@ cdef inline int64_t try_maker(
     cdef TrialC* trial = trial_of(c, maker.bucket, trials)
     cdef int64_t lots = min(left[0], shown)
     cdef int64_t within, before
+    cdef FillC made, taken
     if trial == NULL:
         return -1
     if only_reduces(c, maker):
@@ -416,12 +424,17 @@ cdef inline int64_t try_maker(
     if within == 0:
         return -1
     before = max(0, own.position.lots) + max(0, trial.position.lots)
-    if try_fill(m, trial, maker, filled_of(c, slot) + given, within, maker.price,
+    if try_fill(m, &made, trial, maker, filled_of(c, slot) + given, within, maker.price,
                 m.spec.fee_maker) != VERDICT_OK:
         return 0
-    if try_fill(m, own, taker, filled_of(c, taker_slot) + filled, within, maker.price,
+    if try_fill(m, &taken, own, taker, filled_of(c, taker_slot) + filled, within, maker.price,
                 m.spec.fee_taker) != VERDICT_OK:
         return -1
+    if out_of(&made) + out_of(&taken) > c.trial_pot:
+        return -1 if out_of(&made) <= c.trial_pot else 0
+    take_trial(trial, &made)
+    take_trial(own, &taken)
+    c.trial_pot -= out_of(&made) + out_of(&taken)
     if within < lots:
         left[0] = within
     c.trial_open_interest += max(0, own.position.lots) - before + max(0, trial.position.lots)
@@ -482,6 +495,7 @@ cdef inline bint fillable(CoreC* c, MarketC* m, uint32_t slot, int64_t target) n
     cdef uint32_t steps = 0
     c.trial_count += 1
     c.trial_open_interest = m.open_interest
+    c.trial_pot = m.pot
     while reaches(taker.side, taker.price, price):
         next_at = side.levels[price].head
         queued = taken = 0

@@ -58,6 +58,7 @@ class RejectReason(enum.IntEnum):
     OUTFLOW_LIMIT = 47
     LEVERAGE = 48
     EXITING = 49
+    MARKET_CANNOT_PAY = 50
     # Reasons of ORDER_CANCELED that are not rejections.
     USER_CANCELED = 64
     IMMEDIATE_REMAINDER = 65

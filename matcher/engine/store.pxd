@@ -87,6 +87,7 @@ cdef enum ReasonC:
     GROUP_REJECTED = 41
     INSTRUCTIONS_INVALID = 42
     RISK_PAUSED = 46
+    MARKET_CANNOT_PAY = 50
     USER_CANCELED = 64
     IMMEDIATE_REMAINDER = 65
     LIQUIDATION = 66
@@ -428,6 +429,14 @@ cdef inline void trim_orders(CoreC* c, MarketC* m, uint32_t bucket) noexcept nog
         slot = older
 
 
+cdef inline int64_t out_of(const FillC* f) noexcept nogil:
+    """CONS-4: what a side of a fill takes out of its market, for free balance and fees.
+
+    The notional goes from one side to the other: only the sum of both is what the market loses.
+    """
+    return f.free_delta + f.fee
+
+
 cdef inline void commit(CoreC* c, MarketC* m, uint32_t bucket, const FillC* f) noexcept nogil:
     """Make the outcome of a change of position true."""
     cdef BucketC* b = &c.buckets[bucket]
@@ -440,4 +449,5 @@ cdef inline void commit(CoreC* c, MarketC* m, uint32_t bucket, const FillC* f) n
     b.position = f.position
     c.accounts[b.account].free += f.free_delta
     m.funding_pool += f.funding
+    m.pot -= f.free_delta
     touch_bucket(c, m, bucket)

@@ -271,6 +271,7 @@ cdef struct MarketC:
     int64_t grace_until_s        # nobody is liquidated before
     int64_t open_interest        # lots
     int64_t funding_pool         # quote
+    int64_t pot                  # quote; all that the market holds (CONS-4)
     uint32_t delivery_at[2]      # buckets below were looked at in this sweep; longs, shorts
     SpecC pending                # announced parameters
     int64_t pending_from_s       # they hold from the first price at or after; 0: there are none
@@ -309,6 +310,7 @@ cdef struct CoreC:
     uint32_t tree_node_free
     TrialC trials[TRIALS_MAX]
     int64_t trial_open_interest  # lots, while a fill-or-kill order is tried
+    int64_t trial_pot            # quote, likewise
     uint64_t trial_count         # trials so far
     ExtraC* extras               # [order slot]
     uint32_t* timed              # heap of order slots by expiry, then age

@@ -36,6 +36,7 @@ class Market(NamedTuple):
     next_funding_time_ns: int
     open_interest_lots: int
     funding_pool_quote: int
+    pot_quote: int  # all that the market holds (CONS-4)
     best_bid_ticks: int
     best_ask_ticks: int
     grace_until_s: int

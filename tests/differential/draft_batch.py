@@ -190,7 +190,7 @@ class Drafted:
         rng, desk = self.rng, self.desk
         listed = self.venue.markets.get(market_id)
         unit = listed.spec.quote_per_tick_lot if listed else 10
-        share = rng.choice((11, 12, 13, 16, 17, 20, 30, 2))
+        share = told.get("share", rng.choice((11, 12, 13, 16, 17, 20, 30, 2)))
         margin = lots * price * unit * share // 100
         if told.get("is_reduce_only"):
             margin = 0
@@ -307,6 +307,39 @@ class Drafted:
                 price_ticks=price, auction=1,
             )
         )  # fmt: skip
+
+    def gap(self) -> None:
+        """Two owners trade at one price; far away the winner leaves before the loser (CONS-4)."""
+        rng, market_id = self.rng, self.rng.choice((1, 2))
+        falls, near = rng.random() < 0.5, self.near(market_id)
+        price = min(40_000, max(300, near))
+        self.price(market_id, price)
+        buyer, seller, third = rng.sample(self.desk.owners, 3)
+        lots = rng.choice((60, 150, 300))
+        self.meet(buyer, seller, market_id, price, lots)
+        price = price * rng.choice((40, 55, 70) if falls else (150, 170, 200)) // 100
+        self.price(market_id, price)
+        winner = seller if falls else buyer
+        for part in (lots, lots // 2, lots // 3):
+            pair = (winner, third) if falls else (third, winner)
+            self.meet(*pair, market_id, price, part)
+        for amount in (-(10**6), -(10**4)):
+            message = CollateralMove(winner, market_id, amount, self.desk.next_nonce(), NEVER_S)
+            signer, signature = self.desk.sign(winner, message)
+            self.items.append(
+                wire.CollateralItem(
+                    position=self.position(market_id, winner), amount_quote=amount,
+                    nonce=message.nonce, expiry_time_s=NEVER_S, signature=signature, signer=signer,
+                )
+            )  # fmt: skip
+        self.forced()
+
+    def meet(self, buyer: bytes, seller: bytes, market_id: int, price: int, lots: int) -> None:
+        taker = self.order(buyer, market_id, 0, price, lots, share=18)
+        maker = self.order(seller, market_id, 1, price, lots, share=18)
+        self.items.append(
+            wire.FillItem(taker_order=self.row(taker), maker_order=self.row(maker), lots=lots)
+        )
 
     # Liquidations
 

@@ -74,7 +74,7 @@ class Desk:
             (10, draft.takeover), (16, draft.adl), (12, draft.fund_fill), (4, draft.funding),
             (8, draft.collateral), (5, draft.withdrawal), (4, draft.session_key),
             (6, draft.parameters), (7, draft.auto_top_up), (7, draft.deliver), (14, draft.forced),
-            (7, draft.price), (2, draft.clock),
+            (7, draft.price), (2, draft.clock), (3, draft.gap),
         )  # fmt: skip
         for market_id, listed in venue.markets.items():
             if rng.random() < (0.85 if listed.is_listed else 0.05):

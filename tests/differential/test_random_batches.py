@@ -113,7 +113,7 @@ class Run:
         self.compare()
 
     def compare(self) -> None:
-        """Compare every word, and see that nothing was made or lost (CONS-1, CONS-2)."""
+        """Compare every word, and see that nothing was made or lost (CONS-1, CONS-2, CONS-4)."""
         words = self.venue.words()
         found = self.chain.words(list(words))
         differing = {
@@ -123,6 +123,7 @@ class Run:
         }
         assert not differing, f"slot: (model, contract) {differing}"
         assert self.venue.gap_quote() == 0
+        assert all(listed.pot_quote >= 0 for listed in self.venue.markets.values())
         for market_id in self.venue.markets:
             lots = (p.lots for place, p in self.venue.positions.items() if place[0] == market_id)
             assert sum(lots) == 0
@@ -227,6 +228,7 @@ def test_contract_and_model_agree_on_random_batches(fresh: Callable[[str], Run])
         seen += run.seen
     wanted = {kind.__name__.removesuffix("Item") for kind in wire.ITEM_TYPES.values()}
     assert {"Auction", "void", *wanted} <= set(seen), "a kind of item was never accepted"
+    assert any("MARKET_CANNOT_PAY" in name for name in seen), "CONS-4 was never met"
     print(*(f"{name}: {count}" for name, count in sorted(seen.items())), sep="\n")
 
 

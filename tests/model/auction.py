@@ -64,6 +64,9 @@ class Auctions(Orders):
             return
         if (sold := self.judged_at(ask, lots, price)) is None:
             return
+        if not self.pays(market := bid.key[1], bought, sold):
+            self.drop(ask if self.pays(market, bought) else bid, "MARKET_CANNOT_PAY")
+            return
         party = {"account_2": bid.key[0], "nonce_2": bid.c.nonce, "amount_2": bought.fee}
         self.say_fill("FILL", ask, lots, sold.fee, price=price, flags=1, **party)
         for o, p in ((bid, bought), (ask, sold)):

@@ -147,6 +147,7 @@ class BatchJudge(Trades):
         self.expect_fit((seat, after), (maker.seat, makes))
         refuse_if(fund.margin + after.fee > QUOTE_MAX, Reason.AMOUNT_OUT_OF_RANGE)
         fee, after.fee = after.fee, 0
+        self.expect_paid(seat.listed, after, makes)
         seat.listed.positions_quote += fee
         fund.margin += fee
         self.accept(seat, after)
@@ -169,6 +170,7 @@ class BatchJudge(Trades):
         after = seat.listed.rules().fund_fill(copied(p), sign, item.lots, price)
         key = self.signer_judged(maker, item.lots, price)
         self.expect_fit((seat, after), (maker.seat, makes))
+        self.expect_paid(seat.listed, after, makes)
         self.accept(seat, after)
         self.accept_order(maker, makes, item.lots, key)
 
@@ -206,6 +208,7 @@ class BatchJudge(Trades):
         rises = last is not None and last[0] == item.position and rank > last[1]
         refuse_if(rises, Reason.ADL_ORDER)
         self.expect_fit((seat, after), (other, counter_after))
+        self.expect_paid(seat.listed, after, counter_after)
         self.runs[seat.market_id] = (item.position, rank)
         self.accept(seat, after)
         self.accept(other, counter_after)
@@ -256,6 +259,7 @@ class BatchJudge(Trades):
             refuse_if(not inside, Reason.SESSION_KEY_SCOPE)
         refuse_if(amount == 0, Reason.AMOUNT_OUT_OF_RANGE)
         self.expect_fit((seat, after))
+        self.expect_paid(seat.listed, after)
         self.venue.filled[seat.address, item.nonce] = NONCE_DEAD
         self.accept(seat, after)
 
@@ -338,6 +342,7 @@ class BatchJudge(Trades):
         fund_after, after = listed.rules().deliver_to(copied(fund), copied(p), ticks)[::-1]
         fund_seat = Seat(-1, FUND, seat.market_id, listed)
         self.expect_fit((seat, after), (fund_seat, fund_after))
+        self.expect_paid(listed, after)
         listed.delivery_ticks = ticks
         self.accept(seat, after)
         self.accept(fund_seat, fund_after)
@@ -365,11 +370,13 @@ class BatchJudge(Trades):
             outcome = refused.reason
         except RefusedError as refused:
             outcome = Reason[str(refused)]
-        lacks_price = outcome in {Reason.NO_PRICE, Reason.PRICE_STALE}
-        refuse_if(lacks_price and is_aside, outcome)
+        is_for_later = outcome in {
+            Reason.NO_PRICE, Reason.PRICE_STALE, Reason.MARKET_CANNOT_PAY,
+        }  # fmt: skip
+        refuse_if(is_for_later and is_aside, outcome)
         if is_head:
             venue.served = item.request_id
-        if lacks_price:
+        if is_for_later:
             venue.aside.add(item.request_id)
             return
         venue.aside.discard(item.request_id)
@@ -431,5 +438,6 @@ class BatchJudge(Trades):
         both = abs(leaver[1].funding + fund[1].funding)
         refuse_if(both > QUOTE_MAX, Reason.AMOUNT_OUT_OF_RANGE)
         self.expect_fit(leaver, fund)
+        self.expect_paid(leaver[0].listed, leaver[1])
         self.accept(*leaver)
         self.accept(*fund)

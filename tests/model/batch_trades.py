@@ -383,6 +383,7 @@ class Trades:
         makes = self.drafted(maker, lots, price, listed.spec.fee_maker_ppm)
         keys = [self.signer_judged(signed, lots, price) for signed in (taker, maker)]
         self.expect_fit((taker.seat, takes), (maker.seat, makes))
+        self.expect_paid(listed, takes, makes)
         for signed, after, key in zip((taker, maker), (takes, makes), keys, strict=True):
             self.accept_order(signed, after, lots, key)
 
@@ -438,6 +439,11 @@ class Trades:
                 and abs(p.index) <= FUNDING_INDEX_MAX
             )
             refuse_if(not fits, Reason.AMOUNT_OUT_OF_RANGE)
+
+    def expect_paid(self, listed: Listing, *sides: Bucket) -> None:
+        """CONS-4."""
+        out = sum(p.free + p.fee for p in sides)
+        refuse_if(out > listed.pot_quote, Reason.MARKET_CANNOT_PAY)
 
     def accept(self, seat: Seat, after: Bucket) -> None:
         venue = self.venue

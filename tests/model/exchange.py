@@ -102,6 +102,7 @@ class Exchange(Forced):
             p = venue.rules.top_up(p, c.amount_quote, self.unreserved(c.account))
         else:
             p = venue.rules.take_out(p, -c.amount_quote)
+            require(self.pays(c.market_id, p), "MARKET_CANNOT_PAY")
         self.nonces.add((c.account, c.nonce))
         self.commit(key, p)
         told = {"account": c.account, "amount": c.amount_quote, "nonce": c.nonce}
@@ -237,6 +238,8 @@ class Exchange(Forced):
             try:
                 after, fund_after = venue.rules.deliver_to(fund, p, price)
             except RefusedError:
+                continue
+            if not self.pays(market, after):
                 continue
             self.say(
                 "POSITION_SETTLED", market, account=key[0], side=int(p.lots < 0), price=price,

@@ -205,6 +205,17 @@ class Floor:
     def unreserved(self, account: int) -> int:
         return self.free[account] - self.reserved(account)
 
+    def pot(self, market: int) -> int:
+        """CONS-4: what the market holds."""
+        held = [p for key, p in self.positions.items() if key[1] == market]
+        return self.venues[market].pool + sum(
+            p.margin + (p.value if p.lots < 0 else -p.value) for p in held
+        )
+
+    def pays(self, market: int, *sides: Bucket) -> bool:
+        """CONS-4: the market has what all sides of a change take out of it."""
+        return sum(p.free + p.fee for p in sides) <= self.pot(market)
+
     def commit(self, key: Key, p: Bucket) -> None:
         """Make a changed copy of a position true; RED-1, ATT-1: its orders follow."""
         old = self.positions[key].lots

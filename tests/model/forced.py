@@ -37,6 +37,8 @@ class Forced(Auctions):
             self.check_price(c)
             facts = getattr(self, f"serve_{kind.name.lower()}")(c)
         except RefusedError as refused:
+            if c.side and str(refused) == "MARKET_CANNOT_PAY":
+                raise
             facts = {"reason": str(refused)}
         later, self.events = self.events[first:], self.events[:first]
         told = {"account": c.account, "nonce": c.nonce, "flags": c.flags}
@@ -95,7 +97,7 @@ class Forced(Auctions):
         """BACK-4."""
         rules, key = self.venues[c.market_id].rules, (FUND, c.market_id)
         fund = rules.settled(self.positions[key])
-        spare = min(rules.equity(fund) - rules.initial(fund), fund.margin)
+        spare = min(rules.equity(fund) - rules.initial(fund), fund.margin, self.pot(c.market_id))
         amount = min(c.aux, spare)
         require(amount > 0, "FUND_CANNOT_CARRY")
         fund.margin -= amount
@@ -122,16 +124,19 @@ class Forced(Auctions):
             rules.close(fund, closing, price)
         sign = 1 if held > 0 else -1
         rules.open(fund, sign * (lots - closing), price)
-        fund.margin += p.fee
+        fee, p.fee = p.fee, 0
+        require(self.pays(c.market_id, p), "MARKET_CANNOT_PAY")
+        fund.margin += fee
         self.commit(key, p)
         self.commit((FUND, c.market_id), fund)
-        return {"side": int(held < 0), "price": price, "qty": lots, "amount_2": p.fee}
+        return {"side": int(held < 0), "price": price, "qty": lots, "amount_2": fee}
 
     def serve_whole(self, c: Command) -> dict[str, int]:
         """FORCE-3 in a market that has ended: as EXP-2 delivers."""
         venue, key, fund = self.venues[c.market_id], (c.account, c.market_id), (FUND, c.market_id)
         p, price = self.positions[key], venue.index_price
         after, fund_after = venue.rules.deliver_to(self.positions[fund], p, price)
+        require(self.pays(c.market_id, after), "MARKET_CANNOT_PAY")
         self.commit(key, after)
         self.commit(fund, fund_after)
         return {"side": int(p.lots < 0), "price": price, "qty": abs(p.lots), "amount": after.free}

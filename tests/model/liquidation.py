@@ -82,10 +82,16 @@ class Waterfall(Pricing):
         if (made := self.judged(maker, lots)) is None:
             return True
         closed = rules.liquidation_fill(p, lots, price)
-        party = {"account_2": account, "amount_2": closed.fee}
+        fee, closed.fee = closed.fee, 0  # it stays in the market
+        if not self.pays(market, made, closed):
+            if self.pays(market, made):
+                return False
+            self.drop(maker, "MARKET_CANNOT_PAY")
+            return True
+        party = {"account_2": account, "amount_2": fee}
         self.say_fill("LIQUIDATION_FILL", maker, lots, made.fee, **party)
         self.commit(key, closed)
-        self.positions[FUND, market].margin += closed.fee
+        self.positions[FUND, market].margin += fee
         self.fill(maker, made, lots)
         self.overdraw(maker)
         return True
@@ -124,13 +130,16 @@ class Waterfall(Pricing):
         except RefusedError:
             passed.add(other)
             return True
+        if account == FUND:
+            after.margin, after.free = after.margin + after.free, 0
+        if not self.pays(market, after, counter_after):
+            passed.add(other)
+            return True
         profit_ppm, leverage_ppm = rules.adl_factors(counter)
         self.say(
             "ADL", market, account=other[0], account_2=account, side=int(p.lots < 0),
             price=rules.bankruptcy_price(p), qty=lots, amount=profit_ppm, amount_2=leverage_ppm,
         )  # fmt: skip
-        if account == FUND:
-            after.margin, after.free = after.margin + after.free, 0
         self.commit(key, after)
         self.commit(other, counter_after)
         return True
@@ -158,6 +167,9 @@ class Waterfall(Pricing):
             rules.close(closed, lots, maker.price)
             if rules.equity(closed) < 0:
                 return
+            if not self.pays(market, made):
+                self.drop(maker, "MARKET_CANNOT_PAY")
+                continue
             self.say_fill("FUND_FILL", maker, lots, made.fee)
             self.commit(key, closed)
             self.fill(maker, made, lots)

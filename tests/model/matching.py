@@ -143,6 +143,10 @@ class Matching(Limits):
                 continue
             fee_ppm = self.venues[market].spec.fee_taker_ppm
             taken = self.judge(o, lots, maker.price, fee_ppm)
+            if not self.pays(market, made, taken):
+                require(not self.pays(market, made), "MARKET_CANNOT_PAY")
+                self.drop(maker, "MARKET_CANNOT_PAY")
+                continue
             party = {"account_2": account, "nonce_2": o.c.nonce, "amount_2": taken.fee}
             self.say_fill("FILL", maker, lots, made.fee, **party)
             self.fill(o, taken, lots)

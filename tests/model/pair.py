@@ -142,6 +142,7 @@ class Pair:
         assert (m.funding_index_e6, m.funding_rate_ppm, m.funding_pool_quote) == (
             venue.rules.index, venue.rate, venue.pool,
         )  # fmt: skip
+        assert m.pot_quote == self.model.pot(market) >= 0  # CONS-4
         due = venue.last_funding_s + venue.spec.funding_interval_s
         assert m.next_funding_time_ns == (due * NS if venue.last_funding_s else 0)
         assert m.grace_until_s == venue.grace_until_s

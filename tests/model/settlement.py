@@ -64,6 +64,11 @@ class Listing:
         end_ms = self.spec.expiry_time_s * 1000
         return bool(self.delivery_ticks or (end_ms and self.price_time_ms >= end_ms))
 
+    @property
+    def pot_quote(self) -> int:
+        """CONS-4: what the market holds."""
+        return self.positions_quote + self.pool_quote
+
     def rules(self) -> Market:
         """Return the margin rules at the present mark and funding index."""
         return Market(self.spec, self.funding_index_e6, self.mark_ticks or 1)
@@ -150,7 +155,7 @@ class Venue:
     requests: dict[int, Request] = field(default_factory=dict)
     top_ups: dict[tuple[int, bytes], list[int]] = field(default_factory=dict)  # waiting ids
     top_up_time_s: dict[tuple[int, bytes], int] = field(default_factory=dict)
-    aside: set[int] = field(default_factory=set)  # requests that wait for a price
+    aside: set[int] = field(default_factory=set)  # requests that wait for a price, or money
     waiting: list[Waiting] = field(default_factory=list)
     served: int = 0
     sequence: int = 0
@@ -238,7 +243,7 @@ class Venue:
         """CONS-1: custody less all that is owed."""
         owed = sum(account.free_quote for account in self.accounts.values())
         owed += self.fees_quote + self.waiting_quote
-        owed += sum(listed.pool_quote + listed.positions_quote for listed in self.markets.values())
+        owed += sum(max(0, listed.pot_quote) for listed in self.markets.values())
         return self.custody_quote - owed
 
     # Storage words

@@ -18,6 +18,7 @@ import { RejectReason } from "./libraries/RejectReason.sol";
 import { SlotLib } from "./libraries/SlotLib.sol";
 
 /// @notice What a batch knows that storage does not know yet. Positions as storage words.
+/// @param potQuote what the market holds (CONS-4)
 struct ForcedWork {
     uint64 requestId;
     address account;
@@ -27,6 +28,7 @@ struct ForcedWork {
     uint256 marketId;
     uint256 position;
     uint256 fund;
+    int256 potQuote;
     MarketState state;
 }
 
@@ -72,7 +74,7 @@ contract ForcedModule is Markets, Payments {
             outcome = _unback(w, r, done);
         }
         if (!r.isAside) _queue.served = w.requestId;
-        if (outcome == RejectReason.NO_PRICE || outcome == RejectReason.PRICE_STALE) {
+        if (_isForLater(outcome)) {
             if (r.isAside) {
                 done.reason = outcome;
                 return done;
@@ -84,6 +86,12 @@ contract ForcedModule is Markets, Payments {
         delete _requests[w.requestId];
         --_requestsWaiting[r.kind == RequestKind.TOP_UP ? r.to : r.account];
         emit IExitDesk.RequestServed(w.requestId, outcome);
+    }
+
+    /// @notice FORCE-2, CONS-4: what another price, or the next change of the market, may mend.
+    function _isForLater(RejectReason outcome) private pure returns (bool) {
+        return outcome == RejectReason.NO_PRICE || outcome == RejectReason.PRICE_STALE
+            || outcome == RejectReason.MARKET_CANNOT_PAY;
     }
 
     /// @notice FORCE-2: only the head, or one that was set aside; of its account, in its market.
@@ -158,7 +166,7 @@ contract ForcedModule is Markets, Payments {
         _beginFund(w, fund, d);
         ExitLib.takeOn(fund.position, isLong, lots, priceTicks, t);
         fund.position.collateralQuote += d.feeQuote;
-        return _takeBoth(done, d, fund);
+        return _takeBoth(w, done, d, fund);
     }
 
     /// @notice FORCE-3 in a market that has ended: all lots, as EXP-2 delivers them.
@@ -174,7 +182,7 @@ contract ForcedModule is Markets, Payments {
         if (ticks == 0) ticks = w.state.indexTicks;
         reason = ExitLib.deliver(d, fund.position, int256(ticks), t);
         if (reason != RejectReason.NONE) return reason;
-        return _takeBoth(done, d, fund);
+        return _takeBoth(w, done, d, fund);
     }
 
     function _isOver(ForcedWork calldata w) private view returns (bool) {
@@ -189,7 +197,8 @@ contract ForcedModule is Markets, Payments {
         return isStale ? RejectReason.PRICE_STALE : RejectReason.NONE;
     }
 
-    /// @notice BACK-4: a backer's money leaves as far as the fund keeps its requirement.
+    /// @notice BACK-4: a backer's money leaves as far as the fund keeps its requirement, and the
+    /// market has it.
     function _unback(ForcedWork calldata w, ForcedRequest memory r, ForcedDone memory done)
         private
         returns (RejectReason)
@@ -205,7 +214,7 @@ contract ForcedModule is Markets, Payments {
         int256 markTicks = int256(uint256(w.state.markTicks));
         int256 spareQuote = MarginLib.equity(fund, markTicks, t)
             - MarginLib.initial(fund.positionLots, markTicks, t);
-        spareQuote = spareQuote.min(fund.collateralQuote).max(0);
+        spareQuote = spareQuote.min(fund.collateralQuote).min(w.potQuote).max(0);
         uint256 paidQuote = uint256(spareQuote.min(int256(uint256(r.amount))));
 
         uint256 escrowed = _escrowedShares[w.requestId];
@@ -236,12 +245,17 @@ contract ForcedModule is Markets, Payments {
             MarginLib.settleFunding(fund.position, w.state.fundingIndexE6) + d.fundingQuote;
     }
 
-    function _takeBoth(ForcedDone memory done, Draft memory d, Draft memory fund)
-        private
-        pure
-        returns (RejectReason)
-    {
-        if (!FillLib.fits(d) || !FillLib.fits(fund)) return RejectReason.AMOUNT_OUT_OF_RANGE;
+    function _takeBoth(
+        ForcedWork calldata w,
+        ForcedDone memory done,
+        Draft memory d,
+        Draft memory fund
+    ) private pure returns (RejectReason) {
+        if (!FillLib.fits(d) || !FillLib.fits(fund)) {
+            return RejectReason.AMOUNT_OUT_OF_RANGE;
+        }
+        // The fee stays in the market: it is the fund's.
+        if (d.freeQuote - w.freeQuote > w.potQuote) return RejectReason.MARKET_CANNOT_PAY;
         _take(done, d);
         done.fund = SlotLib.packPosition(fund.position);
         done.fundingQuote = fund.fundingQuote;

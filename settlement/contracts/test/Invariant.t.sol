@@ -28,7 +28,7 @@ contract InvariantTest is Test {
     }
 
     function targetSelectors() public view returns (FuzzSelector[] memory list) {
-        bytes4[] memory s = new bytes4[](36);
+        bytes4[] memory s = new bytes4[](38);
         s[0] = Operator.depositMore.selector;
         s[1] = Operator.insure.selector;
         s[2] = Operator.movePrice.selector;
@@ -65,6 +65,8 @@ contract InvariantTest is Test {
         s[33] = Saboteur.claimAtExit.selector;
         s[34] = Saboteur.migrate.selector;
         s[35] = Operator.trade.selector;
+        s[36] = Operator.plunder.selector;
+        s[37] = Operator.plunder.selector;
         list = new FuzzSelector[](1);
         list[0] = FuzzSelector(address(_operator), s);
     }
@@ -113,6 +115,20 @@ contract InvariantTest is Test {
         assertTrue(_operator.exits() != 0, "somebody had a position to leave");
         _operator.die(1 << 16);
         _check();
+    }
+
+    /// @dev The operator's own accounts meet CONS-4, by fills, by take-outs and by force.
+    function test_operatorCannotPlunder() public {
+        for (uint256 i = 0; i < 60; ++i) {
+            uint256 seed = uint256(keccak256(abi.encode(i)));
+            _operator.plunder(seed);
+            if (i % 3 == 0) _operator.trade(seed);
+            if (i % 4 == 0) _operator.serve(seed);
+            if (i % 7 == 0) _operator.liquidate(seed);
+            if (i % 5 == 0) _operator.deleverage(seed);
+            _check();
+        }
+        assertTrue(_operator.refusedFor(50) != 0, "the market could not pay");
     }
 
     /// @dev The seldom means reach their rules too: each action succeeds at least once.
@@ -169,6 +185,7 @@ contract InvariantTest is Test {
     function _check() private view {
         _operator.checkMarketsAndWallet();
         _operator.checkConservation();
+        _operator.checkPots();
         _operator.checkIsolationFloor();
         _operator.checkNoOverfill();
         _operator.checkNothingIsLeftBehind();

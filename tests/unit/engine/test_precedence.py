@@ -430,7 +430,7 @@ def test_the_reasons_of_the_contract_alone() -> None:
     }  # fmt: skip
     shown = {row[0] for row in (*ORDER_ROWS, *MOVE_ROWS, *WITHDRAWAL_ROWS)} | {"PRICE_STALE"}
     shown |= {row[0] for row in REPLACE_ROWS} - {"REPLACED"}
-    shown |= {"MIN_QTY_NOT_MET", "GROUP_REJECTED", "OPEN_INTEREST_LIMIT"}
+    shown |= {"MIN_QTY_NOT_MET", "GROUP_REJECTED", "OPEN_INTEREST_LIMIT", "MARKET_CANNOT_PAY"}
     shown |= {"ORDER_UNKNOWN", "SELF_TRADE", "FOK_NOT_FILLABLE", "POSITION_LIMIT", "BANKRUPT"}
     rejections = {reason.name for reason in RejectReason if 0 < reason < 64}
     assert rejections - settlement_only == shown - {"OK"}

@@ -87,6 +87,7 @@ abstract contract AccountItems is LiquidationItems {
         }
         if (!isInRange || !FillLib.fits(d)) return RejectReason.AMOUNT_OUT_OF_RANGE;
         _topUpUsedQuote[a.account][nonce] = usedQuote;
+        m.potQuote += int256(amountQuote);
         _accept(b, d, e);
     }
 }

@@ -74,6 +74,7 @@ abstract contract BatchTables is Signatures {
             m.marketId = marketId;
             m.positionsSlot = positionsSlot.deriveMapping(marketId);
             m.state = _markets[marketId].state;
+            m.potQuote = _potQuote(marketId);
             _loadTerms(m);
             m.fundIndex = b.header.positions + i;
             offset += BatchLib.MARKET_BYTES;

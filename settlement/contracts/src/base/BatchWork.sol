@@ -6,7 +6,7 @@ import { StorageSlot } from "@openzeppelin/contracts/utils/StorageSlot.sol";
 
 import { MarketParams, MarketState } from "../interfaces/ISettlementTypes.sol";
 import { BatchLib, Header } from "../libraries/BatchLib.sol";
-import { Draft, Fill } from "../libraries/FillLib.sol";
+import { Draft, Fill, FillLib } from "../libraries/FillLib.sol";
 import { MarginLib, Position, Terms } from "../libraries/MarginLib.sol";
 import { OrderWord } from "../libraries/OrderWord.sol";
 import { RejectReason } from "../libraries/RejectReason.sol";
@@ -19,6 +19,7 @@ import { SettlementStorage } from "./SettlementStorage.sol";
 /// @param adlPosition bankrupt position of the present ADL run, plus one; 0 when there is no run
 /// @param adlRank rank of the run's last counterparty
 /// @param heldQuote what its positions gained in the batch, as `SlotLib.heldQuote` counts
+/// @param potQuote what it holds now, funding pool included (CONS-4)
 /// @param lotsSum what the batch added to the sum of its positions
 struct MarketEntry {
     uint256 marketId;
@@ -33,6 +34,7 @@ struct MarketEntry {
     uint256 adlPosition;
     int256 adlRank;
     int256 heldQuote;
+    int256 potQuote;
     int256 lotsSum;
 }
 
@@ -179,6 +181,28 @@ abstract contract BatchWork is SettlementStorage {
             b.feesQuote += d.feeQuote;
             e.listing.fundingQuote += d.fundingQuote;
         }
+    }
+
+    /// @notice The last stage of an item with two sides, which stand in the batch's drafts: the
+    /// bounds of section 1, then CONS-4. Who gets NONE accepts both.
+    /// @dev The two sides of a fill move its notional to and fro: the market loses only what both
+    /// together give to free balances and fees. Money has 64 bits: no sum of it overflows.
+    function _bothReason(Batch memory b, PositionEntry memory e, PositionEntry memory other)
+        internal
+        pure
+        returns (RejectReason)
+    {
+        Draft memory one = b.draftA;
+        Draft memory two = b.draftB;
+        if (!FillLib.fits(one) || !FillLib.fits(two)) return RejectReason.AMOUNT_OUT_OF_RANGE;
+        MarketEntry memory m = e.listing;
+        unchecked {
+            int256 potQuote = m.potQuote + e.owner.freeQuote + other.owner.freeQuote
+                - one.freeQuote - two.freeQuote - one.feeQuote - two.feeQuote;
+            if (potQuote < 0) return RejectReason.MARKET_CANNOT_PAY;
+            m.potQuote = potQuote;
+        }
+        return RejectReason.NONE;
     }
 
     /// @notice Reads the lots that an order has filled.

@@ -41,6 +41,7 @@ abstract contract ForcedItems is MarketItems {
             MarketEntry memory m = e.listing;
             fund = b.positions[m.fundIndex].position;
             w.marketId = m.marketId;
+            w.potQuote = m.potQuote;
             w.position = SlotLib.packPosition(e.position);
             w.fund = SlotLib.packPosition(fund);
             w.state = m.state;
@@ -49,13 +50,16 @@ abstract contract ForcedItems is MarketItems {
             Address.functionDelegateCall(_forced, abi.encodeCall(ForcedModule.serve, (w)));
         ForcedDone memory done = abi.decode(result, (ForcedDone));
         if (done.reason != RejectReason.NONE) return done.reason;
+        int256 freedQuote = done.freeQuote - a.freeQuote;
         a.freeQuote = done.freeQuote;
         a.nonceFloor = done.nonceFloor;
         b.withdrawnQuote += done.waitingQuote;
         if (!hasPosition) return RejectReason.NONE;
         SlotLib.unpackPosition(done.position, b.positions[index].position);
         SlotLib.unpackPosition(done.fund, fund);
-        b.positions[index].listing.fundingQuote += done.fundingQuote;
+        MarketEntry memory market = b.positions[index].listing;
+        market.fundingQuote += done.fundingQuote;
+        market.potQuote -= freedQuote + done.waitingQuote;
         return RejectReason.NONE;
     }
 }

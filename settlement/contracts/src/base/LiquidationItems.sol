@@ -47,9 +47,11 @@ abstract contract LiquidationItems is OrderItems {
         reason = _signerReason(b, maker, lots, priceTicks);
         if (reason != RejectReason.NONE) return reason;
         Position memory fund = b.positions[m.fundIndex].position;
-        bool fits = FillLib.fits(d) && FillLib.fits(b.draftB)
-            && fund.collateralQuote + feeQuote <= int256(QUOTE_MAX);
-        if (!fits) return RejectReason.AMOUNT_OUT_OF_RANGE;
+        if (fund.collateralQuote + feeQuote > int256(QUOTE_MAX)) {
+            return RejectReason.AMOUNT_OUT_OF_RANGE;
+        }
+        reason = _bothReason(b, e, maker.holder);
+        if (reason != RejectReason.NONE) return reason;
 
         fund.collateralQuote += feeQuote;
         _accept(b, d, e);
@@ -91,7 +93,8 @@ abstract contract LiquidationItems is OrderItems {
         if (reason != RejectReason.NONE) return reason;
         reason = _signerReason(b, maker, lots, priceTicks);
         if (reason != RejectReason.NONE) return reason;
-        if (!FillLib.fits(d) || !FillLib.fits(b.draftB)) return RejectReason.AMOUNT_OUT_OF_RANGE;
+        reason = _bothReason(b, e, maker.holder);
+        if (reason != RejectReason.NONE) return reason;
 
         _accept(b, d, e);
         _acceptOrder(b, b.draftB, maker, lots);
@@ -125,9 +128,8 @@ abstract contract LiquidationItems is OrderItems {
         bool carries =
             LiquidationLib.takeover(b.draftA.position, b.draftB.position, _markOf(m), m.terms);
         if (!carries) return RejectReason.FUND_CANNOT_CARRY;
-        if (!FillLib.fits(b.draftA) || !FillLib.fits(b.draftB)) {
-            return RejectReason.AMOUNT_OUT_OF_RANGE;
-        }
+        reason = _bothReason(b, e, fund);
+        if (reason != RejectReason.NONE) return reason;
 
         _accept(b, b.draftA, e);
         _accept(b, b.draftB, fund);
@@ -159,9 +161,8 @@ abstract contract LiquidationItems is OrderItems {
         if (reason != RejectReason.NONE) return reason;
         if (!isFund && _canFundCarry(b, index)) return RejectReason.FUND_CAN_CARRY;
         if (m.adlPosition == index + 1 && rank > m.adlRank) return RejectReason.ADL_ORDER;
-        if (!FillLib.fits(b.draftA) || !FillLib.fits(b.draftB)) {
-            return RejectReason.AMOUNT_OUT_OF_RANGE;
-        }
+        reason = _bothReason(b, e, other);
+        if (reason != RejectReason.NONE) return reason;
 
         m.adlPosition = index + 1;
         m.adlRank = rank;

@@ -2,7 +2,6 @@
 pragma solidity 0.8.37;
 
 import { ExitLib } from "../libraries/ExitLib.sol";
-import { FillLib } from "../libraries/FillLib.sol";
 import { RejectReason } from "../libraries/RejectReason.sol";
 import { AccountItems } from "./AccountItems.sol";
 import { Batch, MarketEntry, PositionEntry } from "./BatchWork.sol";
@@ -42,9 +41,8 @@ abstract contract MarketItems is AccountItems {
         _begin(b.draftB, fund);
         RejectReason reason = ExitLib.deliver(b.draftA, b.draftB.position, int256(ticks), m.terms);
         if (reason != RejectReason.NONE) return reason;
-        if (!FillLib.fits(b.draftA) || !FillLib.fits(b.draftB)) {
-            return RejectReason.AMOUNT_OUT_OF_RANGE;
-        }
+        reason = _bothReason(b, e, fund);
+        if (reason != RejectReason.NONE) return reason;
         m.state.deliveryTicks = uint32(ticks);
         m.isListed = false;
         m.isChanged = true;

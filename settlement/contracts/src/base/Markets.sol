@@ -47,12 +47,6 @@ abstract contract Markets is SettlementStorage {
         totals.fundingPoolQuote += int88(fundingQuote);
     }
 
-    /// @notice What a market holds of the custody: collateral, entry values, funding.
-    function _potQuote(uint256 marketId) internal view returns (int256) {
-        MarketTotals memory totals = _markets[marketId].totals;
-        return int256(totals.positionsQuote) + int256(totals.fundingPoolQuote);
-    }
-
     /// @notice Pays into a free balance what another place has given up.
     function _credit(address account_, uint256 amountQuote) internal {
         _accounts[account_] += amountQuote;

@@ -156,6 +156,12 @@ abstract contract SettlementStorage is ISettlementEvents, ISettlementErrors {
 
     /* INTERNAL */
 
+    /// @notice CONS-4: what a market holds of the custody: collateral, entry values, funding.
+    function _potQuote(uint256 marketId) internal view returns (int256) {
+        MarketTotals memory totals = _markets[marketId].totals;
+        return int256(totals.positionsQuote) + int256(totals.fundingPoolQuote);
+    }
+
     /// @notice KEY-2: sets what a key of an account may do; a scope without a market revokes it.
     function _setSessionKey(address account_, address key, SessionKeyScope memory scope) internal {
         _sessionKeys[account_][key] =

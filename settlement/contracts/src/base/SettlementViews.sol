@@ -12,6 +12,7 @@ import {
     Tier,
     VenuePhase
 } from "../interfaces/ISettlementTypes.sol";
+import { FixedPointLib } from "../libraries/FixedPointLib.sol";
 import { Position } from "../libraries/MarginLib.sol";
 import { OrderLib } from "../libraries/OrderLib.sol";
 import { SessionKeyLib, SessionKeyScope } from "../libraries/SessionKeyLib.sol";
@@ -20,6 +21,8 @@ import { Payments } from "./Payments.sol";
 
 /// @title Views of the state
 abstract contract SettlementViews is Payments, ISettlementDesk {
+    using FixedPointLib for int256;
+
     /* VIEWS */
 
     /// @inheritdoc ISettlementDesk
@@ -204,8 +207,7 @@ abstract contract SettlementViews is Payments, ISettlementDesk {
             + int256(uint256(_outflow.waitingQuote)) + int256(uint256(_relaying.potQuote))
             + int256(uint256(_relaying.owedQuote));
         for (uint256 i = 0; i < _marketIds.length; ++i) {
-            MarketTotals storage totals = _markets[_marketIds[i]].totals;
-            quote += int256(totals.fundingPoolQuote) + int256(totals.positionsQuote);
+            quote += _potQuote(_marketIds[i]).max(0);
         }
     }
 

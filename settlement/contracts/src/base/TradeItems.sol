@@ -107,9 +107,8 @@ abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
         reason = _signerReason(b, taker, lots, priceTicks);
         if (reason == RejectReason.NONE) reason = _signerReason(b, maker, lots, priceTicks);
         if (reason != RejectReason.NONE) return reason;
-        if (!FillLib.fits(b.draftA) || !FillLib.fits(b.draftB)) {
-            return RejectReason.AMOUNT_OUT_OF_RANGE;
-        }
+        reason = _bothReason(b, taker.holder, maker.holder);
+        if (reason != RejectReason.NONE) return reason;
 
         _acceptOrder(b, b.draftA, taker, lots);
         _acceptOrder(b, b.draftB, maker, lots);
@@ -296,6 +295,8 @@ abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
         reason = _topUpReason(b, authority, m.state.number, amountQuote);
         if (reason != RejectReason.NONE) return reason;
         if (amountQuote == 0 || !FillLib.fits(d)) return RejectReason.AMOUNT_OUT_OF_RANGE;
+        if (m.potQuote + amountQuote < 0) return RejectReason.MARKET_CANNOT_PAY;
+        m.potQuote += amountQuote;
         _setLane(_lanesOf(a, nonce), nonce, NONCE_DEAD);
         _accept(b, d, e);
     }

@@ -263,8 +263,8 @@ interface ISettlementDesk is ISettlementEvents, ISettlementErrors {
     /// away balances. An alarm.
     function custodyGapQuote() external view returns (int256);
 
-    /// @notice CONS-1, right side: free balances, positions, fees, funding pools and withdrawals
-    /// that wait. Always equal to `custodyQuote`, which the vault's balance covers.
+    /// @notice CONS-1, right side: free balances, fees, withdrawals that wait, and what each market
+    /// holds, at least 0 (CONS-4). Always equal to `custodyQuote`, which the vault's balance covers.
     function liabilitiesQuote() external view returns (int256);
 
     /// @notice CONS-3: everything that monitoring has to see, in one call. Loops over markets only.

@@ -189,7 +189,7 @@ struct MarketTotals {
 /// @param queueAgeS how long the oldest of them has been waiting
 /// @param clockLagS how far the batches' clock is behind the block, 0 when it is ahead
 /// @param lotsGap over all markets, how far the sum of positions is from 0: always 0
-/// @param liabilitiesGapQuote custody less liabilities: always 0
+/// @param liabilitiesGapQuote custody less liabilities, each market's at least 0: always 0
 /// @param custodyGapQuote what the vault holds beyond the custody, never negative
 struct Health {
     VenuePhase phase;

@@ -54,7 +54,8 @@ enum RejectReason {
     RISK_PAUSED,
     OUTFLOW_LIMIT,
     LEVERAGE,
-    EXITING
+    EXITING,
+    MARKET_CANNOT_PAY
 }
 
 /// @notice The one of two verdicts that has precedence.

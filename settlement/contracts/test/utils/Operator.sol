@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {
     Health,
     MarketState,
+    MarketTotals,
     PositionView,
     VenuePhase
 } from "../../src/interfaces/ISettlementTypes.sol";
@@ -17,6 +18,8 @@ import { vm } from "./Vm.sol";
 contract Operator is SettlementTest {
     uint256 internal constant TRADERS = 6;
     uint256 internal constant TRADER = 0x7ade0000;
+    /// @dev It and the next one are the operator's own: funded by itself, and no less counted.
+    uint256 internal constant INSIDER = 4;
     uint256 internal constant KEY = 0x5e5510;
     uint16 internal constant BY_SESSION_KEY = 1 << 8;
     address internal constant RECEIVER = address(0xbeef);
@@ -93,6 +96,54 @@ contract Operator is SettlementTest {
             _addTrade(p, seed);
         }
         _submit(p);
+    }
+
+    /// @dev The operator's own accounts open at one row; at another one, far away, the winner leaves
+    /// before the loser is liquidated: against an honest trader, or by force.
+    function plunder(uint256 seed) external whileOpen {
+        (MarketState memory state,) = settlement.market(_at);
+        bool falls = seed & 1 == 0;
+        uint256 winner = falls ? INSIDER + 1 : INSIDER;
+        uint64 ticks = state.indexTicks;
+        if (ticks < 100 || ticks > 400_000) return;
+        uint64 requestId = seed & 6 == 0 ? _requestReduce(winner) : 0;
+        Plan memory p = _plan();
+        uint64 lots = uint64(20 + (seed >> 8) % 100);
+        _addMeeting(p, INSIDER + 1, INSIDER, SELL, ticks, lots, 12);
+        ticks = ticks * uint64(falls ? 50 + (seed >> 16) % 40 : 111 + (seed >> 16) % 60) / 100;
+        if (requestId != 0) {
+            addPrice(p, uint32(ticks), uint32(ticks));
+            addForced(p, requestId, vm.addr(TRADER + winner));
+        }
+        _addMeeting(p, winner, (seed >> 24) % INSIDER, falls ? BUY : SELL, ticks, lots, 15);
+        int64 amount = int64(uint64(1 + (seed >> 32) % 1_000_000));
+        addCollateral(p, TRADER + winner, -amount, nextNonce++);
+        _submit(p);
+    }
+
+    /// @dev A fill at a new row, with so many hundredths of the notional as margin on both sides.
+    function _addMeeting(
+        Plan memory p,
+        uint256 one,
+        uint256 other,
+        uint8 side,
+        uint64 ticks,
+        uint64 lots,
+        uint64 share
+    ) private {
+        addPrice(p, uint32(ticks), uint32(ticks));
+        uint64 margin = lots * ticks * share / 10;
+        (uint16 taker,) = _signedOrder(p, one, side, ticks, lots, margin);
+        (uint16 maker,) = _signedOrder(p, other, 1 - side, ticks, lots, margin);
+        addFill(p, taker, maker, uint32(lots));
+    }
+
+    /// @dev At the queue's head, or 0.
+    function _requestReduce(uint256 trader) private returns (uint64 id) {
+        (uint64 served, uint64 made) = settlement.requestQueue();
+        if (served != made || _lotsOf(trader) == 0) return 0;
+        vm.prank(vm.addr(TRADER + trader));
+        return settlement.requestReduce(_at, 1000);
     }
 
     /// @dev An order that its account did not sign.
@@ -336,6 +387,21 @@ contract Operator is SettlementTest {
         assertEq(h.lotsGap, 0, "CONS-3");
         assertEqInt(h.liabilitiesGapQuote, 0, "CONS-3");
         assertEqInt(h.custodyGapQuote, 0, "CONS-3");
+    }
+
+    /// @dev CONS-4: no market owes, and all free balances can be paid in full.
+    function checkPots() external view {
+        uint256 owedQuote = settlement.waitingQuote() + settlement.feesQuote();
+        for (uint256 i = 0; i < TRADERS; ++i) {
+            owedQuote += free(TRADER + i);
+        }
+        for (uint32 marketId = 1; marketId <= 2; ++marketId) {
+            (, MarketTotals memory totals) = settlement.market(marketId);
+            int256 potQuote = int256(totals.positionsQuote) + int256(totals.fundingPoolQuote);
+            assertGe(potQuote, 0, "CONS-4");
+            owedQuote += uint256(potQuote);
+        }
+        assertTrue(settlement.VAULT().balanceQuote() >= owedQuote, "free balances are backed");
     }
 
     /// @dev The free balance falls only by what its owner signed: the margin of orders, top-ups and

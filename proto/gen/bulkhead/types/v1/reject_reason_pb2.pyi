@@ -56,6 +56,7 @@ class RejectReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REJECT_REASON_OUTFLOW_LIMIT: _ClassVar[RejectReason]
     REJECT_REASON_LEVERAGE: _ClassVar[RejectReason]
     REJECT_REASON_EXITING: _ClassVar[RejectReason]
+    REJECT_REASON_MARKET_CANNOT_PAY: _ClassVar[RejectReason]
     REJECT_REASON_USER_CANCELED: _ClassVar[RejectReason]
     REJECT_REASON_IMMEDIATE_REMAINDER: _ClassVar[RejectReason]
     REJECT_REASON_LIQUIDATION: _ClassVar[RejectReason]
@@ -112,6 +113,7 @@ REJECT_REASON_RISK_PAUSED: RejectReason
 REJECT_REASON_OUTFLOW_LIMIT: RejectReason
 REJECT_REASON_LEVERAGE: RejectReason
 REJECT_REASON_EXITING: RejectReason
+REJECT_REASON_MARKET_CANNOT_PAY: RejectReason
 REJECT_REASON_USER_CANCELED: RejectReason
 REJECT_REASON_IMMEDIATE_REMAINDER: RejectReason
 REJECT_REASON_LIQUIDATION: RejectReason
