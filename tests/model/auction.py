@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.model.floor import Order, Venue
-from tests.model.margin import Bucket, RefusedError
+from tests.model.margin import RefusedError
 from tests.model.orders import Orders
 
 
@@ -60,9 +60,9 @@ class Auctions(Orders):
         if lots == 0:
             self.drop(newer, "OPEN_INTEREST_LIMIT")
             return
-        if (bought := self.judged_at(bid, lots, price)) is None:
+        if (bought := self.judged(bid, lots, price)) is None:
             return
-        if (sold := self.judged_at(ask, lots, price)) is None:
+        if (sold := self.judged(ask, lots, price)) is None:
             return
         if not self.pays(market := bid.key[1], bought, sold):
             self.drop(ask if self.pays(market, bought) else bid, "MARKET_CANNOT_PAY")
@@ -73,17 +73,9 @@ class Auctions(Orders):
             self.fill(o, p, lots)
             self.overdraw(o)
 
-    def judged_at(self, o: Order, lots: int, price: int) -> Bucket | None:
-        """The outcome for a resting order; None: it was refused and is cancelled."""
-        try:
-            return self.judge(o, lots, price, self.venues[o.key[1]].spec.fee_maker_ppm)
-        except RefusedError as refused:
-            self.drop(o, str(refused))
-            return None
-
     def end_opening_orders(self, market: int) -> None:
         """STATE-1: a market that is delisted keeps reduce-only orders."""
         for key in self.positions:
-            for o in reversed(self.orders.copy()):
-                if o.key == key and key[1] == market and not o.reduces:
+            for o in self.newest_first(key):
+                if key[1] == market and not o.reduces:
                     self.drop(o, "MARKET_STATE")

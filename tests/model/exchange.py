@@ -66,13 +66,13 @@ class Exchange(Forced):
         self.check_account(c)
         self.check_deposit(c)
         self.free[c.account] += c.amount_quote
-        self.say("DEPOSITED", account=c.account, amount=c.amount_quote, nonce=c.nonce)
+        self.answer("DEPOSITED", c, c.amount_quote)
 
     def fund_deposit(self, c: Command) -> None:
         self.venue(c)
         self.check_deposit(c)
         self.positions[FUND, c.market_id].margin += c.amount_quote
-        self.say("FUND_DEPOSITED", c.market_id, amount=c.amount_quote, nonce=c.nonce)
+        self.answer("FUND_DEPOSITED", c._replace(account=FUND), c.amount_quote, c.market_id)
 
     def withdraw(self, c: Command) -> None:
         """COLL-2."""
@@ -83,7 +83,7 @@ class Exchange(Forced):
         self.nonces.add((c.account, c.nonce))
         self.free[c.account] -= c.amount_quote
         self.withdrawals += c.amount_quote
-        self.say("WITHDRAWN", account=c.account, amount=c.amount_quote, nonce=c.nonce)
+        self.answer("WITHDRAWN", c, c.amount_quote)
 
     def move_collateral(self, c: Command) -> None:
         """COLL-1."""
@@ -105,8 +105,7 @@ class Exchange(Forced):
             require(self.pays(c.market_id, p), "MARKET_CANNOT_PAY")
         self.nonces.add((c.account, c.nonce))
         self.commit(key, p)
-        told = {"account": c.account, "amount": c.amount_quote, "nonce": c.nonce}
-        self.say("COLLATERAL_MOVED", c.market_id, **told)
+        self.answer("COLLATERAL_MOVED", c, c.amount_quote, c.market_id)
 
     def auto_top_up(self, c: Command) -> None:
         """COLL-3."""
@@ -118,8 +117,7 @@ class Exchange(Forced):
         self.nonces.add((c.account, c.nonce))
         self.positions.setdefault(key, Bucket(0, 0, 0, venue.rules.index))
         self.top_ups[key] = c
-        told = {"account": c.account, "amount": c.amount_quote, "nonce": c.nonce}
-        self.say("AUTO_TOP_UP_SET", c.market_id, **told)
+        self.answer("AUTO_TOP_UP_SET", c, c.amount_quote, c.market_id)
 
     def set_market_state(self, c: Command) -> None:
         venue = self.venue(c)
@@ -227,11 +225,8 @@ class Exchange(Forced):
         venue, market = self.venue(c), c.market_id
         require(venue.state == MarketState.SETTLED, "MARKET_STATE")
         keys = [k for k in self.positions if k[1] == market and k[0] != FUND]
-        keys = [k for k in keys if k not in self.frozen]
-        sides = (
-            [k for k in keys if self.positions[k].lots > 0],
-            [k for k in keys if self.positions[k].lots < 0],
-        )
+        held = {k: self.positions[k].lots for k in keys if k not in self.frozen}
+        sides = [k for k in held if held[k] > 0], [k for k in held if held[k] < 0]
         while queue := sides[self.positions[FUND, market].lots > 0]:
             key = queue.pop(0)
             p, fund, price = self.positions[key], self.positions[FUND, market], venue.index_price

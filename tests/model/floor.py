@@ -8,14 +8,12 @@ from typing import NamedTuple
 from margin_core import MarketSpec
 from matcher.engine.commands import (
     FLAG_REDUCE_ONLY,
-    SIDE_ANY,
     TRIGGER_AT_OR_ABOVE,
     TRIGGER_MARK_AT_OR_ABOVE,
     Command,
     MarketState,
 )
 from matcher.engine.events import EventKind
-from matcher.engine.instructions import FLAG_ATTACHED
 from matcher.engine.reject_reason import RejectReason
 from tests.model.margin import PPM, Bucket, Market, RefusedError
 
@@ -170,6 +168,10 @@ class Floor:
     def register_account(self) -> None:
         self.free[len(self.free)] = 0
 
+    def answer(self, kind: str, c: Command, amount: int, market: int = 0) -> None:
+        """Say that a command about money was done."""
+        self.say(kind, market, account=c.account, amount=amount, nonce=c.nonce)
+
     def say(self, kind: str, market: int = 0, **facts: int | str) -> None:
         assert kind in EventKind.__members__
         assert facts.get("reason", "NONE") in RejectReason.__members__
@@ -237,99 +239,8 @@ class Floor:
         }  # fmt: skip
         self.say(kind, o.key[1], **(form | facts))
 
-    def end(self, o: Order) -> None:
-        """OCO-1, TRIG-4: what the end of an order ends, when the command is done."""
-        self.orders.remove(o)
-        others = [w for w in self.orders if w.key == o.key and w.c.side != o.c.side]
-        if not o.reduces and any(self.waits_alone(w) for w in others):
-            self.mark(o.key, "ALONE")
-        for other in self.orders:
-            names = other.c.instructions.oco_nonce, o.c.instructions.oco_nonce
-            if other.key == o.key and names == (o.c.nonce, other.c.nonce):
-                other.is_doomed = True
-                self.mark(o.key, "SIBLING")
-
-    def drop(self, o: Order, reason: str) -> None:
-        self.end(o)
-        self.tell("ORDER_CANCELED", o, reason=reason)
-
-    def cut(self, o: Order, lots: int, reason: str = "NONE") -> None:
-        """AMD-1: take lots off an order; it keeps its place."""
-        o.cut += lots
-        o.left -= lots
-        o.shown = min(o.shown, o.left) if o.waits is None else o.shown
-        self.tell("ORDER_AMENDED", o, reason=reason, qty=o.c.qty_lots - o.cut)
-
-    def drop_all(self, key: Key, reason: str, side: int = SIDE_ANY) -> None:
-        for o in reversed(self.orders.copy()):
-            if o.key == key and side in (SIDE_ANY, o.c.side):
-                self.drop(o, reason)
-
     def mark(self, key: Key, what: str) -> None:
         self.after.setdefault(key, set()).add(what)
-
-    def trim(self) -> None:
-        """After the fills: siblings end, orders follow their position, reservations fit (ORD-3)."""
-        while self.after:
-            key = next(iter(self.after))
-            what = self.after.pop(key)
-            for o in reversed(self.orders.copy()):
-                if o.key == key:
-                    self.follow(o, what)
-            if "MOVE" in what:
-                self.trim_reducing(key)
-            if what & {"MOVE", "ALONE"}:
-                self.end_unbacked(key, is_flat="FLAT" in what)
-            for o in reversed(self.orders.copy()):
-                overdrawn = "TRIM" in what and self.unreserved(key[0]) < 0
-                if overdrawn and o.key == key and not o.reduces:
-                    self.drop(o, "INSUFFICIENT_FREE_COLLATERAL")
-
-    def follow(self, o: Order, what: set[str]) -> None:
-        """OCO-1, ATT-1."""
-        if "SIBLING" in what and o.is_doomed:
-            self.drop(o, "SIBLING_ENDED")
-        elif "FLAT" in what and o.asks(FLAG_ATTACHED):
-            self.drop(o, "POSITION_CLOSED")
-
-    def is_backed(self, o: Order) -> bool:
-        """TRIG-4: a reduce-only order has a position, or opening orders that may make one."""
-        others = [m for m in self.orders if m.key == o.key and m.c.side != o.c.side]
-        return self.holds(o.key, o.c.side) > 0 or not all(m.reduces for m in others)
-
-    def waits_alone(self, o: Order) -> bool:
-        return o.is_waiting and o.reduces and not self.is_backed(o)
-
-    def margin_to_wait(self, o: Order) -> int:
-        """TRIG-4: the taker's fee and the initial requirement of what the order may open."""
-        rules, asked = self.venues[o.key[1]].rules, o.left - self.holds(o.key, o.c.side)
-        if o.reduces or asked <= 0:
-            return 0
-        fee = rules.share(asked, o.trigger, rules.spec.fee_taker_ppm)
-        return fee + rules.requirement(asked, o.trigger, maintenance=False)
-
-    def end_unbacked(self, key: Key, *, is_flat: bool) -> None:
-        """TRIG-4: judged by how things stand before the first of them ends."""
-        own = [o for o in reversed(self.orders) if o.key == key and o.is_waiting]
-        alone = [o for o in own if self.waits_alone(o)]
-        for o in own:
-            if o in alone:
-                self.drop(o, "REDUCE_ONLY")
-            elif is_flat and o.unfilled_margin < self.margin_to_wait(o):
-                self.drop(o, "INSUFFICIENT_MARGIN")
-
-    def trim_reducing(self, key: Key) -> None:
-        """RED-1: those of a side close in sum at most the position; the newest give way."""
-        resting = [o for o in self.orders if o.key == key and o.reduces and o.turn is not None]
-        for o in reversed(resting):
-            older = sum(
-                each.left for each in resting[: resting.index(o)] if each.c.side == o.c.side
-            )
-            lots = min(o.left, max(0, self.holds(key, o.c.side) - older))
-            if lots == 0:
-                self.drop(o, "REDUCE_ONLY")
-            elif lots < o.left:
-                self.cut(o, o.left - lots, "REDUCE_ONLY")
 
     def book(self, market: int, side: int) -> list[Order]:
         """Resting orders, best price first, then first in, first out."""

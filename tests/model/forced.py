@@ -63,8 +63,8 @@ class Forced(Auctions):
 
     def serve_cancel_all(self, c: Command) -> dict[str, int]:
         for market in self.venues:
-            for o in reversed(self.orders.copy()):
-                if o.key == (c.account, market) and o.c.nonce < c.aux:
+            for o in self.newest_first((c.account, market)):
+                if o.c.nonce < c.aux:
                     self.drop(o, "USER_CANCELED")
         self.floors[c.account] = max(c.aux, self.floors.get(c.account, 0))
         return {}
@@ -119,11 +119,7 @@ class Forced(Auctions):
         price = worse(venue.index_price, rules.mark)
         rules.close_and_release(p, lots, price, rate)
         fund = rules.settled(self.positions[FUND, c.market_id])
-        closing = min(lots, abs(fund.lots)) if fund.lots * held < 0 else 0
-        if closing:
-            rules.close(fund, closing, price)
-        sign = 1 if held > 0 else -1
-        rules.open(fund, sign * (lots - closing), price)
+        rules.take_lots(fund, lots if held > 0 else -lots, price)
         fee, p.fee = p.fee, 0
         require(self.pays(c.market_id, p), "MARKET_CANNOT_PAY")
         fund.margin += fee

@@ -6,11 +6,12 @@ from fractions import Fraction
 from math import ceil, floor
 
 from matcher.engine.commands import TIF_GTC
-from tests.model.floor import Floor, Order, require
+from tests.model.ends import Ends
+from tests.model.floor import Order, require
 from tests.model.margin import PPM
 
 
-class Limits(Floor):
+class Limits(Ends):
     """How far from the mark an order trades, and how large a market grows."""
 
     def worst_price(self, o: Order) -> int | None:

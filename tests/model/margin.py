@@ -39,6 +39,13 @@ class Market(Requirements):
         p.margin += pnl
         p.pnl += pnl
 
+    def take_lots(self, fund: Bucket, lots: int, price: int) -> None:
+        """LIQ-3: the fund takes signed lots without fee or release; opposite ones close first."""
+        closing = min(abs(lots), abs(fund.lots)) if fund.lots * lots < 0 else 0
+        if closing:
+            self.close(fund, closing, price)
+        self.open(fund, lots - closing if lots > 0 else lots + closing, price)
+
     def pay(self, p: Bucket, fee: int) -> None:
         p.margin -= fee
         p.fee += fee
@@ -207,10 +214,7 @@ class Market(Requirements):
         price, lots = self.bankruptcy_price(p), p.lots
         p, fund = self.settled(p), self.settled(fund)
         self.close(p, abs(lots), price)
-        closing = min(abs(lots), abs(fund.lots)) if fund.lots * lots < 0 else 0
-        if closing:
-            self.close(fund, closing, price)
-        self.open(fund, lots - closing if lots > 0 else lots + closing, price)
+        self.take_lots(fund, lots, price)
         fund.margin += p.margin
         p.margin = 0
         over = abs(fund.lots) > self.spec.position_lots_max
@@ -252,11 +256,8 @@ class Market(Requirements):
 
     def deliver_to(self, fund: Bucket, p: Bucket, price: int) -> tuple[Bucket, Bucket]:
         """EXP-2: the fund takes the lots and pays what is lacking."""
-        after, fund, lots = self.deliver(p, price), self.settled(fund), p.lots
-        closing = min(abs(lots), abs(fund.lots)) if fund.lots * lots < 0 else 0
-        if closing:
-            self.close(fund, closing, price)
-        self.open(fund, lots - closing if lots > 0 else lots + closing, price)
+        after, fund = self.deliver(p, price), self.settled(fund)
+        self.take_lots(fund, p.lots, price)
         fund.margin += min(0, after.margin)
         if after.margin < 0 and self.equity(fund, price) < 0:
             raise RefusedError("FUND_CANNOT_CARRY")

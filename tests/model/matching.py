@@ -26,10 +26,6 @@ class Matching(Limits):
             free=self.unreserved(account) + self.reservation(o.key),
         )  # fmt: skip
 
-    def judge_maker(self, maker: Order, lots: int) -> Bucket:
-        fee_ppm = self.venues[maker.key[1]].spec.fee_maker_ppm
-        return self.judge(maker, lots, maker.price, fee_ppm)
-
     def dead(self, maker: Order) -> str | None:
         if maker.c.expiry_time_s <= self.now_s:
             return "EXPIRED"
@@ -54,10 +50,11 @@ class Matching(Limits):
             self.drop(maker, reason)
         return reason is not None
 
-    def judged(self, maker: Order, lots: int) -> Bucket | None:
+    def judged(self, maker: Order, lots: int, price: int = 0) -> Bucket | None:
         """MATCH-2: the resting order's outcome; None: it was refused and is cancelled."""
+        fee_ppm = self.venues[maker.key[1]].spec.fee_maker_ppm
         try:
-            return self.judge_maker(maker, lots)
+            return self.judge(maker, lots, price or maker.price, fee_ppm)
         except RefusedError as refused:
             self.drop(maker, str(refused))
             return None

