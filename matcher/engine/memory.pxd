@@ -33,17 +33,6 @@ cdef extern from *:
     #endif
         return memory;
     }
-    static inline void bh_densify(void* memory, size_t length) {
-    #ifndef BH_WATCHED
-        const uintptr_t huge = (uintptr_t) 1 << 21;
-        uintptr_t begin = ((uintptr_t) memory + huge - 1) & ~(huge - 1);
-        uintptr_t end = ((uintptr_t) memory + length) & ~(huge - 1);
-        if (end > begin) madvise((void*) begin, end - begin, MADV_HUGEPAGE);
-    #else
-        (void) memory;
-        (void) length;
-    #endif
-    }
     static inline void bh_discard(void* memory, size_t length) {
     #ifndef BH_WATCHED
         madvise(memory, length, MADV_DONTNEED);  /* a refusal costs memory until the release */
@@ -65,8 +54,6 @@ cdef extern from *:
     # As `reserve`, in large pages: for what is read anywhere and fills from the front, or, as price
     # levels do, lies together.
     void* reserve_dense "bh_reserve_dense"(uint64_t length) noexcept nogil
-    # Asks for large pages where memory of the heap spans whole ones.
-    void densify "bh_densify"(void* memory, uint64_t length) noexcept nogil
     # Gives whole pages back that nobody reads any more.
     void discard "bh_discard"(void* memory, uint64_t length) noexcept nogil
     void release "bh_release"(void* memory, uint64_t length) noexcept nogil
