@@ -402,10 +402,11 @@ cdef inline void unrest_order(CoreC* c, MarketC* m, uint32_t slot) noexcept nogi
 cdef inline void drop_order(CoreC* c, MarketC* m, uint32_t slot, uint8_t reason) noexcept nogil:
     """End an order that is resting, pending or being matched, with its event."""
     cdef OrderC* order = &c.orders[slot]
-    cdef BucketC* b = &c.buckets[order.bucket]
+    cdef BucketC* b
     cdef uint32_t filled
     unrest_order(c, m, slot)
     if WITH_MARGIN:
+        b = &c.buckets[order.bucket]
         filled = filled_of(c, slot)
         count_order(c, b, order, filled, filled + order.remaining, -1)
         update_reservation(c, b)
