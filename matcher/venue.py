@@ -63,7 +63,7 @@ _IS_FOR_LATER: Final = frozenset(
 )
 _SET_ASIDE: Final = 1
 
-# Room from the start for 256 orders an account; beyond, their table doubles within a command.
+# Room from the start for 256 orders an account; beyond, their table grows in steps between calls.
 NONCE_GROUPS_PER_ACCOUNT: Final = 4
 
 
