@@ -441,8 +441,8 @@ def test_the_engine_is_the_model(seed: int) -> None:
     """ORD-1, ORD-2, ORD-3, MATCH-1 to MATCH-4, TRIG-1, TICK-1, MARK-1, FUND-1, LIQ-1 to LIQ-7.
 
     ORD-4, TIF-1, POST-1, RED-1, MIN-1, ICE-1, STP-1, OCO-1, ATT-1, AMD-1, REP-1, GRP-1, CXL-1,
-    TRIG-2, TRIG-3, STATE-1, AUC-1, AUC-2, BAND-1, CAP-1, PAR-1, PAR-2, COLL-3, FORCE-2, FORCE-3,
-    FORCE-4, BACK-4, GOV-4, EXP-2.
+    TRIG-2, TRIG-3, TRIG-4, STATE-1, AUC-1, AUC-2, BAND-1, CAP-1, PAR-1, PAR-2, COLL-3, FORCE-2,
+    FORCE-3, FORCE-4, BACK-4, GOV-4, EXP-2.
     """
     stream = Stream(seed)
     for _ in range(COMMANDS):
