@@ -39,7 +39,8 @@ class MarketState(msgspec.Struct, frozen=True, kw_only=True):
 class VenueState(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the chain keeps too, and the point of history that it is of.
 
-    The form is described in settlement/README.md.
+    The form is described in settlement/README.md. Accounts for which the engine has no place are
+    there with what they have on chain.
     """
 
     command_seq: int
@@ -58,13 +59,15 @@ def state_of(venue: Venue) -> VenueState:
     engine = venue.engine
     deposits_quote, withdrawals_quote = engine.deposits_quote(), engine.withdrawals_quote()
     markets = [engine.market(market_id) for market_id in engine.market_ids()]
+    parked = {_text(address): quote for address, quote in venue.parked.items()}
     return VenueState(
         command_seq=venue.cursor.command_seq,
         batch_seq=venue.receipts.batch_seq,
         free_quote={
             _text(venue.accounts.get_address(index)): engine.free_quote(index)
             for index in range(1, venue.accounts.account_count + 1)
-        },
+        }
+        | parked,
         positions=list(_positions(venue)),
         markets=[
             MarketState(
@@ -77,7 +80,7 @@ def state_of(venue: Venue) -> VenueState:
         fees_quote=engine.fees_quote(),
         deposits_quote=deposits_quote,
         withdrawals_quote=withdrawals_quote,
-        custody_quote=deposits_quote - withdrawals_quote,
+        custody_quote=deposits_quote - withdrawals_quote + sum(parked.values()),
     )
 
 

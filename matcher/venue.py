@@ -19,6 +19,7 @@ from matcher.engine.events import EventKind
 from matcher.engine.instructions import Instructions
 from matcher.engine.reject_reason import RejectReason
 from matcher.envelope import (
+    INSURANCE_ACCOUNT,
     NO_INSTRUCTIONS,
     BatchReceipt,
     Capacities,
@@ -99,8 +100,10 @@ class Venue:
         self.listings: dict[int, Listing] = {}
         self.first_listings: dict[int, Listing] = {}  # before any change of parameters
         self.cursor = Cursor()
-        self.requests: list[Command] = []  # forced requests set aside (FORCE-2)
-        self.parked: dict[bytes, int] = {}  # deposits for which there is no place, on chain alone
+        # Forced requests set aside (FORCE-2), and who asks.
+        self.requests: list[tuple[Command, bytes]] = []
+        # Free balances on chain of accounts for which there is no place.
+        self.parked: dict[bytes, int] = {}
         self.settlement = SettlementLog(derived_dir)
         self.account_feed = AccountFeed(
             event_count_max=limits.account_events_kept_max,
@@ -207,57 +210,49 @@ class Venue:
 
         One of an account for which there is no place is parked: it would stop all that follow.
         """
-        if command.nonce != self.cursor.deposit_seq + 1 or not self.has_room_for(command, extra):
+        if command.nonce != self.cursor.deposit_seq + 1 or not self.has_market_of(command):
             return []
         self.cursor.deposit_seq += 1
         if command.kind == CommandKind.FUND_DEPOSIT:
             return self._apply_to_engine(command, extra)
-        if self.accounts.find_index(extra) is None and self.places_left <= self._places_kept:
+        index = self._index_of(extra)
+        if index is None:
             self.parked[extra] = self.parked.get(extra, 0) + command.amount_quote
             return []
-        return self._apply_to_engine(command._replace(account=self._index_of(extra)), extra)
+        return self._apply_to_engine(command._replace(account=index), extra)
 
-    def _index_of(self, address: bytes) -> int:
-        """Return the index of an address, registered when it is new."""
+    def _index_of(self, address: bytes) -> int | None:
+        """Return the index of an address, registered when it is new; None: there is no place."""
         index = self.accounts.find_index(address)
-        if index is None:
+        if index is None and address not in self.parked and self.places_left > 0:
             index = self.engine.register_account()
             self.accounts.register(address, index)
         return index
 
-    def has_room_for(self, command: Command, address: bytes) -> bool:
-        """Tell whether a deposit's or request's market is listed, and a backer has a place."""
-        if command.market_id and command.market_id not in self.listings:
-            return False
-        is_payment = (
-            command.kind == CommandKind.FORCED_REQUEST and command.flags == RequestKind.UNBACK
-        )
-        is_known = self.accounts.find_index(address) is not None
-        return is_known or self.places_left > 0 or not is_payment
+    def has_market_of(self, command: Command) -> bool:
+        """Tell whether the market of a deposit or request, if it names one, is listed."""
+        return not command.market_id or command.market_id in self.listings
 
     @property
     def places_left(self) -> int:
         """Accounts that can still be registered."""
         return self.capacities.account_count_max - self.accounts.account_count
 
-    @property
-    def _places_kept(self) -> int:
-        """Places for backers: their payments change a fund, so the engine must know them."""
-        return self.capacities.account_count_max // 16
-
     def _apply__forced_request(self, command: Command, extra: bytes) -> list[Event]:
         """FORCE-2: requests are served in order; one that lacks a price, or money, is set aside."""
         is_next = command.nonce == self.cursor.request_seq + 1
-        if not is_next or not self.has_room_for(command, extra):
+        if not is_next or not self.has_market_of(command):
             return []
         self.cursor.request_seq += 1
-        is_known = self.accounts.find_index(extra) is not None
-        if not is_known and command.flags != RequestKind.UNBACK:
+        is_payment = command.flags == RequestKind.UNBACK
+        index = self._index_of(extra) if is_payment else self.accounts.find_index(extra)
+        if index is None and not is_payment:
             return self._pass_on(command, extra)
-        request = command._replace(account=self._index_of(extra))
-        made = self._serve(request)
+        # What a fund pays to an account without a place changes the fund all the same (BACK-4).
+        request = command._replace(account=INSURANCE_ACCOUNT if index is None else index)
+        made = self._serve(request, extra)
         if any(event.reason in _IS_FOR_LATER for event in made):
-            self.requests.append(request._replace(side=_SET_ASIDE))
+            self.requests.append((request._replace(side=_SET_ASIDE), extra))
         return made
 
     def _pass_on(self, command: Command, address: bytes) -> list[Event]:
@@ -265,6 +260,8 @@ class Venue:
 
         It has nothing to do for it; the chain does by itself what its own state admits.
         """
+        if command.flags == RequestKind.WITHDRAW and address in self.parked:
+            self.parked[address] -= min(command.aux, self.parked[address])
         record = bytes(events.EVENT_BYTES)
         event = next(events.unpack(record))._replace(
             kind=EventKind.FORCED_SERVED,
@@ -273,29 +270,35 @@ class Venue:
             order_id_2=command.nonce,
             reason=RejectReason.ACCOUNT_UNKNOWN,
         )
-        self.settlement.add(
-            event,
-            time_ns=self.cursor.time_ns,
-            command_seq=self.cursor.command_seq,
-            extra=address,
-        )
+        self._add_item_of(event, address)
         return []
+
+    def _add_item_of(self, event: Event, address: bytes) -> None:
+        """Make the item of an account without a place, which has no session to be told."""
+        cursor = self.cursor
+        self.settlement.add(
+            event, time_ns=cursor.time_ns, command_seq=cursor.command_seq, extra=address
+        )
 
     def _serve_aside(self, market_id: int) -> list[Event]:
         """Serve what was set aside in the market, as far as it can be served now (FORCE-2)."""
         made: list[Event] = []
-        for request in [one for one in self.requests if one.market_id == market_id]:
-            if found := self._serve(request):
-                self.requests.remove(request)
+        for one in [one for one in self.requests if one[0].market_id == market_id]:
+            if found := self._serve(*one):
+                self.requests.remove(one)
             made += found
         return made
 
-    def _serve(self, request: Command) -> list[Event]:
+    def _serve(self, request: Command, address: bytes) -> list[Event]:
         """Return what serving has come to; nothing when the request has to wait again."""
         request = request._replace(time_ns=self.cursor.time_ns)
         found = list(events.unpack(self.engine.apply_one(request)))
         if found[0].kind == EventKind.COMMAND_REJECTED:
             return []
+        if request.account == INSURANCE_ACCOUNT:
+            self._add_item_of(found[0], address)
+            self.parked[address] = self.parked.get(address, 0) + found[0].amount_quote
+            return found
         self._dispatcher.dispatch(request, b"", found, self.cursor.command_seq, has_result=False)
         return found
 

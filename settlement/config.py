@@ -167,7 +167,7 @@ class VenueLimitsTable(_Table, frozen=True, kw_only=True):
     outflow_window_s: Annotated[int, Meta(ge=1, le=86_400 * 366)] = 86_400
     top_up_grace_s: Seconds = 900
     risk_pause_notice_s: Annotated[int, Meta(ge=0, le=3_600)] = 30
-    deposit_min_quote: Annotated[int, Meta(ge=0, le=1 << 60)] = 0
+    deposit_min_quote: Annotated[int, Meta(ge=1, le=1 << 60)] = 1_000_000
 
 
 class ChainTable(_Table, frozen=True, kw_only=True):
@@ -180,7 +180,7 @@ class ChainTable(_Table, frozen=True, kw_only=True):
     attestors: Annotated[list[Address], Meta(min_length=1, max_length=32)]
     quorum: Annotated[int, Meta(ge=1, le=32)] = 1
     clock_ahead_max_s: Annotated[int, Meta(ge=1, le=900)] = 300
-    clock_lag_max_s: Annotated[int, Meta(ge=1, le=86_400 * 366)] = 259_200
+    clock_lag_max_s: Annotated[int, Meta(ge=1, le=86_400 * 366)] = 86_400
     delays: DelaysTable = DelaysTable()
     limits: VenueLimitsTable = VenueLimitsTable()
     funded: list[Address] = []

@@ -55,6 +55,7 @@ class Deposit(msgspec.Struct, frozen=True, kw_only=True):
     account: bytes = b""
     fund_market_id: int = 0
     amount_quote: int
+    shares: int = 0  # that the backer of a fund got for it
     block_number: int
     tx_hash: bytes
 
@@ -98,6 +99,7 @@ class ForcedRequest(msgspec.Struct, frozen=True, kw_only=True):
     kind: int
     market_id: int
     amount: int
+    further_nonces: int = 0  # of a cancellation, after `amount`
 
 
 class ChainNotice(msgspec.Struct, frozen=True, kw_only=True):

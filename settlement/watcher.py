@@ -46,6 +46,7 @@ log: Final = structlog.get_logger()
 
 EVENTS_PER_REPORT_MAX: Final = 500
 LOG_INDEX_BITS: Final = 20
+CANCEL: Final = 6  # RequestKind of the contract
 EVENT_NAMES: Final = (
     "Deposited",
     "InsuranceFunded",
@@ -337,7 +338,7 @@ def _deposit(event: Any) -> Deposit:  # noqa: ANN401 - web3's event data
         "tx_hash": bytes(event["transactionHash"]),
     }
     if event["event"] == "InsuranceFunded":
-        return Deposit(fund_market_id=args["marketId"], **common)
+        return Deposit(fund_market_id=args["marketId"], shares=args["shares"], **common)
     return Deposit(account=bytes.fromhex(args["account"].removeprefix("0x")), **common)
 
 
@@ -364,6 +365,7 @@ def _request(args: Any) -> ForcedRequest:  # noqa: ANN401 - web3's event data
         kind=int(args["kind"]),
         market_id=args["marketId"],
         amount=args["amount"],
+        further_nonces=int(args["to"], 16) if args["kind"] == CANCEL else 0,
     )
 
 

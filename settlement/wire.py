@@ -250,6 +250,7 @@ def _deposit_to_wire(deposit: Deposit) -> chain_event_pb2.ChainDeposit:
         message.account = deposit.account
     else:
         message.fund_market_id = deposit.fund_market_id
+        message.shares = deposit.shares
     return message
 
 
@@ -276,6 +277,7 @@ def _request_to_wire(request: ForcedRequest) -> chain_event_pb2.ChainRequest:
         kind=request.kind,  # type: ignore[arg-type]
         market_id=request.market_id,
         amount_or_nonce=request.amount,
+        further_nonces=request.further_nonces,
     )
 
 

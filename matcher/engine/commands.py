@@ -16,7 +16,7 @@ class CommandKind(enum.IntEnum):
     """What a command asks for. Values are part of the journal format and never change."""
 
     DEPOSIT = 1  # account, amount_quote; nonce = deposit_seq of the chain
-    FUND_DEPOSIT = 2  # market_id, amount_quote; nonce = deposit_seq of the chain
+    FUND_DEPOSIT = 2  # market_id, amount_quote; nonce = deposit_seq of the chain; aux = its shares
     PLACE = 3  # account, market_id, side, tif, flags, price, qty, amount_quote = margin, nonce
     CANCEL = 4  # account, order_id, or order_id = 0 and nonce
     CANCEL_ALL = 5  # account; market_id = 0: every; side = SIDE_ANY: both; session = 0: any
@@ -31,7 +31,8 @@ class CommandKind(enum.IntEnum):
     AMEND = 15  # account, order_id, or order_id = 0 and nonce; qty = the new total, at most the old
     REPLACE = 16  # a PLACE; order_id, or old_nonce, is the order that ends; unfilled_lots, 0: any
     GROUP = 17  # qty = records that follow; their commands are all admitted or all refused
-    # Of the forced queue: account, market_id, flags = RequestKind, aux = amount, nonce = request id
+    # Of the forced queue: account, market_id, flags = RequestKind, aux = amount, nonce = its id;
+    # of a CANCEL amount_quote = how many nonces after the first end, too
     FORCED_REQUEST = 18
     AUTO_TOP_UP = 19  # account, market_id, amount_quote = cap, 0 ends it; nonce, expiry
     PAUSE_RISK = 21  # aux = 1 the guardian's pause holds, 0 it is over
@@ -66,7 +67,7 @@ class RequestKind(enum.IntEnum):
     REDUCE = 2  # lots
     WITHDRAW = 3  # quote
     TOP_UP = 4  # quote
-    UNBACK = 5  # quote
+    UNBACK = 5  # shares
     CANCEL = 6  # nonce
 
 
@@ -167,6 +168,7 @@ _GUARD: Final = struct.Struct("<QI")
 # These name no order; their `aux` takes the order id's place.
 _AUX_KINDS: Final = frozenset(
     {
+        CommandKind.FUND_DEPOSIT,
         CommandKind.PRICE,
         CommandKind.SET_MARKET_STATE,
         CommandKind.SETTLEMENT_REJECTED,

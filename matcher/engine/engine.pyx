@@ -345,7 +345,7 @@ cdef class Engine:
             m.funding_index, m.funding_rate_ppm,
             (m.last_funding_s + m.spec.funding_interval_s) * 10**9 if m.last_funding_s else 0,
             m.open_interest, m.funding_pool, m.pot, m.sides[0].best, m.sides[1].best,
-            m.grace_until_s)
+            m.grace_until_s, m.fund_shares)
 
     def spec(self, market_id):
         return self.specs[market_id]
@@ -451,7 +451,7 @@ cdef class Engine:
                 f"{m.state},{m.index_price},{m.mark_price},{m.last_price},{m.index_time_ms},"
                 f"{m.basis_x256},{m.premium_ppm_sum},{m.premium_count},{m.funding_index},"
                 f"{m.funding_rate_ppm},{m.last_funding_s},"
-                f"{m.grace_until_s},{m.open_interest},{m.funding_pool},"
+                f"{m.grace_until_s},{m.open_interest},{m.funding_pool},{m.fund_shares},"
                 f"{m.sides[0].best},{m.sides[1].best},{m.has_due},{m.has_traded}".encode())
         return digest.digest()
 

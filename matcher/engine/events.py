@@ -49,7 +49,7 @@ class EventKind(enum.IntEnum):
     * RISK_PAUSE: amount = 1 it holds, 0 it is over
     * FORCED_SERVED: account, order_id_2 = request, flags = its kind, reason = why there was nothing
       to do; of a reduction side = position's, price = that of closing, qty, amount_2 = fee; else
-      amount
+      amount, of a backer's payment amount_2 = shares that it burns
     * POSITION_SETTLED: account, side = position's, price = settlement price, qty, amount = what the
       free balance got, amount_2 = what the fund paid
     * ORDER_REPRICED: as ORDER_AMENDED; price = where it rests, qty as signed

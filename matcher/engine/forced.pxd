@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+from margin_core.fixed_point cimport bh_int128, ceil_div, floor_div
 from margin_core.requirement cimport abs64, equity, initial, notional_of
 from margin_core.transitions cimport (
     close_lots_for, close_part, deliver, settle_funding, start_fill, top_up)
@@ -17,13 +18,17 @@ from matcher.engine.store cimport (
 from matcher.engine.types cimport (
     AFTER_TRIM, BucketC, CommandC, CoreC, EventC, MarketC, PositionC, SLOT_BITS, STATE_SETTLED)
 
+cdef enum:
+    VIRTUAL_SHARES = 1000        # BACK-2: which nobody holds
+    FURTHER_NONCES_MAX = 31      # of one cancellation (FORCE-1)
+
 cdef enum RequestKindC:          # as RequestKind of the contract
     REQUEST_CANCEL_ALL = 1       # orders with a nonce below the amount
     REQUEST_REDUCE = 2           # lots
     REQUEST_WITHDRAW = 3         # quote
     REQUEST_TOP_UP = 4           # quote
-    REQUEST_UNBACK = 5           # quote
-    REQUEST_CANCEL = 6           # the order whose nonce is the amount
+    REQUEST_UNBACK = 5           # shares
+    REQUEST_CANCEL = 6           # the order whose nonce is the amount, and so many nonces more
 
 
 cdef inline bint is_chains(int kind) noexcept nogil:
@@ -196,23 +201,43 @@ cdef inline int pay_in(
     return 0
 
 
+cdef inline int64_t shares_worth(int64_t shares, int64_t whole, int64_t all_shares) noexcept nogil:
+    """BACK-2: a part of a fund's equity; rounded down, 0 of a fund that is lost."""
+    if whole <= 0:
+        return 0
+    return <int64_t> floor_div(
+        <bh_int128> shares * (whole + 1), <bh_int128> all_shares + VIRTUAL_SHARES)
+
+
 cdef inline int pay_backer(
     CoreC* c, MarketC* m, uint64_t amount, EventC* told
 ) noexcept nogil:
-    """BACK-4: out of the fund, as far as it keeps its requirement at the mark; CONS-4."""
+    """BACK-4: what shares are worth now, as far as the fund keeps its requirement at the mark, and
+    the market has it (CONS-4).
+
+    A backer for whom there is no place is paid on chain alone: here the money leaves.
+    """
     cdef BucketC* fund = &c.buckets[m.fund]
+    cdef int64_t shares = at_most(amount, m.fund_shares)
     cdef FillC f
-    cdef int64_t spare
+    cdef int64_t whole, spare, worth
     start_fill(&f, &fund.position, m.funding_index)
-    spare = equity(&f.position, m.funding_index, m.mark_price, m.spec.quote_per_tick_lot) - (
-        initial(&m.spec, notional_of(&m.spec, abs64(f.position.lots), m.mark_price)))
-    told.amount = at_most(amount, max(0, min(min(spare, f.position.collateral), m.pot)))
+    whole = equity(&f.position, m.funding_index, m.mark_price, m.spec.quote_per_tick_lot)
+    spare = whole - initial(
+        &m.spec, notional_of(&m.spec, abs64(f.position.lots), m.mark_price))
+    worth = shares_worth(shares, whole, m.fund_shares)
+    told.amount = max(0, min(worth, spare, f.position.collateral, m.pot))
     if told.amount == 0:
         return VERDICT_FUND_CANNOT_CARRY
+    told.amount_2 = <int64_t> ceil_div(<bh_int128> shares * told.amount, worth)
+    m.fund_shares -= told.amount_2
     f.position.collateral -= told.amount
     commit(c, m, m.fund, &f)
-    c.accounts[told.account].free += told.amount
     m.pot -= told.amount
+    if told.account:
+        c.accounts[told.account].free += told.amount
+    else:
+        c.withdrawals += told.amount
     return 0
 
 
@@ -228,7 +253,7 @@ cdef inline int take_free(CoreC* c, uint64_t amount, EventC* told) noexcept nogi
 
 cdef inline int unservable(CoreC* c, MarketC* m, const CommandC* p) noexcept nogil:
     """What the chain never asks for; 0: the request is served."""
-    if p.account == 0 or p.account >= c.account_count:
+    if p.account >= c.account_count or p.account == 0 and p.flags != REQUEST_UNBACK:
         return ACCOUNT_UNKNOWN
     if p.flags < REQUEST_CANCEL_ALL or p.flags > REQUEST_CANCEL:
         return AMOUNT_OUT_OF_RANGE
@@ -247,6 +272,7 @@ cdef inline void serve_request(CoreC* c, const CommandC* p) noexcept nogil:
     cdef int reason = unservable(c, m, p)
     cdef uint64_t amount = p.order_id
     cdef int lacking = 0
+    cdef int64_t further
     cdef uint32_t bucket = 0  # which stays empty: an account without a bucket is judged on it
     cdef EventC told
     cdef EventC* event
@@ -283,5 +309,7 @@ cdef inline void serve_request(CoreC* c, const CommandC* p) noexcept nogil:
     if p.flags == REQUEST_CANCEL_ALL:
         cancel_below(c, p.account, amount)
     elif p.flags == REQUEST_CANCEL:
-        cancel_nonce(c, p.account, amount)
-    trim_account(c, p.account)
+        for further in range(min(max(p.amount, 0), FURTHER_NONCES_MAX) + 1):
+            cancel_nonce(c, p.account, amount + further)
+    if p.account:
+        trim_account(c, p.account)

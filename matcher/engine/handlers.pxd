@@ -1,6 +1,6 @@
 """One handler per command kind: checks in the order of the reject reasons, then the change."""
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 
 from margin_core.fixed_point cimport ppm_up
 from margin_core.requirement cimport initial, notional_of
@@ -55,6 +55,8 @@ cdef enum:
     BUCKET_ORDERS_MAX = 4096
     BUCKET_WAITING_MAX = 32      # orders of a bucket that wait for their trigger
     INDEX_AHEAD_MAX_MS = 10000
+    SETTLEMENT_WINDOW_MS = 300000    # EXP-2: after its end, for a market's last row
+    SETTLEMENT_WAIT_S = 86400        # from when on a later row may be the last
 
 cdef enum:
     SIDE_ANY = 2
@@ -442,11 +444,13 @@ cdef inline void fund_deposit(CoreC* c, const CommandC* p) noexcept nogil:
         refuse(c, NULL, COMMAND_REJECTED, p, MARKET_UNKNOWN)
     elif p.nonce <= c.deposit_seq:
         refuse(c, m, COMMAND_REJECTED, p, NONCE_USED)
-    elif p.amount < 1 or p.amount > QUOTE_MAX - c.deposits:
+    elif p.amount < 1 or p.amount > QUOTE_MAX - c.deposits or (
+            p.order_id > <uint64_t> (INT64_MAX - m.fund_shares)):
         refuse(c, m, COMMAND_REJECTED, p, AMOUNT_OUT_OF_RANGE)
     else:
         c.deposit_seq = p.nonce
         c.deposits += p.amount
+        m.fund_shares += p.order_id
         c.buckets[m.fund].position.collateral += p.amount
         m.pot += p.amount
         event = emit(c, FUND_DEPOSITED, m)
@@ -529,6 +533,15 @@ cdef inline void withdraw(CoreC* c, const CommandC* p) noexcept nogil:
     event.order_id_2 = p.nonce
 
 
+cdef inline bint is_too_late(CoreC* c, const MarketC* m, int64_t time_ms) noexcept nogil:
+    """EXP-2: a row that is not the market's last, and no row of it any more, until a day later."""
+    cdef int64_t end_s = m.spec.expiry_time_s
+    if m.pending_from_s and m.pending_from_s <= now_s(c):
+        end_s = m.pending.expiry_time_s
+    return end_s != 0 and time_ms > end_s * 1000 + SETTLEMENT_WINDOW_MS and (
+        now_s(c) < end_s + SETTLEMENT_WAIT_S)
+
+
 cdef inline void set_price(CoreC* c, const CommandC* p) noexcept nogil:
     """An index price whose signature the shell has checked; its time does not go back."""
     cdef MarketC* m = market_of(c, p)
@@ -541,7 +554,7 @@ cdef inline void set_price(CoreC* c, const CommandC* p) noexcept nogil:
         refuse(c, m, COMMAND_REJECTED, p, PRICE_OUT_OF_RANGE)
     elif time_ms < m.index_time_ms or (
             now_s(c) * 1000 - time_ms > m.spec.index_age_max_ms) or (
-            time_ms > now_s(c) * 1000 + INDEX_AHEAD_MAX_MS):
+            time_ms > now_s(c) * 1000 + INDEX_AHEAD_MAX_MS) or is_too_late(c, m, time_ms):
         refuse(c, m, COMMAND_REJECTED, p, PRICE_STALE)
     else:
         update_price(c, m, p.price, time_ms)

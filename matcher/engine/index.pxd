@@ -1,7 +1,7 @@
 """The liquidation index: which positions a mark endangers, in which order (SPEC IDX-*, TICK-1).
 
 A position stands in one tree per tier that it can reach, under a key that neither mark nor funding
-changes. A tree is read from the top down to where the mark stands now.
+changes. A tree is read from the top down to where the gentler of index and mark stands now.
 """
 
 from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint32_t, uint64_t
@@ -50,11 +50,25 @@ cdef inline int64_t key_of(
     return narrow(-((-key) >> shift))
 
 
+cdef inline int64_t gentler_price(const MarketC* m, bint is_short) noexcept nogil:
+    """MARG-4: what positions of a side are liquidated at: the better of index and mark for them."""
+    if is_short:
+        return min(m.index_price, m.mark_price)
+    return max(m.index_price, m.mark_price)
+
+
+cdef inline bint is_endangered(CoreC* c, const MarketC* m, uint32_t slot) noexcept nogil:
+    """MARG-4: the position is liquidatable at the gentler of index and mark."""
+    cdef BucketC* b = &c.buckets[slot]
+    return liquidatable(
+        &m.spec, &b.position, m.funding_index, gentler_price(m, b.position.lots < 0))
+
+
 cdef inline int64_t level_of(
     const MarketC* m, int32_t tier, bint is_short
 ) noexcept nogil:
-    """IDX-1: where mark and funding stand now for a tier and side; rounded down."""
-    cdef bh_int128 per_lot = <bh_int128> m.mark_price * m.spec.quote_per_tick_lot
+    """IDX-1: where price and funding stand now for a tier and side; rounded down."""
+    cdef bh_int128 per_lot = <bh_int128> gentler_price(m, is_short) * m.spec.quote_per_tick_lot
     cdef int64_t rate = m.spec.tiers[tier].rate_maintenance
     cdef bh_int128 level
     if is_short:
@@ -174,8 +188,8 @@ cdef inline uint64_t due_entry(CoreC* c, MarketC* m, uint32_t slot) noexcept nog
 
 cdef inline bint is_due(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
     cdef BucketC* b = &c.buckets[slot]
-    return not b.is_tried & TRIED and not b.is_frozen and slot != m.fund and liquidatable(
-        &m.spec, &b.position, m.funding_index, m.mark_price)
+    return not b.is_tried & TRIED and not b.is_frozen and slot != m.fund and (
+        is_endangered(c, m, slot))
 
 
 cdef inline void fetch_bucket(CoreC* c, uint32_t slot) noexcept nogil:

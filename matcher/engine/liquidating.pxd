@@ -3,14 +3,14 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from margin_core.requirement cimport (
-    abs64, bankruptcy_price, equity, liquidatable, maintenance, notional_of)
+    abs64, bankruptcy_price, equity, maintenance, notional_of)
 from margin_core.transitions cimport (
     adl, fund_fill, leverage_ppm_of, liquidation_fill, lots_to_restore, profit_ppm_of,
     settle_funding, takeover)
 from margin_core.types cimport FillC, PositionC, VERDICT_OK
 from matcher.engine.index cimport (
-    PASSED_OVER, TRIED, find_due, forget_ranking, narrow, next_due, next_ranked, rank_side,
-    ranking_add, refresh_index)
+    PASSED_OVER, TRIED, find_due, forget_ranking, gentler_price, is_endangered, narrow, next_due,
+    next_ranked, rank_side, ranking_add, refresh_index)
 from matcher.engine.matching cimport emit_fill, judge_maker, maker_lots, settle_maker, trim_all
 from matcher.engine.store cimport (
     ADL, FUND_FILL, LIQUIDATION, LIQUIDATION_ENDED, LIQUIDATION_FILL, LIQUIDATION_STARTED,
@@ -42,6 +42,7 @@ cdef inline bint close_step(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogi
     cdef bint is_long = b.position.lots > 0
     cdef LadderC* side = &m.sides[0 if is_long else 1]
     cdef int64_t limit = bankruptcy_price(&m.spec, &b.position, m.funding_index)
+    cdef int64_t judged = gentler_price(m, not is_long)
     cdef uint32_t maker_slot
     cdef int64_t lots, price
     cdef PositionC settled
@@ -57,11 +58,11 @@ cdef inline bint close_step(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogi
     settled = b.position
     settle_funding(&settled, m.funding_index)
     lots = lots_to_restore(
-        &m.spec, &settled, min(lots, abs64(settled.lots)), price, m.mark_price)
+        &m.spec, &settled, min(lots, abs64(settled.lots)), price, judged)
     if judge_maker(c, m, maker_slot, lots, &made) != VERDICT_OK:
         drop_order(c, m, maker_slot, <uint8_t> judge_maker(c, m, maker_slot, lots, &made))
         return True
-    if liquidation_fill(&m.spec, &closed, &b.position, m.funding_index, m.mark_price, lots,
+    if liquidation_fill(&m.spec, &closed, &b.position, m.funding_index, judged, lots,
                         price) != VERDICT_OK:
         return False
     if out_of(&made) + closed.free_delta > m.pot:   # the liquidation fee stays in the market
@@ -87,7 +88,7 @@ cdef inline bint take_over(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogil
     cdef int64_t price = bankruptcy_price(&m.spec, &b.position, m.funding_index)
     cdef int64_t lots = abs64(b.position.lots)
     if takeover(&m.spec, &trader, &fund, &b.position, &c.buckets[m.fund].position,
-                m.funding_index, m.mark_price) != VERDICT_OK:
+                m.funding_index, gentler_price(m, b.position.lots < 0)) != VERDICT_OK:
         return False
     event = emit(c, TAKEOVER, m)
     event.account_2 = b.account
@@ -104,7 +105,7 @@ cdef inline bint take_over(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogil
 cdef inline bint deleverage_step(
     CoreC* c, MarketC* m, uint32_t bucket, uint32_t counterparty
 ) noexcept nogil:
-    """LIQ-4: close against one counterparty; false when a rule forbids it."""
+    """LIQ-4: close against one counterparty, judged at the mark; false when a rule forbids it."""
     cdef BucketC* b = &c.buckets[bucket]
     cdef BucketC* other = &c.buckets[counterparty]
     cdef int64_t lots = min(abs64(b.position.lots), abs64(other.position.lots))
@@ -141,7 +142,7 @@ cdef inline void deleverage(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogi
     cdef uint32_t counterparty, at
     refresh_index(c, m)
     rank_side(c, m, side)
-    while b.position.lots != 0:
+    while is_endangered(c, m, bucket):
         counterparty = next_ranked(c, m, side)
         if counterparty == 0:
             break
@@ -159,27 +160,28 @@ cdef inline void deleverage(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogi
 cdef inline void liquidate(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogil:
     """The waterfall for one liquidatable position."""
     cdef BucketC* b = &c.buckets[bucket]
+    cdef int64_t judged = gentler_price(m, b.position.lots < 0)
     cdef EventC* event
     b.is_tried |= TRIED
     append_slot(c, &m.tried, bucket)
     if m.state == STATE_SETTLED and equity(
-            &b.position, m.funding_index, m.mark_price, m.spec.quote_per_tick_lot) >= 0:
+            &b.position, m.funding_index, judged, m.spec.quote_per_tick_lot) >= 0:
         return  # EXP-2: it is delivered with what it has
     if draw_top_up(c, m, bucket):
         return
     event = emit(c, LIQUIDATION_STARTED, m)
     event.account = b.account
     event.side = 0 if b.position.lots > 0 else 1
-    event.price = <uint32_t> m.mark_price
+    event.price = <uint32_t> judged
     event.qty = abs64(b.position.lots)
-    event.amount = equity(&b.position, m.funding_index, m.mark_price, m.spec.quote_per_tick_lot)
-    event.amount_2 = maintenance(&m.spec, notional_of(&m.spec, b.position.lots, m.mark_price))
+    event.amount = equity(&b.position, m.funding_index, judged, m.spec.quote_per_tick_lot)
+    event.amount_2 = maintenance(&m.spec, notional_of(&m.spec, b.position.lots, judged))
     cancel_bucket(c, m, bucket, 2, LIQUIDATION)
     draw_top_up(c, m, bucket)
-    while liquidatable(&m.spec, &b.position, m.funding_index, m.mark_price):
+    while is_endangered(c, m, bucket):
         if not close_step(c, m, bucket):
             break
-    if liquidatable(&m.spec, &b.position, m.funding_index, m.mark_price):
+    if is_endangered(c, m, bucket):
         if not take_over(c, m, bucket):
             deleverage(c, m, bucket)
     event = emit(c, LIQUIDATION_ENDED, m)
@@ -198,7 +200,7 @@ cdef inline void unwind_fund(CoreC* c, MarketC* m, bint in_grace) noexcept nogil
     cdef FillC made, closed
     cdef EventC* event
     cdef int sign
-    if not in_grace and liquidatable(&m.spec, &b.position, m.funding_index, m.mark_price):
+    if not in_grace and is_endangered(c, m, m.fund):
         deleverage(c, m, m.fund)
     while b.position.lots != 0:
         sign = -1 if b.position.lots > 0 else 1
@@ -229,7 +231,7 @@ cdef inline void unwind_fund(CoreC* c, MarketC* m, bint in_grace) noexcept nogil
 
 
 cdef inline void liquidate_all(CoreC* c, MarketC* m, bint in_grace) noexcept nogil:
-    """Every position that the mark has reached, each once a tick; then the fund's turn."""
+    """Every position that index and mark have reached, each once a tick; then the fund's turn."""
     cdef uint32_t slot, at
     refresh_index(c, m)
     m.is_liquidating = 1

@@ -272,6 +272,7 @@ cdef struct MarketC:
     int64_t open_interest        # lots
     int64_t funding_pool         # quote
     int64_t pot                  # quote; all that the market holds (CONS-4)
+    int64_t fund_shares          # of the insurance fund's backers (BACK-2)
     uint32_t delivery_at[2]      # buckets below were looked at in this sweep; longs, shorts
     SpecC pending                # announced parameters
     int64_t pending_from_s       # they hold from the first price at or after; 0: there are none

@@ -40,6 +40,7 @@ class Market(NamedTuple):
     best_bid_ticks: int
     best_ask_ticks: int
     grace_until_s: int
+    fund_shares: int
 
 
 class Order(NamedTuple):

@@ -84,6 +84,7 @@ TX_HASH_BYTES: Final = 32
 LOG_INDEX_BITS: Final = 24
 LOG_INDEX_MAX: Final = (1 << LOG_INDEX_BITS) - 2
 BLOCK_NUMBER_MAX: Final = (1 << 38) - 1
+FURTHER_NONCES_MAX: Final = 31  # of one cancellation on chain (FORCE-1)
 _MARKET_REQUESTS: Final = frozenset({RequestKind.REDUCE, RequestKind.TOP_UP, RequestKind.UNBACK})
 
 
@@ -336,6 +337,7 @@ def deposit_command(wire: chain_event_pb2.ChainDeposit, path: str) -> tuple[Comm
                 market_id=market_id,
                 nonce=deposit_seq,
                 amount_quote=amount_quote,
+                aux=in_range(f"{path}.shares", wire.shares, 0, INT64_MAX),
             )
             return command, b""
         case _:
@@ -371,6 +373,7 @@ def request_command(wire: chain_event_pb2.ChainRequest, path: str) -> tuple[Comm
         flags=kind,
         nonce=in_range(f"{path}.request_id", wire.request_id, 1, INT64_MAX),
         aux=wire.amount_or_nonce,
+        amount_quote=in_range(f"{path}.further_nonces", wire.further_nonces, 0, FURTHER_NONCES_MAX),
     )
     return command, of_length(f"{path}.account", wire.account, ADDRESS_BYTES)
 

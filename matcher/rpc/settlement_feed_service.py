@@ -125,14 +125,14 @@ class SettlementFeedService(settlement_feed_service_pb2_grpc.SettlementFeedServi
     def _in_order(
         self, read: list[tuple[Command, bytes]], field: str, counter: str, known_seq: int
     ) -> list[tuple[Command, bytes]]:
-        """Return what is new, each with room for it; a number that was left out is an error."""
+        """Return what is new, its market listed; a number that was left out is an error."""
         commands = []
         for at, (command, extra) in enumerate(read):
             if command.nonce <= known_seq:
                 continue
             if command.nonce != known_seq + 1:
                 raise _gap(counter, known_seq + 1, command.nonce)
-            self._check_room(command, extra, f"{field}[{at}]")
+            self._check_market(command, f"{field}[{at}]")
             known_seq = command.nonce
             commands.append((command, extra))
         return commands
@@ -145,12 +145,9 @@ class SettlementFeedService(settlement_feed_service_pb2_grpc.SettlementFeedServi
         known = self._venue.cursor.notice_place
         return [(command, extra) for command, extra in read if command.nonce > known]
 
-    def _check_room(self, command: Command, address: bytes, path: str) -> None:
-        if not self._venue.has_room_for(command, address):
-            text = (
-                f"{path}: its market is not listed, or no account is left for a backer; "
-                "list the market or start anew with more accounts"
-            )
+    def _check_market(self, command: Command, path: str) -> None:
+        if not self._venue.has_market_of(command):
+            text = f"{path}: its market is not listed; list it"
             raise CallError(ErrorReason.ERROR_REASON_LIMIT_REACHED, text)
 
     def _warn_of_places(self) -> None:

@@ -75,6 +75,6 @@ GAS_MODEL: Final = GasModel(
         FillAtItem: 25_000,
         LiquidationFillAtItem: 39_000,
         FundFillAtItem: 35_000,
-        ForcedItem: 120_000,
+        ForcedItem: 180_000,
     },
 )

@@ -86,6 +86,7 @@ spread_max_ms = {LIMITS.oracle_spread_max_ms}
 governance_s = {PARAMETERS_S}
 parameters_s = {PARAMETERS_S}
 forced_s = 600
+insurance_lock_s = 0
 withdrawal_s = {LIMITS.withdrawal_s}
 
 [settlement.chain.limits]
@@ -94,6 +95,7 @@ outflow_limit_ppm = {LIMITS.outflow_limit_ppm}
 outflow_window_s = {LIMITS.outflow_window_s}
 top_up_grace_s = {LIMITS.top_up_grace_s}
 risk_pause_notice_s = {LIMITS.risk_pause_notice_s}
+deposit_min_quote = 1
 
 [settlement.attest]"""
     return text.replace("\n[settlement.attest]", chain)

@@ -134,7 +134,7 @@ class Drafted:
         index = toward or old + rng.randint(-reach, reach)
         index = min(99_000, max(50, index))
         band = max(1, index * listed.spec.mark_band_ppm // PPM)
-        mark = index + (0 if toward else rng.choice((0, rng.randint(-band, band))))
+        mark = index + rng.choice((0, rng.randint(-band, band)))
         if rng.random() < 0.04:
             mark = index + band + rng.randrange(3)
         end_ms = listed.spec.expiry_time_s * 1000
@@ -358,8 +358,8 @@ class Drafted:
         weak = [
             (market_id, address)
             for market_id, address in held
-            if venue.markets[market_id].is_listed
-            and venue.markets[market_id].rules().liquidatable(venue.positions[market_id, address])
+            if (listed := venue.markets[market_id]).is_listed
+            and listed.judging(p := venue.position(market_id, address)).liquidatable(p)
         ]
         if weak and rng.random() < 0.9:
             market_id, address = rng.choice(weak)
@@ -385,7 +385,8 @@ class Drafted:
         rng, venue = self.rng, self.seen()
         market_id, address, held = self.victim(venue)
         venue = self.seen()
-        rules, p = venue.markets[market_id].rules(), venue.position(market_id, address)
+        p = venue.position(market_id, address)
+        rules = venue.markets[market_id].judging(p)
         end = rules.bankruptcy_price(p) if held else 10_000
         price = rng.choice((rules.mark, (rules.mark + end) // 2, end, end + rng.choice((-1, 1))))
         lots = max(1, abs(held))
@@ -565,7 +566,7 @@ class Drafted:
         if rng.random() < 0.05:
             address = rng.choice(self.desk.owners)
         position = wire.ForcedItem.NO_POSITION
-        if asked and asked.kind == "REDUCE" and rng.random() < 0.7:
+        if asked and asked.kind in ("REDUCE", "UNBACK") and rng.random() < 0.7:
             self.freshen(asked.market_id)
         if asked and (asked.market_id or rng.random() < 0.3):
             market_id = asked.market_id or 1

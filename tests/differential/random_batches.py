@@ -15,6 +15,7 @@ from bulkhead_signing import (
 )
 from settlement.batch import payload as wire
 from settlement.batch.codec import encode_payload
+from tests.differential.batch_chain import OWNER
 from tests.model.settlement import FUND, Request, Venue
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from settlement.batch.payload import Payload
 
 from tests.differential.draft_batch import NEVER_S, NOBODY, Drafted, Written
+
+BACKER = bytes.fromhex(OWNER[2:])
 
 
 class Desk:
@@ -110,17 +113,21 @@ class Desk:
         rng, owner = self.rng, self.rng.choice(self.owners)
         market_id = rng.choice(list(venue.markets))
         held = [place for place, p in venue.positions.items() if p.lots and place[1] != FUND]
-        kind = rng.randrange(9)
+        kind = rng.randrange(12)
+        if kind >= 9:
+            return self.backing(venue, market_id, now_s)
         if kind == 0:
             return "deposit", (owner, rng.randint(1, 20_000_000))
-        if kind == 1:
+        if kind == 1 and not venue.unbackings.get(market_id):
             return "insure", (market_id, rng.choice((1, 20_000, 300_000)))
         if kind == 2:
             top = self.nonce - rng.randint(0, 200)
             floor = max(top, venue.account(owner).nonce_floor + 1)
             return "CANCEL_ALL", (Request("CANCEL_ALL", owner, now_s, floor),)
         if kind == 3:
-            return "CANCEL", (Request("CANCEL", owner, now_s, self.nonce - rng.randrange(60)),)
+            further = rng.choice((0, 0, 1, 9, 31)).to_bytes(20, "big")
+            nonce = self.nonce - rng.randrange(60)
+            return "CANCEL", (Request("CANCEL", owner, now_s, nonce, to=further),)
         if kind == 4:
             to = rng.choice((owner, bytes((9,)) * 20))
             return "WITHDRAW", (Request("WITHDRAW", owner, now_s, rng.randint(1, 2**22), 0, to),)
@@ -132,9 +139,35 @@ class Desk:
             market_id, owner = rng.choice(held)
             lots = rng.choice((1, 5, 10**6))
             return "REDUCE", (Request("REDUCE", owner, now_s, lots, market_id),)
+        return self.granting(owner, now_s)
+
+    def granting(self, owner: bytes, now_s: int) -> tuple[str, tuple[Any, ...]]:
+        rng = self.rng
         key = rng.choice(self.session_keys).address
         scope = (rng.choice((0, 1, 2, 3)), rng.choice((0, 5, 20)), 2**40, now_s + 500)
         return "key", (owner, key, scope)
+
+    def backing(self, venue: Venue, market_id: int, now_s: int) -> tuple[str, tuple[Any, ...]]:
+        """Let the backer add to a fund, or leave with some shares (BACK-2, BACK-4)."""
+        rng, listed = self.rng, venue.markets[market_id]
+        amount, equity = rng.choice((1_000, 70_000, 2_000_000)), venue.fund_equity(market_id)
+        whole = venue.fund_shares.get(market_id, 0)
+        backer = venue.backers.get((market_id, BACKER))
+        free = backer.shares - backer.locked_shares if backer else 0
+        if free and rng.random() < 0.7:
+            shares = rng.choice((1, free, 1 + free // 3))
+            return "UNBACK", (Request("UNBACK", BACKER, now_s, shares, market_id),)
+        is_old = now_s - listed.price_time_ms // 1000 > 800 and not listed.has_ended
+        is_refused = (
+            venue.unbackings.get(market_id)
+            or (venue.position(market_id, FUND).lots and is_old)
+            or not 0 <= equity < amount * (whole + 1_000)
+            or whole + 1_000 > 10**9 * (equity + 1)
+            or amount * (whole + 1_000) // (equity + 1) + whole >= 2**63
+        )
+        if is_refused:
+            return "deposit", (rng.choice(self.owners), amount)
+        return "back", (market_id, BACKER, amount)
 
 
 def parts_with(parts: Payload, **changed: Any) -> Payload:

@@ -31,7 +31,7 @@ from tests.differential.random_batches import Desk, other_terms
 from tests.model.batch import Verdict, settle
 from tests.model.batch_trades import VoidError
 from tests.model.margin import PPM, Market
-from tests.model.settlement import Key, Listing, Venue
+from tests.model.settlement import Key, Listing, Request, Venue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,6 +42,14 @@ SEED = os.environ.get("BULKHEAD_SEED", "4")
 DEPOSIT_QUOTE = 40_000_000
 START_S = 2_000_000_000
 RUN_S = 3_000  # the second market ends after so many seconds
+
+
+def cancellation(asked: Request) -> tuple[str, int] | tuple[str, int, int]:
+    """Return the call that asks for the end of one nonce, or of a range."""
+    first, further = asked.amount, int.from_bytes(asked.to, "big")
+    if further:
+        return "requestCancelRange", first, first + further
+    return "requestCancel", first
 
 
 class Run:
@@ -71,6 +79,9 @@ class Run:
         elif name == "insure":
             chain.call(OWNER, "fundInsurance", *told)
             venue.insure(*told)
+        elif name == "back":
+            chain.call(OWNER, "backFund", told[0], told[2])
+            venue.back(*told)
         elif name == "key":
             owner, key, scope = told
             chain.call(owner, "setSessionKey", key, scope)
@@ -79,12 +90,16 @@ class Run:
             (asked,) = told
             calls = {
                 "CANCEL_ALL": ("requestCancelAll", asked.amount),
-                "CANCEL": ("requestCancel", asked.amount),
+                "CANCEL": cancellation(asked),
                 "REDUCE": ("requestReduce", asked.market_id, asked.amount),
                 "WITHDRAW": ("requestWithdrawal", asked.amount, asked.to),
                 "TOP_UP": ("depositToPosition", asked.market_id, asked.account, asked.amount),
+                "UNBACK": ("finishUnbacking", asked.market_id),
             }
-            sender = OWNER if name == "TOP_UP" else asked.account
+            sender = OWNER if name in ("TOP_UP", "UNBACK") else asked.account
+            if name == "UNBACK":
+                chain.call(OWNER, "requestUnbacking", asked.market_id, asked.amount)
+                venue.backers[asked.market_id, asked.account].due_time_s = chain.now_s
             chain.call(sender, *calls[name])
             payer = bytes.fromhex(OWNER[2:]) if name == "TOP_UP" else asked.to
             venue.request(asked._replace(time_s=chain.now_s, to=payer))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass, field
+from fractions import Fraction
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from bulkhead_signing import (
@@ -141,7 +143,7 @@ class BatchJudge(Trades):
         )
         makes = self.drafted(maker, item.lots, price, seat.listed.spec.fee_maker_ppm)
         p = self.venue.position(seat.market_id, seat.address)
-        after = seat.listed.rules().liquidation_fill(copied(p), item.lots, price)
+        after = seat.listed.judging(p).liquidation_fill(copied(p), item.lots, price)
         key = self.signer_judged(maker, item.lots, price)
         fund = self.venue.position(seat.market_id, FUND)
         self.expect_fit((seat, after), (maker.seat, makes))
@@ -184,7 +186,7 @@ class BatchJudge(Trades):
         refuse_if(fund.market_id != seat.market_id, Reason.SIDE_MISMATCH)
         first(self.price_reason(seat.listed))
         held = self.venue.position(seat.market_id, FUND)
-        after, fund_after = seat.listed.rules().takeover(copied(p), copied(held))
+        after, fund_after = seat.listed.judging(p).takeover(copied(p), copied(held))
         self.expect_fit((seat, after), (fund, fund_after))
         self.accept(seat, after)
         self.accept(fund, fund_after)
@@ -200,10 +202,12 @@ class BatchJudge(Trades):
         p = self.venue.position(seat.market_id, seat.address)
         counter = self.venue.position(other.market_id, other.address)
         rank = rules.adl_rank(rules.settled(copied(counter)))
+        judging = seat.listed.judging(p)
+        refuse_if(not judging.liquidatable(p), Reason.NOT_LIQUIDATABLE)
         after, counter_after = rules.adl(copied(p), copied(counter), item.lots)
         if is_fund:  # LIQ-7: what is left stays the fund's
             after.margin, after.free = after.margin + after.released, 0
-        refuse_if(not is_fund and self.fund_carries(rules, seat, p), Reason.FUND_CAN_CARRY)
+        refuse_if(not is_fund and self.fund_carries(judging, seat, p), Reason.FUND_CAN_CARRY)
         last = self.runs.get(seat.market_id)
         rises = last is not None and last[0] == item.position and rank > last[1]
         refuse_if(rises, Reason.ADL_ORDER)
@@ -301,7 +305,8 @@ class BatchJudge(Trades):
         first(seat.unlisted)
         first(self.message_reason(seat.address, item.nonce, item.expiry_time_s))
         first(self.price_reason(seat.listed))
-        p, rules = self.venue.position(seat.market_id, seat.address), seat.listed.rules()
+        p = self.venue.position(seat.market_id, seat.address)
+        rules = seat.listed.judging(p)
         refuse_if(not rules.liquidatable(p), Reason.NOT_LIQUIDATABLE)
         needed = rules.initial(p) - rules.equity(p)
         used = self.venue.drawn_quote.get((seat.address, item.nonce), 0) + amount
@@ -389,7 +394,8 @@ class BatchJudge(Trades):
         if asked.kind == "CANCEL_ALL":
             account.nonce_floor = max(account.nonce_floor, asked.amount)
         elif asked.kind == "CANCEL":
-            self.venue.filled[asked.account, asked.amount] = NONCE_DEAD
+            for further in range(int.from_bytes(asked.to, "big") + 1):
+                self.venue.filled[asked.account, asked.amount + further] = NONCE_DEAD
         elif asked.kind == "WITHDRAW":
             amount = min(asked.amount, account.free_quote)
             refuse_if(amount == 0, Reason.INSUFFICIENT_FREE_COLLATERAL)
@@ -403,8 +409,32 @@ class BatchJudge(Trades):
             after = seat.listed.rules().top_up(copied(p), amount, account.free_quote)
             self.expect_fit((seat, after))
             self.accept(seat, after)
+        elif asked.kind == "UNBACK":
+            self.unback(asked, account, seat)
         else:
             self.reduce(asked, seat)
+
+    def unback(self, asked: Any, account: Account, seat: Seat) -> None:
+        """BACK-4."""
+        venue, listed, market_id = self.venue, seat.listed, seat.market_id
+        held = venue.position(market_id, FUND)
+        if held.lots and not listed.has_ended:
+            first(self.price_reason(listed))
+        fund = listed.rules().settled(copied(held))
+        equity, whole = listed.rules().equity(fund), venue.fund_shares[market_id]
+        worth = max(0, asked.amount * (equity + 1) // (whole + 1000))
+        spare = min(equity - listed.rules().initial(fund), fund.margin, listed.pot_quote)
+        paid = max(0, min(worth, spare))
+        backer = venue.backers[market_id, asked.account]
+        backer.locked_shares -= asked.amount
+        venue.unbackings[market_id] -= 1
+        refuse_if(paid == 0, Reason.FUND_CANNOT_CARRY)
+        burned = ceil(Fraction(asked.amount * paid, worth))
+        backer.shares -= burned
+        venue.fund_shares[market_id] -= burned
+        fund.margin -= paid
+        self.add_free(account, paid)
+        self.accept(Seat(-1, FUND, market_id, listed), fund)
 
     def reduce(self, asked: Any, seat: Seat) -> None:
         """FORCE-3."""

@@ -197,6 +197,9 @@ class Trades:
         refuse_if(outside, Reason.PRICE_OUT_OF_RANGE)
         ahead_ms = (self.clock_s + limits.clock_ahead_max_s) * 1000
         refuse_if(not listed.price_time_ms <= time_ms <= ahead_ms, Reason.PRICE_STALE)
+        end_s = listed.spec.expiry_time_s
+        late = end_s and time_ms > end_s * 1000 + 300_000 and self.clock_s < end_s + DAY_S
+        refuse_if(bool(late), Reason.PRICE_STALE)  # EXP-2
         signers = [self.observer(market_id, one) for one in seen]
         refuse_if(
             len(seen) < limits.oracle_quorum

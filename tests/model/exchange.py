@@ -69,8 +69,11 @@ class Exchange(Forced):
         self.answer("DEPOSITED", c, c.amount_quote)
 
     def fund_deposit(self, c: Command) -> None:
-        self.venue(c)
+        venue = self.venue(c)
+        require(c.nonce > self.deposit_seq, "NONCE_USED")
+        require(venue.fund_shares + c.aux < 2**63, "AMOUNT_OUT_OF_RANGE")
         self.check_deposit(c)
+        venue.fund_shares += c.aux
         self.positions[FUND, c.market_id].margin += c.amount_quote
         self.answer("FUND_DEPOSITED", c._replace(account=FUND), c.amount_quote, c.market_id)
 
@@ -180,6 +183,11 @@ class Exchange(Forced):
         require(1 <= c.price_ticks <= venue.spec.price_ticks_max, "PRICE_OUT_OF_RANGE")
         require(venue.index_ms <= c.aux, "PRICE_STALE")
         require(-10_000 <= self.now_s * 1000 - c.aux <= age, "PRICE_STALE")
+        spec = venue.spec
+        if venue.announced and venue.announced[1] <= self.now_s:
+            spec = venue.announced[0]
+        if (end_s := spec.expiry_time_s) and self.now_s < end_s + 86_400:
+            require(c.aux <= end_s * 1000 + 300_000, "PRICE_STALE")  # EXP-2
         self.follow_parameters(venue, market)
         if venue.spec.expiry_time_s and c.aux >= venue.spec.expiry_time_s * 1000:
             self.end_market(venue, c)

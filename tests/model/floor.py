@@ -120,6 +120,7 @@ class Venue:
     grace_until_s: int = 0
     rate: int = 0
     pool: int = 0
+    fund_shares: int = 0
     announced: tuple[MarketSpec, int] | None = None  # PAR-1: parameters, and from when they hold
     version: int = 1
     last_price: int = 0
@@ -134,6 +135,9 @@ class Venue:
     @property
     def spec(self) -> MarketSpec:
         return self.rules.spec
+
+    def judging(self, p: Bucket) -> Market:
+        return self.rules.judging(p, self.index_price)
 
     @property
     def band(self) -> int:

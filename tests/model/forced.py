@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from math import ceil
+
 from matcher.engine.commands import Command, MarketState, RequestKind
 from tests.model.auction import Auctions
 from tests.model.floor import FUND, Key, require
@@ -24,7 +27,8 @@ class Forced(Auctions):
 
     def forced_request(self, c: Command) -> None:
         """FORCE-2: what stays in the queue raises; what is served says how it ended."""
-        self.check_account(c)
+        if c.account or c.flags != RequestKind.UNBACK:
+            self.check_account(c)
         require(c.flags in set(RequestKind), "AMOUNT_OUT_OF_RANGE")
         kind = RequestKind(c.flags)
         if kind in (RequestKind.REDUCE, RequestKind.TOP_UP, RequestKind.UNBACK):
@@ -45,7 +49,11 @@ class Forced(Auctions):
         self.say("FORCED_SERVED", c.market_id, **(told | facts))
         self.events += later
         for market in self.venues:
-            if (c.account, market) in self.positions and self.unreserved(c.account) < 0:
+            if (
+                c.account
+                and (c.account, market) in self.positions
+                and self.unreserved(c.account) < 0
+            ):
                 self.mark((c.account, market), "TRIM")
 
     def check_price(self, c: Command) -> None:
@@ -70,10 +78,11 @@ class Forced(Auctions):
         return {}
 
     def serve_cancel(self, c: Command) -> dict[str, int]:
-        for o in self.orders.copy():
-            if (o.key[0], o.c.nonce) == (c.account, c.aux):
-                self.drop(o, "USER_CANCELED")
-        self.nonces.add((c.account, c.aux))
+        for nonce in range(c.aux, c.aux + min(c.amount_quote, 31) + 1):
+            for o in self.orders.copy():
+                if (o.key[0], o.c.nonce) == (c.account, nonce):
+                    self.drop(o, "USER_CANCELED")
+            self.nonces.add((c.account, nonce))
         return {}
 
     def serve_withdraw(self, c: Command) -> dict[str, int]:
@@ -95,15 +104,22 @@ class Forced(Auctions):
 
     def serve_unback(self, c: Command) -> dict[str, int]:
         """BACK-4."""
-        rules, key = self.venues[c.market_id].rules, (FUND, c.market_id)
+        venue, key = self.venues[c.market_id], (FUND, c.market_id)
+        rules = venue.rules
         fund = rules.settled(self.positions[key])
-        spare = min(rules.equity(fund) - rules.initial(fund), fund.margin, self.pot(c.market_id))
-        amount = min(c.aux, spare)
+        equity, shares = rules.equity(fund), min(c.aux, venue.fund_shares)
+        worth = max(0, shares * (equity + 1)) // (venue.fund_shares + 1000)
+        amount = min(worth, equity - rules.initial(fund), fund.margin, self.pot(c.market_id))
         require(amount > 0, "FUND_CANNOT_CARRY")
+        burned = ceil(Fraction(shares * amount, worth))
+        venue.fund_shares -= burned
         fund.margin -= amount
         self.commit(key, fund)
-        self.free[c.account] += amount
-        return {"amount": amount}
+        if c.account == 0:  # on chain alone
+            self.withdrawals += amount
+        else:
+            self.free[c.account] += amount
+        return {"amount": amount, "amount_2": burned}
 
     def serve_reduce(self, c: Command) -> dict[str, int]:
         """FORCE-3."""

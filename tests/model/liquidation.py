@@ -19,7 +19,7 @@ class Waterfall(Pricing):
         found = [
             (p.lots < 0, venue.rules.liquidation_price(p) * (1 if p.lots < 0 else -1), at, key)
             for at, key in enumerate(keys)
-            if venue.rules.liquidatable(p := self.positions[key])
+            if venue.judging(p := self.positions[key]).liquidatable(p)
             if key not in tried and key not in self.frozen
         ]
         return min(found)[-1] if found else None
@@ -27,7 +27,8 @@ class Waterfall(Pricing):
     def liquidate(self, venue: Venue, key: Key) -> None:
         """LIQ-1 to LIQ-4, LIQ-6."""
         account, market = key
-        rules, p = venue.rules, self.positions[key]
+        p = self.positions[key]
+        rules = venue.judging(p)
         if venue.state == MarketState.SETTLED and rules.equity(p) >= 0:
             return
         if self.draw_top_up(venue, key):
@@ -56,7 +57,8 @@ class Waterfall(Pricing):
             return False
         free = self.unreserved(key[0])
         try:
-            p = venue.rules.auto_top_up(self.positions[key], c.amount_quote, free)
+            held = self.positions[key]
+            p = venue.judging(held).auto_top_up(held, c.amount_quote, free)
         except RefusedError:
             return False
         left = c.amount_quote + p.free
@@ -70,7 +72,8 @@ class Waterfall(Pricing):
     def close_on_book(self, venue: Venue, key: Key) -> bool:
         """LIQ-2: one fill; False when the book gives no more."""
         account, market = key
-        rules, p = venue.rules, self.positions[key]
+        p = self.positions[key]
+        rules = venue.judging(p)
         makers = self.book(market, 0 if p.lots > 0 else 1)
         if not makers or (makers[0].price - rules.bankruptcy_price(p)) * p.lots < 0:
             return False
@@ -99,7 +102,8 @@ class Waterfall(Pricing):
     def take_over(self, venue: Venue, key: Key) -> bool:
         """LIQ-3."""
         account, market = key
-        rules, p, fund = venue.rules, self.positions[key], self.positions[FUND, market]
+        p, fund = self.positions[key], self.positions[FUND, market]
+        rules = venue.judging(p)
         price, left = rules.bankruptcy_price(p), rules.settled(p)
         try:
             after, fund_after = rules.takeover(p, fund)
@@ -115,9 +119,11 @@ class Waterfall(Pricing):
         return True
 
     def deleverage(self, venue: Venue, key: Key, passed: set[Key]) -> bool:
-        """LIQ-4: one counterparty; False when there is none."""
+        """LIQ-4: one counterparty, judged at the mark; False when there is none."""
         account, market = key
         rules, p = venue.rules, self.positions[key]
+        if not venue.judging(p).liquidatable(p):
+            return False
         others = [k for k in self.positions if k[1] == market and k[0] != FUND and k not in passed]
         others = [k for k in others if self.positions[k].lots * p.lots < 0 and k not in self.frozen]
         if not others:
@@ -147,9 +153,8 @@ class Waterfall(Pricing):
     def unwind_fund(self, venue: Venue, market: int, waits: bool) -> None:
         """LIQ-7, LIQ-5."""
         rules, key, passed = venue.rules, (FUND, market), set[Key]()
-        if not waits and rules.liquidatable(self.positions[key]):
-            while self.positions[key].lots and self.deleverage(venue, key, passed):
-                pass
+        while not waits and self.deleverage(venue, key, passed):
+            pass
         slack = rules.mark * venue.spec.mark_band_ppm // (FUND_SLIPPAGE * PPM)
         while (fund := self.positions[key]).lots:
             sells = fund.lots > 0

@@ -104,6 +104,11 @@ class Market(Requirements):
         p = self.settled(p)
         return replace(p, margin=p.margin + amount, free=-amount)
 
+    def judging(self, p: Bucket, index_price: int) -> Market:
+        """MARG-4: the same rules at the price at which the position would be liquidated."""
+        gentler = max if p.lots > 0 else min
+        return Market(self.spec, self.index, gentler(index_price, self.mark), self.underlying)
+
     def auto_top_up(self, p: Bucket, cap: int, free: int) -> Bucket:
         """COLL-3."""
         if not self.liquidatable(p):

@@ -146,6 +146,7 @@ class Pair:
         due = venue.last_funding_s + venue.spec.funding_interval_s
         assert m.next_funding_time_ns == (due * NS if venue.last_funding_s else 0)
         assert m.grace_until_s == venue.grace_until_s
+        assert m.fund_shares == venue.fund_shares
         assert m.open_interest_lots == self.model.open_interest(market)
         for side, found in enumerate(self.engine.book(market, ORDER_MAX)):
             levels: Counter[int] = Counter()

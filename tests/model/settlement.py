@@ -73,6 +73,10 @@ class Listing:
         """Return the margin rules at the present mark and funding index."""
         return Market(self.spec, self.funding_index_e6, self.mark_ticks or 1)
 
+    def judging(self, p: Bucket) -> Market:
+        """Return the rules at the price at which a position is liquidated (MARG-4)."""
+        return self.rules().judging(p, self.index_ticks or 1)
+
 
 @dataclass
 class Account:
@@ -106,12 +110,21 @@ class Key:
 class Request(NamedTuple):
     """A forced request (FORCE-1)."""
 
-    kind: str  # CANCEL_ALL, REDUCE, WITHDRAW, TOP_UP, CANCEL
+    kind: str  # of KINDS
     account: bytes
     time_s: int
     amount: int
     market_id: int = 0
     to: bytes = bytes(20)  # of a TOP_UP: who pays
+
+
+@dataclass
+class Backer:
+    """What a backer of a fund holds (BACK-1)."""
+
+    shares: int = 0
+    locked_shares: int = 0
+    due_time_s: int = 0
 
 
 class Waiting(NamedTuple):
@@ -157,6 +170,9 @@ class Venue:
     top_up_time_s: dict[tuple[int, bytes], int] = field(default_factory=dict)
     aside: set[int] = field(default_factory=set)  # requests that wait for a price, or money
     waiting: list[Waiting] = field(default_factory=list)
+    backers: dict[tuple[int, bytes], Backer] = field(default_factory=dict)
+    fund_shares: dict[int, int] = field(default_factory=dict)
+    unbackings: dict[int, int] = field(default_factory=dict)  # market -> payments that wait
     served: int = 0
     sequence: int = 0
     clock_time_s: int = 0
@@ -190,8 +206,23 @@ class Venue:
         self.custody_quote += amount
         self.deposits += 1
 
+    def fund_equity(self, market_id: int) -> int:
+        rules = self.markets[market_id].rules()
+        return rules.equity(rules.settled(copied(self.position(market_id, FUND))))
+
+    def back(self, market_id: int, backer: bytes, amount: int) -> None:
+        """BACK-2."""
+        whole = self.fund_shares.get(market_id, 0)
+        shares = amount * (whole + 1000) // (self.fund_equity(market_id) + 1)
+        self.insure(market_id, amount)
+        self.fund_shares[market_id] = whole + shares
+        self.backers.setdefault((market_id, backer), Backer()).shares += shares
+
     def request(self, asked: Request) -> int:
         self.requests[len(self.requests) + 1] = asked
+        if asked.kind == "UNBACK":  # BACK-4, without a lock
+            self.backers[asked.market_id, asked.account].locked_shares += asked.amount
+            self.unbackings[asked.market_id] = self.unbackings.get(asked.market_id, 0) + 1
         if asked.kind == "TOP_UP":
             self.deposit(asked.account, asked.amount)
             place = (asked.market_id, asked.account)
@@ -278,6 +309,13 @@ class Venue:
             found[mapped(nonce, mapped(address, 23))] = quote
         for number, asked in self.requests.items():
             found |= self.request_words(number, asked)
+        for market_id, shares in self.fund_shares.items():
+            found[mapped(market_id, 32)] = shares
+            found[mapped(market_id, 34)] = self.unbackings.get(market_id, 0)
+        for (market_id, address), backer in self.backers.items():
+            slot = mapped(address, mapped(market_id, 33))
+            found[slot] = packed((backer.shares, 128), (0, 128))
+            found[slot + 1] = packed((backer.locked_shares, 128), (backer.due_time_s, 40))
         for number, w in enumerate(self.waiting, 1):
             slot = mapped(number, 21)
             found[slot] = packed((int.from_bytes(w.account, "big"), 160), (w.due_time_s, 40))

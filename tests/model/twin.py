@@ -130,7 +130,7 @@ class Twin:
             market, venue.state, venue.index_price, venue.rules.mark, venue.last_price,
             venue.index_ms, venue.rules.index, venue.rate, due_s * 10**9,
             self.model.open_interest(market), venue.pool, self.model.pot(market), best[0], best[1],
-            venue.grace_until_s,
+            venue.grace_until_s, venue.fund_shares,
         )  # fmt: skip
 
     def book(self, market: int, depth: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:

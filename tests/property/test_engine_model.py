@@ -115,6 +115,7 @@ class Stream:
                 self.send(
                     CommandKind.FUND_DEPOSIT, market_id=spec.market_id,
                     amount_quote=rng.choice((10, 300, 10**5)) * spec.quote_per_tick_lot,
+                    aux=rng.choice((0, 10**4, 10**8, 2**62)),
                 )  # fmt: skip
             self.price(spec.market_id)
 
@@ -388,12 +389,15 @@ class Stream:
             RequestKind.CANCEL_ALL: self.nonce - rng.choice((0, 1, 5, 40, 90)),
             RequestKind.CANCEL: self.nonce - rng.randrange(30),
             RequestKind.REDUCE: rng.choice((1, 2, 5, 2**40)),
+            RequestKind.UNBACK: rng.choice((1, 10**4, 10**7, 2**61, 2**63)),
         }.get(kind, rng.choice((1, 300, 10**4, 2**63)) * spec.quote_per_tick_lot)
+        if kind == RequestKind.UNBACK and rng.random() < 0.3:
+            account = 0
         self.requests += 1
         self.send(
             CommandKind.FORCED_REQUEST, account=account, flags=int(kind), nonce=self.requests,
             market_id=rng.choice((spec.market_id,) * 9 + (99,)), aux=min(max(0, amount), 2**64 - 1),
-            side=rng.randrange(2),
+            side=rng.randrange(2), amount_quote=rng.choice((0, 0, 3, 31)),
         )  # fmt: skip
 
     def tick(self, _: MarketSpec) -> None:

@@ -140,15 +140,17 @@ class Crowd:
         events = self.send(CommandKind.PRICE, price_ticks=self.index, aux=self.time_ns // 10**6)
         assert switches == any(e.kind == EventKind.PARAMETERS_CHANGED for e in events)
         self.spec = self.engine.spec(1)
-        mark = self.engine.market(1).mark_price_ticks
-        funding = self.engine.market(1).funding_index_e6
+        market = self.engine.market(1)
+        prices = (market.index_price_ticks, market.mark_price_ticks)
+        funding = market.funding_index_e6
         due = []
         for account, p in enumerate(before, 1):
             if p is None or p.position_lots == 0 or p.is_frozen:
                 continue
             state = MarginState(*p[:4])
             at = {"funding_index_e6": funding}
-            if is_liquidatable(self.spec, state, mark_price_ticks=mark, **at):
+            gentler = max(prices) if p.position_lots > 0 else min(prices)  # MARG-4
+            if is_liquidatable(self.spec, state, mark_price_ticks=gentler, **at):
                 price = liquidation_price_ticks(self.spec, state, **at)
                 assert price is not None
                 is_short = p.position_lots < 0

@@ -36,6 +36,9 @@ contract ExitDesk is Deposits, ForcedQueue, Markets, Payments, IExitDesk {
     /// @notice How long a broken adapter holds up the exit of its market.
     uint256 private constant ORACLE_WAIT_S = 1 days;
 
+    /// @notice FORCE-1: nonces of one cancellation: at most five words of storage.
+    uint256 private constant NONCES_CANCELLED_MAX = 32;
+
     /// @dev An adapter's answer costs at most this, so that none can hold up an exit.
     uint256 private constant ADAPTER_GAS = 500_000;
 
@@ -59,6 +62,19 @@ contract ExitDesk is Deposits, ForcedQueue, Markets, Payments, IExitDesk {
     function requestCancel(uint64 nonce) external inPhase(VenuePhase.OPEN) returns (uint64) {
         _expectHolder(msg.sender);
         return _request(msg.sender, RequestKind.CANCEL, 0, nonce, address(0));
+    }
+
+    /// @inheritdoc IExitDesk
+    function requestCancelRange(uint64 firstNonce, uint64 lastNonce)
+        external
+        inPhase(VenuePhase.OPEN)
+        returns (uint64)
+    {
+        _expectHolder(msg.sender);
+        bool isRange = firstNonce <= lastNonce && lastNonce - firstNonce < NONCES_CANCELLED_MAX;
+        if (!isRange) revert NonceRangeInvalid(firstNonce, lastNonce);
+        address more = address(uint160(lastNonce - firstNonce));
+        return _request(msg.sender, RequestKind.CANCEL, 0, firstNonce, more);
     }
 
     /// @inheritdoc IExitDesk

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import { Math } from "@openzeppelin/contracts/utils/math/Math.sol";
+
 import { Markets } from "./base/Markets.sol";
 import { Payments } from "./base/Payments.sol";
 import { IExitDesk } from "./interfaces/IExitDesk.sol";
@@ -50,6 +52,7 @@ struct ForcedDone {
 /// @dev Not one of the desks: no call from outside reaches it on Settlement's storage.
 contract ForcedModule is Markets, Payments {
     using FixedPointLib for int256;
+    using Math for uint256;
 
     function serve(ForcedWork calldata w) external returns (ForcedDone memory done) {
         ForcedRequest memory r = _requests[w.requestId];
@@ -63,7 +66,7 @@ contract ForcedModule is Markets, Payments {
         if (r.kind == RequestKind.CANCEL_ALL) {
             if (r.amount > done.nonceFloor) done.nonceFloor = r.amount;
         } else if (r.kind == RequestKind.CANCEL) {
-            _setFilled(r.account, r.amount, NONCE_DEAD);
+            _cancel(r);
         } else if (r.kind == RequestKind.WITHDRAW) {
             outcome = _withdraw(r, done);
         } else if (r.kind == RequestKind.TOP_UP) {
@@ -92,6 +95,19 @@ contract ForcedModule is Markets, Payments {
     function _isForLater(RejectReason outcome) private pure returns (bool) {
         return outcome == RejectReason.NO_PRICE || outcome == RejectReason.PRICE_STALE
             || outcome == RejectReason.MARKET_CANNOT_PAY;
+    }
+
+    /// @notice FORCE-2: uses nonces up, a word of eight lanes at a time (SIG-1).
+    function _cancel(ForcedRequest memory r) private {
+        uint256 nonce = r.amount;
+        uint256 end = nonce + uint160(r.to) + 1;
+        while (nonce < end) {
+            uint256 group = nonce >> 3;
+            uint256 stop = ((group + 1) << 3).min(end);
+            uint256 lanes = type(uint256).max >> (256 - ((stop - nonce) << 5));
+            _filledLanes[r.account][group] |= lanes << ((nonce & 7) << 5);
+            nonce = stop;
+        }
     }
 
     /// @notice FORCE-2: only the head, or one that was set aside; of its account, in its market.
@@ -197,8 +213,8 @@ contract ForcedModule is Markets, Payments {
         return isStale ? RejectReason.PRICE_STALE : RejectReason.NONE;
     }
 
-    /// @notice BACK-4: a backer's money leaves as far as the fund keeps its requirement, and the
-    /// market has it.
+    /// @notice BACK-4: what a backer's shares are worth now leaves as far as the fund keeps its
+    /// requirement, and the market has it.
     function _unback(ForcedWork calldata w, ForcedRequest memory r, ForcedDone memory done)
         private
         returns (RejectReason)
@@ -212,19 +228,20 @@ contract ForcedModule is Markets, Payments {
         }
         int256 fundingQuote = MarginLib.settleFunding(fund, w.state.fundingIndexE6);
         int256 markTicks = int256(uint256(w.state.markTicks));
-        int256 spareQuote = MarginLib.equity(fund, markTicks, t)
-            - MarginLib.initial(fund.positionLots, markTicks, t);
-        spareQuote = spareQuote.min(fund.collateralQuote).min(w.potQuote).max(0);
-        uint256 paidQuote = uint256(spareQuote.min(int256(uint256(r.amount))));
+        int256 equityQuote = MarginLib.equity(fund, markTicks, t);
+        int256 spareQuote = equityQuote - MarginLib.initial(fund.positionLots, markTicks, t);
+        uint256 worthQuote = ExitLib.sharesQuote(r.amount, equityQuote, _fundShares[w.marketId]);
+        uint256 paidQuote = uint256(
+            int256(worthQuote).min(spareQuote).min(fund.collateralQuote).min(w.potQuote).max(0)
+        );
 
-        uint256 escrowed = _escrowedShares[w.requestId];
-        uint128 burned = uint128((escrowed * paidQuote + r.amount - 1) / r.amount);
+        --_unbackingsWaiting[w.marketId];
         Backer storage backer = _backers[w.marketId][w.account];
-        backer.lockedShares -= uint128(escrowed);
-        backer.shares -= burned;
-        _fundShares[w.marketId] -= burned;
-        delete _escrowedShares[w.requestId];
+        backer.lockedShares -= r.amount;
         if (paidQuote == 0) return RejectReason.FUND_CANNOT_CARRY;
+        uint256 burned = Math.ceilDiv(r.amount * paidQuote, worthQuote);
+        backer.shares -= uint128(burned);
+        _fundShares[w.marketId] -= burned;
         fund.collateralQuote -= int256(paidQuote);
         done.freeQuote += int256(paidQuote);
         done.fund = SlotLib.packPosition(fund);

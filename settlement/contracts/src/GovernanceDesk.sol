@@ -19,6 +19,7 @@ contract GovernanceDesk is Desk, IGovernanceDesk {
     uint256 private constant PROPOSAL_LIFE_S = 14 days;
     uint256 private constant OUTFLOW_WINDOW_MAX_S = 366 days;
     uint256 private constant RISK_PAUSE_NOTICE_MAX_S = 1 hours;
+    uint256 private constant FUNDING_STEP_MAX = 1 << 50;
     uint256 private constant INDEX_AGE_LEAST_MS = 1000;
     uint256 private constant INDEX_AGE_MOST_MS = 3_600_000;
 
@@ -66,6 +67,7 @@ contract GovernanceDesk is Desk, IGovernanceDesk {
     function openVenue() external onlyOwner inPhase(VenuePhase.SETUP) {
         if (_progress.threshold == 0) revert AttestorsMissing();
         if (_oracleRule.quorum == 0) revert OracleRuleInvalid();
+        if (_limits.depositMinQuote == 0) revert LimitsInvalid();
         _status.phase = VenuePhase.OPEN;
         emit VenueOpened();
     }
@@ -236,6 +238,9 @@ contract GovernanceDesk is Desk, IGovernanceDesk {
                 || params.feeLiquidationPpm >= PPM || params.liquidationBufferPpm >= PPM
                 || params.markBandPpm >= PPM || params.fundingCapPpm >= PPM
         ) revert MarketParamsInvalid();
+        // FUND-2: a settlement moves the funding index by at most this.
+        uint256 stepMax = uint256(params.fundingCapPpm) * params.priceTicksMax * perTickLot;
+        if (stepMax > FUNDING_STEP_MAX) revert MarketParamsInvalid();
         bool isTimely = params.indexAgeMaxMs >= INDEX_AGE_LEAST_MS
             && params.indexAgeMaxMs <= INDEX_AGE_MOST_MS && params.fundingIntervalS != 0
             && (params.expiryTimeS == 0 || params.expiryTimeS >= fromTimeS);
@@ -248,7 +253,7 @@ contract GovernanceDesk is Desk, IGovernanceDesk {
     function setLimits(Limits calldata limits_) external onlyGovernance {
         bool isValid = limits_.outflowLimitPpm <= PPM && limits_.outflowWindowS != 0
             && limits_.outflowWindowS <= OUTFLOW_WINDOW_MAX_S
-            && limits_.riskPauseNoticeS <= RISK_PAUSE_NOTICE_MAX_S;
+            && limits_.riskPauseNoticeS <= RISK_PAUSE_NOTICE_MAX_S && limits_.depositMinQuote != 0;
         if (!isValid) revert LimitsInvalid();
         _limits = limits_;
         emit LimitsSet(limits_);

@@ -15,6 +15,7 @@ import {
     RequestKind,
     VenuePhase
 } from "./interfaces/ISettlementTypes.sol";
+import { ExitLib } from "./libraries/ExitLib.sol";
 import { MarginLib, Position } from "./libraries/MarginLib.sol";
 import { SlotLib } from "./libraries/SlotLib.sol";
 
@@ -23,13 +24,12 @@ import { SlotLib } from "./libraries/SlotLib.sol";
 contract InsuranceDesk is Deposits, ForcedQueue, Markets, IInsuranceDesk {
     using SafeCast for uint256;
 
-    /// @notice BACK-2: shares that nobody holds. With the first deposit at a price of one
-    /// thousandth, lifting the price by a gift costs a thousand times what it takes from others.
-    uint256 private constant VIRTUAL_SHARES = 1000;
-
     /// @notice BACK-2: beyond so many shares a unit of equity the fund is wiped out: new shares
     /// would be without number. At first there are 1,000.
     uint256 private constant SHARES_PER_QUOTE_MAX = 1e9;
+
+    /// @notice BACK-2: the engine counts shares in 64 bits with sign.
+    uint256 private constant SHARES_MAX = uint256(uint64(type(int64).max));
 
     /// @notice BACK-3: how long after the lock shares can leave.
     uint256 private constant LEAVING_LIFE_S = 3 days;
@@ -43,7 +43,7 @@ contract InsuranceDesk is Deposits, ForcedQueue, Markets, IInsuranceDesk {
 
     /// @inheritdoc IInsuranceDesk
     function fundInsurance(uint32 marketId, uint256 amountQuote) external nonReentrant {
-        _raiseFund(marketId, amountQuote);
+        _raiseFund(marketId, amountQuote, 0);
     }
 
     /// @inheritdoc IInsuranceDesk
@@ -54,13 +54,16 @@ contract InsuranceDesk is Deposits, ForcedQueue, Markets, IInsuranceDesk {
     {
         _expectFreshMark(marketId);
         int256 equityQuote = _equityQuote(marketId);
-        uint256 allShares = _fundShares[marketId] + VIRTUAL_SHARES;
+        uint256 allShares = _fundShares[marketId] + ExitLib.VIRTUAL_SHARES;
         bool isWiped =
             equityQuote < 0 || allShares > (uint256(equityQuote) + 1) * SHARES_PER_QUOTE_MAX;
         if (isWiped) revert FundInsolvent(marketId, equityQuote);
         shares = amountQuote * allShares / (uint256(equityQuote) + 1);
         if (shares == 0) revert AmountOutOfRange(amountQuote);
-        _raiseFund(marketId, amountQuote);
+        if (_fundShares[marketId] + shares > SHARES_MAX) {
+            revert FundInsolvent(marketId, equityQuote);
+        }
+        _raiseFund(marketId, amountQuote, shares);
         _fundShares[marketId] += shares;
         _backers[marketId][msg.sender].shares += shares.toUint128();
         emit FundBacked(marketId, msg.sender, amountQuote, shares);
@@ -89,14 +92,10 @@ contract InsuranceDesk is Deposits, ForcedQueue, Markets, IInsuranceDesk {
         if (block.timestamp < b.dueTimeS) revert SharesLocked(b.dueTimeS);
         uint256 endTimeS = b.dueTimeS + LEAVING_LIFE_S;
         if (block.timestamp > endTimeS) revert UnbackingLapsed(endTimeS);
-        _expectFreshMark(marketId);
-        uint256 amountQuote = _valueQuote(marketId, shares);
-        if (amountQuote == 0) revert AmountOutOfRange(0);
         b.leavingShares = 0;
         b.lockedShares += shares;
-        requestId =
-            _request(msg.sender, RequestKind.UNBACK, marketId, amountQuote.toUint64(), address(0));
-        _escrowedShares[requestId] = shares;
+        ++_unbackingsWaiting[marketId];
+        requestId = _request(msg.sender, RequestKind.UNBACK, marketId, uint64(shares), address(0));
     }
 
     /// @inheritdoc IInsuranceDesk
@@ -111,7 +110,7 @@ contract InsuranceDesk is Deposits, ForcedQueue, Markets, IInsuranceDesk {
         delete _backers[marketId][backer_];
         ExitMarket memory e = _exitMarkets[marketId];
         uint256 restQuote = e.potQuote > e.gainsQuote ? e.potQuote - e.gainsQuote : 0;
-        uint256 amountQuote = restQuote * shares / (_fundShares[marketId] + VIRTUAL_SHARES);
+        uint256 amountQuote = restQuote * shares / (_fundShares[marketId] + ExitLib.VIRTUAL_SHARES);
         emit UnbackingPaidAtExit(marketId, backer_, _payFromFund(marketId, backer_, amountQuote));
     }
 
@@ -123,7 +122,7 @@ contract InsuranceDesk is Deposits, ForcedQueue, Markets, IInsuranceDesk {
         return MarginLib.equity(fund, markTicks, _terms(marketId));
     }
 
-    /// @notice BACK-2: no shares are made or turned at a mark of long ago.
+    /// @notice BACK-2: no shares are made at a mark of long ago.
     function _expectFreshMark(uint32 marketId) private view {
         if (SlotLib.lots(_positions[marketId][INSURANCE]) == 0) return;
         Market storage listed = _markets[marketId];
@@ -132,12 +131,6 @@ contract InsuranceDesk is Deposits, ForcedQueue, Markets, IInsuranceDesk {
         if (uint256(state.priceTimeMs) + MARK_AGE_MAX_MS < block.timestamp * 1000) {
             revert MarkTooOld(marketId, state.priceTimeMs);
         }
-    }
-
-    function _valueQuote(uint32 marketId, uint256 shares) private view returns (uint256) {
-        int256 equityQuote = _equityQuote(marketId);
-        if (equityQuote <= 0) return 0;
-        return shares * (uint256(equityQuote) + 1) / (_fundShares[marketId] + VIRTUAL_SHARES);
     }
 
     /* VIEWS */
@@ -153,12 +146,17 @@ contract InsuranceDesk is Deposits, ForcedQueue, Markets, IInsuranceDesk {
     }
 
     /// @inheritdoc IInsuranceDesk
+    function isFundBusy(uint32 marketId) external view returns (bool) {
+        return _unbackingsWaiting[marketId] != 0;
+    }
+
+    /// @inheritdoc IInsuranceDesk
     function fundEquityQuote(uint32 marketId) external view returns (int256) {
         return _equityQuote(marketId);
     }
 
     /// @inheritdoc IInsuranceDesk
     function sharesValueQuote(uint32 marketId, uint256 shares) external view returns (uint256) {
-        return _valueQuote(marketId, shares);
+        return ExitLib.sharesQuote(shares, _equityQuote(marketId), _fundShares[marketId]);
     }
 }

@@ -60,10 +60,9 @@ contract Settlement is TradeItems, ReentrancyGuardTransient, ModuleProxy {
         if (!isLongEnough || config.limits.outflowWindowS == 0) revert DelaysInvalid();
         if (config.limits.outflowLimitPpm > 1_000_000) revert DelaysInvalid();
         if (config.limits.riskPauseNoticeS > 1 hours) revert DelaysInvalid();
-        // GOV-6: what attestors left behind settles when others have replaced them, not later.
-        uint256 lagBoundS = uint256(config.delays.governanceS) + config.delays.forcedS;
-        bool isClockBound =
-            config.clockLagMaxS <= lagBoundS && config.clockAheadMaxS <= CLOCK_AHEAD_BOUND_S;
+        // BATCH-3: when requests may end the venue, nothing settles any more at an older clock.
+        bool isClockBound = config.clockLagMaxS <= config.delays.forcedS
+            && config.clockAheadMaxS <= CLOCK_AHEAD_BOUND_S;
         if (!isClockBound) revert DelaysInvalid();
         CLOCK_LAG_MAX_S = config.clockLagMaxS;
         DESK = modules.desk;

@@ -134,6 +134,23 @@ contract AdversarialTest is SettlementTest {
         settlement.applyMarketParams(MARKET);
     }
 
+    /// @dev MARG-4: attestors put the mark where Alice, or Bob, would be liquidatable; the index
+    /// has not reached either.
+    function test_positionTakenByAChosenMark_isImpossible() public {
+        token.mint(address(this), 10_000_000);
+        token.approve(address(settlement), 10_000_000);
+        settlement.fundInsurance(MARKET, 10_000_000);
+        // Equity 49,500 at 850 against 42,925, and 7,500 at the mark. Bob: 64,800 against 62,368.
+        _refusedAtAChosenMark(_alice, _bob, BUY, 850, 808);
+        _refusedAtAChosenMark(_bob, _alice, SELL, 1235, 1296);
+        // The index alone does not do either: both have to get there.
+        _refusedAtAChosenMark(_alice, _bob, BUY, 808, 848);
+        Plan memory p = plan();
+        addPrice(p, 808, 808);
+        addTakeover(p, addPosition(p, _alice), addPosition(p, FUND), 100);
+        settleAccepted(p);
+    }
+
     function test_topUpInFlightIgnored_isImpossible() public {
         token.mint(_alice, 300_000);
         vm.startPrank(_alice);
@@ -258,6 +275,27 @@ contract AdversarialTest is SettlementTest {
         addPrice(p, 1000, 1000);
         addTakeover(p, addPosition(p, _alice), addPosition(p, FUND), 100);
         settleRejected(p, reason);
+    }
+
+    function _refusedAtAChosenMark(
+        address victim,
+        address other,
+        uint8 makerSide,
+        uint32 indexTicks,
+        uint32 markTicks
+    ) private {
+        Plan memory p = plan();
+        addPrice(p, indexTicks, markTicks);
+        uint16 index = addPosition(p, victim);
+        addTakeover(p, index, addPosition(p, FUND), 100);
+        addAdl(p, index, addPosition(p, other), 1);
+        uint64 ticks = makerSide == BUY ? 1000 : 900;
+        uint16 maker = addOrder(p, CAROL, order(CAROL, makerSide, ticks, 10, 1_000_000));
+        addLiquidation(p, index, maker, 1);
+        bytes memory reasons = settle(p);
+        for (uint256 i = 1; i < reasons.length; ++i) {
+            assertEq(uint8(reasons[i]), uint8(RejectReason.NOT_LIQUIDATABLE), "healthy");
+        }
     }
 
     function _limitCall(uint24 ppm) private view returns (bytes memory) {

@@ -86,6 +86,72 @@ contract BackersTest is SettlementTest {
         assertEq(settlement.backer(MARKET, _alice).lockedShares, 0, "and is unlocked");
     }
 
+    /// @dev BACK-4: Alice puts her shares into the queue at the best moment; until they are served
+    /// the fund loses half. She loses half, as Bob does who stays.
+    function test_backing_isValuedWhenItIsServed() public {
+        uint256 shares = _back(ALICE, 1_000_000);
+        _back(BOB, 1_000_000);
+        _loadFund();
+        vm.prank(_alice);
+        settlement.requestUnbacking(MARKET, shares);
+        vm.warp(block.timestamp + 7 days);
+        Plan memory p = plan();
+        addPrice(p, 1000, 1000);
+        settleAccepted(p);
+        uint256 asked = settlement.sharesValueQuote(MARKET, shares);
+        vm.prank(_alice);
+        uint64 id = settlement.finishUnbacking(MARKET);
+        assertEq(settlement.forcedRequest(id).amount, shares, "the request is about shares");
+        p = plan();
+        addPrice(p, 100, 100);
+        settleAccepted(p);
+        uint256 before = free(ALICE);
+        uint256 worth = settlement.sharesValueQuote(MARKET, shares);
+        p = plan();
+        addPrice(p, 100, 100);
+        addForced(p, id, _alice);
+        settleAccepted(p);
+        assertEq(free(ALICE) - before, worth, "what they are worth now");
+        assertGe(int256(asked) * 6 / 10, int256(worth), "after the loss");
+        assertGe(
+            int256(settlement.sharesValueQuote(MARKET, shares)) + 1, int256(worth), "as Bob's are"
+        );
+    }
+
+    /// @dev BACK-2: what engine and contract know of a fund is the same while it pays a backer.
+    function test_RevertWhen_theFundIsBusy() public {
+        uint256 shares = _back(ALICE, 1_000_000);
+        vm.prank(_alice);
+        settlement.requestUnbacking(MARKET, shares);
+        vm.warp(block.timestamp + 7 days);
+        vm.prank(_alice);
+        uint64 id = settlement.finishUnbacking(MARKET);
+        assertTrue(settlement.isFundBusy(MARKET), "busy");
+        bytes memory refusal = abi.encodeWithSelector(ISettlementErrors.FundBusy.selector, MARKET);
+        vm.expectRevert(refusal);
+        settlement.backFund(MARKET, 1000);
+        vm.expectRevert(refusal);
+        settlement.fundInsurance(MARKET, 1000);
+        _serve(id, _alice);
+        assertTrue(!settlement.isFundBusy(MARKET), "no longer");
+        _back(BOB, 1000);
+    }
+
+    /// @dev BACK-2: the engine counts shares in 63 bits.
+    function test_RevertWhen_thereAreTooManyShares() public {
+        _back(CAROL, 10_000_000);
+        _load(10_000);
+        Plan memory p = plan();
+        addPrice(p, 891, 891);
+        settleAccepted(p);
+        // 10^10 shares stand for 100,000 quote: new ones at 100,000 a unit.
+        assertEqInt(settlement.fundEquityQuote(MARKET), 100_000, "nearly wiped out");
+        vm.expectRevert(
+            abi.encodeWithSelector(IInsuranceDesk.FundInsolvent.selector, MARKET, 100_000)
+        );
+        settlement.backFund(MARKET, 100_000_000_000_000);
+    }
+
     /// @dev BACK-2: the first backer cannot take the next one's money by a gift in between. The
     /// victim loses at most a thousandth of the gift; the attacker loses nearly all of it.
     function testFuzz_backing_inflationAttackDoesNotPay(uint256 gift, uint256 victim) public {
@@ -159,7 +225,7 @@ contract BackersTest is SettlementTest {
         settlement.finishUnbacking(MARKET);
     }
 
-    /// @dev BACK-3: nobody else turns a backer's shares at a dip, and whoever has waited has three
+    /// @dev BACK-3: nobody else sends a backer's shares out at a dip, and whoever has waited has three
     /// days to leave: no right to go at any later moment that suits.
     function test_RevertWhen_leavingHasLapsed() public {
         uint256 shares = _back(ALICE, 1_000_000);
@@ -180,26 +246,18 @@ contract BackersTest is SettlementTest {
         settlement.requestUnbacking(MARKET, shares);
     }
 
-    /// @dev BACK-2: while the fund holds lots, shares need a mark of the last 15 minutes, going in
-    /// and coming out.
+    /// @dev BACK-2: while the fund holds lots, shares are made at a mark of the last 15 minutes.
     function test_RevertWhen_theMarkIsTooOld() public {
-        uint256 shares = _back(ALICE, 1_000_000);
-        vm.prank(_alice);
-        settlement.requestUnbacking(MARKET, shares);
-        vm.warp(block.timestamp + 7 days);
+        _back(ALICE, 1_000_000);
         _loadFund();
         uint256 timeMs = block.timestamp * 1000;
         vm.warp(block.timestamp + 15 minutes + 1);
         bytes memory refusal =
             abi.encodeWithSelector(IInsuranceDesk.MarkTooOld.selector, MARKET, timeMs);
-        vm.prank(_alice);
-        vm.expectRevert(refusal);
-        settlement.finishUnbacking(MARKET);
         vm.expectRevert(refusal);
         settlement.backFund(MARKET, 1000);
         vm.warp(block.timestamp - 1);
-        vm.prank(_alice);
-        settlement.finishUnbacking(MARKET);
+        _back(ALICE, 1000);
     }
 
     /// @dev BACK-2: a fund that has lost all takes no backers: shares would be without number.

@@ -103,6 +103,43 @@ contract DeliveryTest is SettlementTest {
         assertEq(state.deliveryTicks, 1010, "the first");
     }
 
+    /// @dev EXP-2: the operator brings no row for a while and then one of the hours after that
+    /// suits it: only five minutes count, and a day later what there is.
+    function test_delivery_isNotAtAChosenLaterRow() public {
+        _open(200_000);
+        _end();
+        uint48 endMs = uint48(block.timestamp) * 1000;
+        vm.warp(block.timestamp + 3 hours);
+        Plan memory p = plan();
+        addPriceAt(p, 1200, 1200, uint48(p.clockTimeS) * 1000, ORACLE);
+        settleRejected(p, RejectReason.PRICE_STALE);
+        p = plan();
+        addPriceAt(p, 1200, 1200, endMs + 300_001, ORACLE);
+        settleRejected(p, RejectReason.PRICE_STALE);
+        p = plan();
+        _deliver(p, ALICE);
+        settleRejected(p, RejectReason.MARKET_STATE);
+        p = plan();
+        addPriceAt(p, 1010, 1010, endMs + 300_000, ORACLE);
+        _deliver(p, ALICE);
+        settleAccepted(p);
+    }
+
+    /// @dev EXP-2: without a row of these five minutes the market ends a day later.
+    function test_delivery_comesADayLaterWhenNoRowWasThere() public {
+        _open(200_000);
+        _end();
+        vm.warp(block.timestamp + 1 days - 1);
+        Plan memory p = plan();
+        addPrice(p, 1200, 1200);
+        settleRejected(p, RejectReason.PRICE_STALE);
+        vm.warp(block.timestamp + 1);
+        p = plan();
+        addPrice(p, 1200, 1200);
+        _deliver(p, ALICE);
+        settleAccepted(p);
+    }
+
     /// @dev EXIT-2: in exit mode too, delivered or not, whatever an adapter says by then.
     function test_exit_ofAnEndedMarketIsAtItsLastIndex() public {
         StubOracle adapter = new StubOracle(1000);

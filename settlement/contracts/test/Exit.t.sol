@@ -236,6 +236,21 @@ contract ExitTest is SettlementTest {
         settlement.migrate(1);
     }
 
+    /// @dev EXIT-3: what the word of the fund's position cannot hold waits for the other side. No
+    /// trade leads there: the word is put into storage.
+    function test_RevertWhen_theFundsWordWouldOverflow() public {
+        _enter();
+        uint256 word = uint256(type(uint64).max) << 64 | 1e15;
+        bytes32 inner = keccak256(abi.encode(uint256(MARKET), uint256(4)));
+        vm.store(address(settlement), keccak256(abi.encode(FUND, inner)), bytes32(word));
+        vm.expectRevert(
+            abi.encodeWithSelector(IExitDesk.PositionOutOfRange.selector, MARKET, FUND)
+        );
+        settlement.exitPosition(MARKET, _alice);
+        settlement.exitPosition(MARKET, _bob);
+        settlement.exitPosition(MARKET, _alice);
+    }
+
     /// @dev GOV-7: after the notice, straight into the successor.
     function test_migration_movesTheFreeBalance() public {
         ISettlement other = deployVenue(token);

@@ -426,6 +426,40 @@ contract ForcedTest is SettlementTest {
         settlement.enterExitMode();
     }
 
+    /// @dev FORCE-1, SIG-1: a range over the edges of two words; its neighbours live.
+    function test_cancelRange_usesNoncesUp() public {
+        vm.prank(_alice);
+        uint64 id = settlement.requestCancelRange(2006, 2017);
+        serveNow(id, _alice);
+        for (uint64 nonce = 2000; nonce < 2030; ++nonce) {
+            bool isDead = nonce >= 2006 && nonce <= 2017;
+            uint256 lots = settlement.filledLots(_alice, nonce);
+            assertEq(lots, isDead ? type(uint32).max : 0, "dead in the range alone");
+        }
+        vm.prank(_alice);
+        id = settlement.requestCancelRange(type(uint64).max - 31, type(uint64).max);
+        serveNow(id, _alice);
+        assertEq(settlement.filledLots(_alice, type(uint64).max), type(uint32).max, "the last");
+    }
+
+    function test_RevertWhen_cancelRangeIsInvalid() public {
+        vm.startPrank(_alice);
+        uint64[2][2] memory ranges = [[uint64(10), 9], [uint64(10), 42]];
+        for (uint256 i = 0; i < ranges.length; ++i) {
+            (uint64 first, uint64 last) = (ranges[i][0], ranges[i][1]);
+            vm.expectRevert(
+                abi.encodeWithSelector(IExitDesk.NonceRangeInvalid.selector, first, last)
+            );
+            settlement.requestCancelRange(first, last);
+        }
+        settlement.requestCancelRange(10, 41);
+        vm.stopPrank();
+        address nobody = address(0x123);
+        vm.prank(nobody);
+        vm.expectRevert(abi.encodeWithSelector(IExitDesk.AccountEmpty.selector, nobody));
+        settlement.requestCancelRange(1, 2);
+    }
+
     /* HELPERS */
 
     /// @dev From outside, so that an expected event is that of the batch.

@@ -278,6 +278,12 @@ contract GovernanceTest is SettlementTest {
         params = marketParams();
         params.fundingCapPpm = 1_000_000;
         _expectMarket(params, tiers(), ISettlementErrors.MarketParamsInvalid.selector);
+        // FUND-2: a funding settlement of more than 2^50 a lot.
+        params.quotePerTickLot = 1126;
+        params.fundingCapPpm = 999_999;
+        _expectMarket(params, tiers(), ISettlementErrors.MarketParamsInvalid.selector);
+        params.quotePerTickLot = 1125;
+        govern(abi.encodeCall(settlement.listMarket, (77, params, tiers())));
     }
 
     /// @dev MKT-1 and MKT-2.
@@ -436,6 +442,24 @@ contract GovernanceTest is SettlementTest {
         limits.outflowWindowS = 367 days;
         vm.expectRevert(IGovernanceDesk.LimitsInvalid.selector);
         other.setLimits(limits);
+        limits = venueConfig().limits;
+        limits.depositMinQuote = 0;
+        vm.expectRevert(IGovernanceDesk.LimitsInvalid.selector);
+        other.setLimits(limits);
+    }
+
+    /// @dev MONEY-1: an account has a price, or the matcher's table is filled for nothing.
+    function test_RevertWhen_theVenueOpensWithoutALeastDeposit() public {
+        VenueConfig memory config = venueConfig();
+        config.limits.depositMinQuote = 0;
+        bytes memory arguments = abi.encode(token, address(this), deployModules(), config);
+        ISettlement other = ISettlement(vm.deployCode("Settlement.sol:Settlement", arguments));
+        other.setAttestors(1, _signers(1, false), 1);
+        other.setOracleRule(1, 10_000, 2000);
+        vm.expectRevert(IGovernanceDesk.LimitsInvalid.selector);
+        other.openVenue();
+        other.setLimits(venueConfig().limits);
+        other.openVenue();
     }
 
     /* DEPLOYMENT */
@@ -455,9 +479,9 @@ contract GovernanceTest is SettlementTest {
         broken = venueConfig();
         broken.limits.outflowLimitPpm = 1_000_001;
         _expectNoVenue(broken);
-        // BATCH-3: no clock is held back for longer than replacing attestors takes, nor put ahead.
+        // BATCH-3: no clock is held back for longer than a request may wait, nor put ahead.
         broken = venueConfig();
-        broken.clockLagMaxS = broken.delays.forcedS + broken.delays.governanceS + 1;
+        broken.clockLagMaxS = broken.delays.forcedS + 1;
         _expectNoVenue(broken);
         broken = venueConfig();
         broken.clockAheadMaxS = 15 minutes + 1;

@@ -28,7 +28,7 @@ contract InvariantTest is Test {
     }
 
     function targetSelectors() public view returns (FuzzSelector[] memory list) {
-        bytes4[] memory s = new bytes4[](38);
+        bytes4[] memory s = new bytes4[](39);
         s[0] = Operator.depositMore.selector;
         s[1] = Operator.insure.selector;
         s[2] = Operator.movePrice.selector;
@@ -67,6 +67,7 @@ contract InvariantTest is Test {
         s[35] = Operator.trade.selector;
         s[36] = Operator.plunder.selector;
         s[37] = Operator.plunder.selector;
+        s[38] = Saboteur.chooseMark.selector;
         list = new FuzzSelector[](1);
         list[0] = FuzzSelector(address(_operator), s);
     }
@@ -147,6 +148,7 @@ contract InvariantTest is Test {
             if (i % 3 == 0) _operator.tradeAt(seed);
             if (i % 4 == 1) _operator.tradeBulk(seed);
             if (i % 4 == 2) _operator.tradeByWallet(seed);
+            if (i % 6 == 3) _operator.chooseMark(seed);
             if (i % 8 == 5) _operator.back(seed, seed >> 64 | 7);
         }
         _operator.deliver(0);
@@ -167,9 +169,10 @@ contract InvariantTest is Test {
             if (opcode == 15) continue;
             if (_operator.acceptedOf(opcode) == 0) revert NeverAccepted(opcode);
         }
-        bytes32[8] memory actions = [
+        bytes32[9] memory actions = [
             bytes32("pause"),
             "holdBackClock",
+            "chooseMark",
             "tradeBulk",
             "tradeByWallet",
             "leaveAtExit",

@@ -6,7 +6,14 @@ import pytest
 
 from matcher.engine.commands import CommandKind
 from matcher.engine.events import Event, EventKind
-from tests.unit.engine.test_liquidation import ENDED, STARTED, endangered, only, waterfall
+from tests.unit.engine.test_liquidation import (
+    ENDED,
+    STARTED,
+    endangered,
+    marked,
+    only,
+    waterfall,
+)
 from tests.unit.engine.venue import BUY, CASH, Venue, outcome, story
 
 pytestmark = pytest.mark.usefixtures("on_both")
@@ -37,6 +44,17 @@ def test_it_draws_what_restores_the_initial_requirement() -> None:
     assert v.lots(1) == 10
     assert v.engine.free_quote(1) == CASH - 1_000 - 540
     assert waterfall(v.price(940)) == []
+
+
+def test_it_restores_at_the_price_that_would_liquidate() -> None:
+    """COLL-3, MARG-4: what the mark would ask for beyond the index is not drawn."""
+    v = endangered(fund=10**6, mark_band_ppm=100_000)
+    instruct(v, 1_000)
+    assert waterfall(marked(v, 930)) == []
+    events = v.price(947)
+    assert v.mark < 947
+    assert waterfall(events) == ["AUTO_TOPPED_UP"]
+    assert drawn(events)[0] == 947 - 470
 
 
 def test_it_ends_with_its_cap() -> None:

@@ -52,6 +52,31 @@ def test_the_first_row_of_its_second_is_the_last() -> None:
     assert v.engine.reserved_quote(3) == 0
 
 
+@pytest.mark.usefixtures("on_both")
+def test_a_later_row_is_the_last_only_a_day_later() -> None:
+    """EXP-2: nobody waits for the row of a later hour that suits; trading goes on meanwhile."""
+    v = dated()
+    v.wait(100 + 300)
+    assert story(v.price(1_300, aux=(END_S + 300) * 1_000 + 1)) == ["COMMAND_REJECTED PRICE_STALE"]
+    v.wait(86_400 - 301)
+    assert story(v.price(1_300)) == ["COMMAND_REJECTED PRICE_STALE"]
+    assert story(settle(v)) == ["COMMAND_REJECTED MARKET_STATE"]
+    v.wait(1)
+    assert story(v.price(1_010))[:2] == ["PRICE", "MARKET_STATE"]
+
+
+@pytest.mark.usefixtures("on_both")
+def test_the_last_row_comes_within_five_minutes() -> None:
+    """EXP-2: the last millisecond; also when the end was announced and begins to hold with it."""
+    v = dated()
+    v.wait(100 + 300)
+    assert story(v.price(1_010))[:2] == ["PRICE", "MARKET_STATE"]
+    v = Venue(spec=spec_of())
+    v.announce(100, expiry_time_s=END_S)
+    v.wait(100 + 301)
+    assert story(v.price(1_010)) == ["COMMAND_REJECTED PRICE_STALE"]
+
+
 def test_everybody_gets_what_is_left() -> None:
     """EXP-1, EXP-2: longs and shorts in turn, the oldest first; the fund is flat afterwards."""
     v = dated()

@@ -149,12 +149,66 @@ def test_a_top_up_reaches_the_position() -> None:
     assert desk.request(CAROL, RequestKind.TOP_UP, 700, 1)[0].reason == "NO_POSITION"
 
 
-def test_a_backer_gets_what_the_fund_can_spare() -> None:
-    """BACK-4."""
+def backed(amount: int = 5_000) -> Desk:
+    """Carol backs the fund, which has 5,000 already, with as much at 1,000 shares a unit."""
     desk = Desk()
-    assert desk.request(CAROL, RequestKind.UNBACK, 9_000, 1)[0].amount == 5_000
-    assert desk.pair.engine.free_quote(CAROL) == 105_000
+    desk.send(
+        CommandKind.FUND_DEPOSIT, market_id=1, amount_quote=amount, nonce=5, aux=1_000 * amount
+    )
+    return desk
+
+
+def test_a_backer_gets_what_the_shares_are_worth_when_served() -> None:
+    """BACK-4: with the fund's loss that came after the request was made."""
+    desk = backed(50_000)
+    assert desk.pair.engine.market(1).fund_shares == 50_000_000
+    half = desk.request(CAROL, RequestKind.UNBACK, 25_000_000, 1)[0]
+    assert (half.amount, half.amount_2) == (25_000_000 * 55_001 // 50_001_000, 25_000_000)
+    assert desk.pair.engine.free_quote(CAROL) == 100_000 + half.amount
+    # The fund takes 40 lots at 1,000; the mark falls by 2 %.
+    desk.request(ALICE, RequestKind.REDUCE, 40, 1)
+    desk.price(980)
+    equity = desk.pair.engine.fund(1).equity_quote
+    assert equity < 55_000 - half.amount
+    part = desk.request(CAROL, RequestKind.UNBACK, 1_000_000, 1)[0]
+    assert (part.amount, part.amount_2) == (1_000_000 * (equity + 1) // 25_001_000, 1_000_000)
+    assert desk.pair.engine.market(1).fund_shares == 24_000_000
+
+
+def test_shares_that_are_not_paid_stay() -> None:
+    """BACK-4: the fund keeps what its lots require."""
+    desk = backed(20_000)
+    desk.request(ALICE, RequestKind.REDUCE, 30, 1)
+    fund = desk.pair.engine.fund(1)
+    spare = fund.equity_quote - fund.initial_quote
+    served = desk.request(CAROL, RequestKind.UNBACK, 2**63, 1)[0]
+    worth = 20_000_000 * (fund.equity_quote + 1) // 20_001_000
+    assert served.amount == spare < worth
+    assert served.amount_2 == -(-20_000_000 * spare // worth)
+    assert desk.pair.engine.market(1).fund_shares == 20_000_000 - served.amount_2
     assert desk.request(CAROL, RequestKind.UNBACK, 1, 1)[0].reason == "FUND_CANNOT_CARRY"
+
+
+def test_a_backer_without_a_place_is_paid_on_chain_alone() -> None:
+    """BACK-4: the fund pays, nobody's free balance grows."""
+    desk = backed()
+    served = desk.request(0, RequestKind.UNBACK, 1_000_000, 1)[0]
+    assert served.amount == 1_000_000 * 10_001 // 5_001_000
+    engine = desk.pair.engine
+    assert engine.fund(1).collateral_quote == 10_000 - served.amount
+    assert engine.withdrawals_quote() == served.amount
+    assert desk.request(0, RequestKind.WITHDRAW, 5)[0].reason == "ACCOUNT_UNKNOWN"
+
+
+def test_the_engine_counts_shares_in_63_bits() -> None:
+    """BACK-2."""
+    desk = backed()
+    fields = {"market_id": 1, "amount_quote": 1, "nonce": 6}
+    for shares in (2**63 - 5_000_000, 2**64 - 1):
+        (refused,) = desk.send(CommandKind.FUND_DEPOSIT, aux=shares, **fields)
+        assert (refused.kind, refused.reason) == ("COMMAND_REJECTED", "AMOUNT_OUT_OF_RANGE")
+    desk.send(CommandKind.FUND_DEPOSIT, aux=2**63 - 5_000_001, **fields)
+    assert desk.pair.engine.market(1).fund_shares == 2**63 - 1
 
 
 def test_cancellations_end_orders_and_nonces() -> None:
@@ -178,6 +232,24 @@ def test_cancellations_end_orders_and_nonces() -> None:
     for nonce in (floor + 500, floor):
         assert desk.place(CAROL, 0, 1, nonce=nonce, price_ticks=900)[0].kind == "ORDER_ACCEPTED"
     assert desk.place(CAROL, 0, 1, nonce=floor - 1, price_ticks=900)[0].reason == "NONCE_USED"
+
+
+def test_a_range_of_nonces_ends_at_once() -> None:
+    """FORCE-1, SIG-1: both ends included, orders or not, at most 32."""
+    desk = Desk()
+    for _ in range(4):
+        desk.place(CAROL, 0, 1, price_ticks=900)
+    last = desk.nonce
+    desk.request_id += 1
+    events = desk.send(
+        CommandKind.FORCED_REQUEST, account=CAROL, flags=RequestKind.CANCEL, aux=last - 2,
+        amount_quote=31, nonce=desk.request_id,
+    )  # fmt: skip
+    assert [(e.kind, e.nonce) for e in events[1:]] == [
+        ("ORDER_CANCELED", nonce) for nonce in (last - 2, last - 1, last)
+    ]
+    for nonce, kind in ((last + 29, "ORDER_REJECTED"), (last + 30, "ORDER_ACCEPTED")):
+        assert desk.place(CAROL, 0, 1, nonce=nonce, price_ticks=900)[0].kind == kind
 
 
 def test_nothing_grows_under_the_pause() -> None:

@@ -39,6 +39,61 @@ def test_equality_with_the_requirement_is_safe() -> None:
     assert waterfall(v.price(947)) == [STARTED, "TAKEOVER", ENDED]
 
 
+def marked(v: Venue, mark: int, index: int = 1_000, half_spread: int = 1) -> list[Event]:
+    """Quote around a price, so that the mark goes there while the index stays where it is."""
+    v.rest(5, BUY, 1, mark - half_spread)
+    v.rest(6, SELL, 1, mark + half_spread)
+    events: list[Event] = []
+    for _ in range(200):
+        events += v.price(index)
+    assert abs(v.mark - mark) <= 2
+    return events
+
+
+def test_a_mark_that_the_index_has_not_reached_takes_nobody() -> None:
+    """MARG-4: account 1 is liquidatable at 947, account 2 as a short at 1 048."""
+    v = endangered(fund=10**6, mark_band_ppm=100_000)
+    assert waterfall(marked(v, 930)) == []
+    assert v.mark < 940
+    assert waterfall(v.price(960)) == []
+    events = v.price(947)
+    assert v.mark < 947
+    assert waterfall(events) == [STARTED, "LIQUIDATION_FILL", ENDED]
+    (started,) = only(events, EventKind.LIQUIDATION_STARTED)
+    assert (started.price_ticks, started.amount_quote, started.amount_2_quote) == (947, 470, 474)
+
+
+def test_an_index_that_the_mark_has_not_reached_takes_nobody() -> None:
+    """MARG-4: the book holds the mark up; what draws the index alone does not liquidate."""
+    v = endangered(fund=10**6, mark_band_ppm=100_000)
+    marked(v, 1_060)
+    for _ in range(50):
+        assert waterfall(v.price(930)) == []
+    assert v.mark > 947
+
+
+def test_a_short_is_judged_at_the_lower_of_index_and_mark() -> None:
+    """MARG-4, LIQ-3: bankrupt at the mark, healthy at the index."""
+    v = Venue(fund=10**6, spec=spec_of(mark_band_ppm=100_000))
+    v.trade(2, 1, 10, 1_000, 5_000, 1_000)
+    assert waterfall(marked(v, 1_080)) == []
+    assert v.mark > 1_075
+    assert waterfall(v.price(1_047)) == []
+    assert waterfall(v.price(1_048)) == [STARTED, "LIQUIDATION_FILL", ENDED]
+
+
+def test_the_funds_own_position_is_judged_like_any_other() -> None:
+    """LIQ-7, MARG-4: at the mark the fund is liquidatable, at the index it is not."""
+    v = endangered(fund=500, mark_band_ppm=100_000)
+    assert "TAKEOVER" in waterfall(v.walk(947))
+    # Ten lots from 900 with 500: liquidatable at 894.
+    assert waterfall(marked(v, 890, 947, half_spread=20)) == []
+    assert v.mark < 894
+    assert waterfall(v.price(895)) == []
+    assert waterfall(v.price(890)) == ["ADL"]
+    assert v.lots(0) == 0
+
+
 def test_the_orders_go_first() -> None:
     """LIQ-1: newest first, those that wait for a trigger too, of this market only."""
     v = endangered(fund=10**6)

@@ -145,7 +145,7 @@ def test_commands_survive_packing() -> None:
     """SIG-2: every field is in the record."""
     rng = Random(3)
     for kind in CommandKind:
-        shared = "aux" if kind in {6, 10, 11, 14, 18, 21} else "order_id"
+        shared = "aux" if kind in {2, 6, 10, 11, 14, 18, 21} else "order_id"
         command = Command(
             kind, 1, 2, 3, market_id=65_535, trigger_kind=2, account=2**32 - 1, time_ns=2**62,
             nonce=2**64 - 1, price_ticks=2**32 - 1, qty_lots=rng.getrandbits(32),

@@ -16,6 +16,7 @@ from matcher.feed import market_data as market
 from matcher.feed.account_events import AccountEvent, SettlementState
 from matcher.feed.settlement import SettlementItem, SettlementOrder
 from matcher.rpc.convert_events import settlement_item
+from matcher.state_file import state_of
 from tests.unit.matcher.builders import (
     ADDRESSES,
     BUY,
@@ -35,6 +36,7 @@ from tests.unit.matcher.builders import (
 )
 
 ALICE, BOB = 1, 2
+STRANGER = bytes((9,)) * 20
 
 
 def events_of(bench: Bench, index: int) -> list[AccountEvent]:
@@ -81,16 +83,48 @@ def test_a_deposit_without_a_place_stops_nobody(bench: Bench) -> None:
     assert bench.venue.parked == {ADDRESSES[4]: 77}
     assert bench.venue.engine.free_quote(ALICE) == 10**12 + 5
     seq = bench.venue.settlement.item_seq
-    bench.apply(
-        request(1, ADDRESSES[4], RequestKind.WITHDRAW, 77),
-        request(2, ADDRESSES[4], RequestKind.UNBACK, 1),
-        tick(),
-    )
-    assert bench.venue.cursor.request_seq == 1, "a backer's payment needs a place"
+    bench.apply(request(1, ADDRESSES[4], RequestKind.WITHDRAW, 70), tick())
+    assert bench.venue.parked == {ADDRESSES[4]: 7}
     _, (item, *_) = read(bench, seq + 1)
     assert (item.event.order_id_2, item.extra) == (1, ADDRESSES[4])
     wire = settlement_item(item, bench.venue.accounts)
     assert (wire.forced.request_id, wire.forced.account) == (1, ADDRESSES[4])
+
+
+def test_a_backer_without_a_place_does_not_hold_up_the_queue(bench: Bench) -> None:
+    """FORCE-2, BACK-4: the fund pays, the money is on chain alone, those behind are served."""
+    bench.apply(deposit(4, ADDRESSES[3]))
+    assert bench.venue.places_left == 0
+    fund = Command(
+        CommandKind.FUND_DEPOSIT, market_id=MARKET_ID, nonce=5, amount_quote=900, aux=900_000
+    )
+    bench.apply((fund, b""))
+    seq = bench.venue.settlement.item_seq
+    bench.apply(
+        request(1, ADDRESSES[4], RequestKind.UNBACK, 450_000),
+        request(2, ADDRESSES[0], RequestKind.WITHDRAW, 5),
+        request(3, STRANGER, RequestKind.UNBACK, 10**6),
+    )
+    assert bench.venue.cursor.request_seq == 3
+    paid = 450_000 * 901 // 901_000
+    assert bench.venue.parked == {ADDRESSES[4]: paid, STRANGER: 900 - paid}
+    assert bench.venue.engine.fund(MARKET_ID).collateral_quote == 0
+    _, items = read(bench, seq + 1)
+    wires = [settlement_item(item, bench.venue.accounts).forced for item in items]
+    assert [(wire.request_id, wire.account) for wire in wires] == [
+        (1, ADDRESSES[4]), (2, ADDRESSES[0]), (3, STRANGER),
+    ]  # fmt: skip
+    state = state_of(bench.venue)
+    assert state.free_quote["0x" + ADDRESSES[4].hex()] == paid
+    assert state.custody_quote == 4 * 10**12 + 900 - 5
+
+
+def test_a_parked_account_stays_on_chain_alone(bench: Bench) -> None:
+    """FORCE-2: its balance is in one place, not partly in the engine."""
+    bench.venue.parked[ADDRESSES[4]] = 7
+    bench.apply(deposit(4, ADDRESSES[4], 20))
+    assert bench.venue.parked == {ADDRESSES[4]: 27}
+    assert bench.venue.places_left == 1
 
 
 def test_account_events_are_numbered_without_gap_and_have_one_result(bench: Bench) -> None:

@@ -68,17 +68,18 @@ abstract contract AccountItems is LiquidationItems {
 
         Draft memory d = b.draftA;
         _begin(d, e);
-        if (!MarginLib.isLiquidatable(d.position, _markOf(m), m.terms)) {
+        int256 judgedTicks = _gentlerTicks(m, d.position);
+        if (!MarginLib.isLiquidatable(d.position, judgedTicks, m.terms)) {
             return RejectReason.NOT_LIQUIDATABLE;
         }
-        int256 neededQuote = MarginLib.initial(d.position.positionLots, _markOf(m), m.terms)
-            - MarginLib.equity(d.position, _markOf(m), m.terms);
+        int256 neededQuote = MarginLib.initial(d.position.positionLots, judgedTicks, m.terms)
+            - MarginLib.equity(d.position, judgedTicks, m.terms);
         uint256 usedQuote = _topUpUsedQuote[a.account][nonce] + amountQuote;
         bool isInRange =
             amountQuote != 0 && usedQuote <= capQuote && int256(amountQuote) <= neededQuote;
         reason = FillLib.moveCollateral(d, int256(amountQuote), _markOf(m), m.terms);
         if (reason != RejectReason.NONE) return reason;
-        if (MarginLib.isLiquidatable(d.position, _markOf(m), m.terms)) {
+        if (MarginLib.isLiquidatable(d.position, judgedTicks, m.terms)) {
             return RejectReason.INSUFFICIENT_MARGIN;
         }
         bytes32 hash = OrderLib.autoTopUpHash(a.account, m.marketId, capQuote, nonce, expiryTimeS);

@@ -28,22 +28,26 @@ abstract contract Deposits is Desk {
     }
 
     /// @notice Credits a deposit to the insurance fund's position in a market (LIQ-5).
-    function _raiseFund(uint32 marketId, uint256 amountQuote) internal {
+    /// @dev While a backer's payment waits the fund stays as engine and contract know it (BACK-2).
+    /// @param shares what its backer gets for it, 0 for a gift
+    function _raiseFund(uint32 marketId, uint256 amountQuote, uint256 shares) internal {
         if (_markets[marketId].params.quotePerTickLot == 0) revert MarketUnknown(marketId);
+        if (_unbackingsWaiting[marketId] != 0) revert FundBusy(marketId);
         uint64 seq = _takeIn(amountQuote);
         uint256 word = _positions[marketId][INSURANCE];
         int256 raised = SlotLib.collateralQuote(word) + int256(amountQuote);
         if (raised > int256(QUOTE_MAX)) revert AmountOutOfRange(amountQuote);
         _positions[marketId][INSURANCE] = SlotLib.addCollateral(word, int256(amountQuote));
         _markets[marketId].totals.positionsQuote += int88(int256(amountQuote));
-        emit InsuranceFunded(marketId, amountQuote, seq);
+        emit InsuranceFunded(marketId, amountQuote, shares, seq);
     }
 
     /// @dev Interaction before effects, on purpose: the credit is what arrived. Entry points are
     /// guarded against reentrance, and views during the transfer show the state without it.
     function _takeIn(uint256 amountQuote) private inPhase(VenuePhase.OPEN) returns (uint64) {
-        bool isInRange = amountQuote != 0 && amountQuote >= _limits.depositMinQuote;
-        if (!isInRange || amountQuote > QUOTE_MAX) revert AmountOutOfRange(amountQuote);
+        // The minimum of a venue that is open is not 0 (MONEY-1).
+        bool isInRange = amountQuote >= _limits.depositMinQuote && amountQuote <= QUOTE_MAX;
+        if (!isInRange) revert AmountOutOfRange(amountQuote);
         ICollateralVault vault = ICollateralVault(_status.vault);
         uint256 before = vault.balanceQuote();
         vault.TOKEN().safeTransferFrom(msg.sender, address(vault), amountQuote);

@@ -41,7 +41,7 @@ abstract contract LiquidationItems is OrderItems {
         if (reason != RejectReason.NONE) return reason;
         int256 feeQuote;
         (reason, feeQuote) = LiquidationLib.liquidationFill(
-            d, int256(lots), int256(priceTicks), _markOf(m), m.terms, b.probeA
+            d, int256(lots), int256(priceTicks), _gentlerTicks(m, d.position), m.terms, b.probeA
         );
         if (reason != RejectReason.NONE) return reason;
         reason = _signerReason(b, maker, lots, priceTicks);
@@ -121,12 +121,13 @@ abstract contract LiquidationItems is OrderItems {
         if (reason != RejectReason.NONE) return reason;
 
         _begin(b.draftA, e);
-        if (!MarginLib.isLiquidatable(b.draftA.position, _markOf(m), m.terms)) {
+        int256 judgedTicks = _gentlerTicks(m, e.position);
+        if (!MarginLib.isLiquidatable(b.draftA.position, judgedTicks, m.terms)) {
             return RejectReason.NOT_LIQUIDATABLE;
         }
         _begin(b.draftB, fund);
         bool carries =
-            LiquidationLib.takeover(b.draftA.position, b.draftB.position, _markOf(m), m.terms);
+            LiquidationLib.takeover(b.draftA.position, b.draftB.position, judgedTicks, m.terms);
         if (!carries) return RejectReason.FUND_CANNOT_CARRY;
         reason = _bothReason(b, e, fund);
         if (reason != RejectReason.NONE) return reason;
@@ -156,6 +157,9 @@ abstract contract LiquidationItems is OrderItems {
 
         _begin(b.draftA, e);
         _begin(b.draftB, other);
+        if (!MarginLib.isLiquidatable(b.draftA.position, _gentlerTicks(m, e.position), m.terms)) {
+            return RejectReason.NOT_LIQUIDATABLE;
+        }
         int256 rank = MarginLib.rank(b.draftB.position, _markOf(m), m.terms);
         reason = LiquidationLib.adl(b.draftA, b.draftB, isFund, lots, _markOf(m), m.terms);
         if (reason != RejectReason.NONE) return reason;
@@ -178,7 +182,7 @@ abstract contract LiquidationItems is OrderItems {
         MarginLib.copy(b.positions[m.fundIndex].position, b.probeB);
         MarginLib.settleFunding(b.probeA, m.state.fundingIndexE6);
         MarginLib.settleFunding(b.probeB, m.state.fundingIndexE6);
-        return LiquidationLib.takeover(b.probeA, b.probeB, _markOf(m), m.terms);
+        return LiquidationLib.takeover(b.probeA, b.probeB, _gentlerTicks(m, e.position), m.terms);
     }
 
     /* HELPERS */
@@ -225,6 +229,16 @@ abstract contract LiquidationItems is OrderItems {
         if (m.state.markTicks == 0) return RejectReason.NO_PRICE;
         bool isStale = b.clockTimeS * 1000 > uint256(m.state.priceTimeMs) + m.params.indexAgeMaxMs;
         return isStale ? RejectReason.PRICE_STALE : RejectReason.NONE;
+    }
+
+    /// @notice MARG-4: where a position is liquidated: the better of index and mark for its owner.
+    function _gentlerTicks(MarketEntry memory m, Position memory p)
+        internal
+        pure
+        returns (int256)
+    {
+        int256 indexTicks = int256(uint256(m.state.indexTicks));
+        return p.positionLots > 0 ? indexTicks.max(_markOf(m)) : indexTicks.min(_markOf(m));
     }
 
     function _markOf(MarketEntry memory m) internal pure returns (int256) {

@@ -35,9 +35,11 @@ abstract contract Markets is SettlementStorage {
     }
 
     /// @notice Writes a position and its part in the market's totals.
+    /// @dev What a word cannot hold is refused, not cut: in exit mode the fund takes whole sides.
     function _store(uint256 marketId, address account_, Position memory p, int256 fundingQuote)
         internal
     {
+        if (!SlotLib.isPackable(p)) revert IExitDesk.PositionOutOfRange(marketId, account_);
         uint256 before = _positions[marketId][account_];
         uint256 word = SlotLib.packPosition(p);
         _positions[marketId][account_] = word;

@@ -150,7 +150,7 @@ abstract contract SettlementStorage is ISettlementEvents, ISettlementErrors {
     mapping(uint256 marketId => address adapter) internal _indexAdapters;
     mapping(uint256 marketId => uint256 shares) internal _fundShares;
     mapping(uint256 marketId => mapping(address account => Backer)) internal _backers;
-    mapping(uint256 id => uint256 shares) internal _escrowedShares;
+    mapping(uint256 marketId => uint256 count) internal _unbackingsWaiting;
     OracleRule internal _oracleRule;
     mapping(address account => uint256 count) internal _requestsWaiting;
 

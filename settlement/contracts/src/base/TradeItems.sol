@@ -22,6 +22,11 @@ abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
     /// @inheritdoc ISettlementBatch
     uint256 public immutable CLOCK_AHEAD_MAX_S;
 
+    /// @notice EXP-2: how long after a market's end a row may be its last one, and from when on a
+    /// later one may.
+    uint256 private constant SETTLEMENT_WINDOW_MS = 300_000;
+    uint256 private constant SETTLEMENT_WAIT_S = 1 days;
+
     uint256 private constant TIME_IN_FORCE_COUNT = 3;
     uint256 private constant TRIGGER_AT_OR_ABOVE = 1;
     uint256 private constant TRIGGER_AT_OR_BELOW = 2;
@@ -182,14 +187,18 @@ abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
         if (indexTicks == 0 || indexTicks > highest || markTicks == 0 || markTicks > highest) {
             return RejectReason.PRICE_OUT_OF_RANGE;
         }
+        bool isLast = expiryTimeS != 0 && timeMs >= expiryTimeS * 1000;
         if (timeMs < m.state.priceTimeMs || timeMs > (b.clockTimeS + CLOCK_AHEAD_MAX_S) * 1000) {
             return RejectReason.PRICE_STALE;
         }
+        // EXP-2: who brings the row does not choose it among those of later.
+        bool isLate = isLast && timeMs > expiryTimeS * 1000 + SETTLEMENT_WINDOW_MS
+            && b.clockTimeS < expiryTimeS + SETTLEMENT_WAIT_S;
+        if (isLate) return RejectReason.PRICE_STALE;
         if (!_isObserved(b, payload, offset, count, m.marketId)) {
             return RejectReason.SIGNATURE_INVALID;
         }
         // EXP-2: the index of a market's last row is its mark, too.
-        bool isLast = expiryTimeS != 0 && timeMs >= expiryTimeS * 1000;
         if (isLast && markTicks != indexTicks) return RejectReason.PRICE_BAND;
         if (!_isInBand(markTicks, indexTicks, m.params.markBandPpm)) {
             return RejectReason.PRICE_BAND;

@@ -34,11 +34,16 @@ interface IExitDesk {
     event Migrated(address indexed account, address indexed successor, uint256 amountQuote);
 
     error RequestEmpty();
+    error NonceRangeInvalid(uint64 firstNonce, uint64 lastNonce);
     error RequestsTooMany(address account);
     error AccountEmpty(address account);
     error ExitNotDue(uint256 dueTimeS);
     error RequestNotAside(uint64 id);
     error PositionMissing(uint32 marketId, address account);
+
+    /// @notice A position's word cannot hold what it would become: positions of the other side have
+    /// to leave before.
+    error PositionOutOfRange(uint256 marketId, address account);
     error ExitPriceMissing(uint32 marketId);
     error AdapterGasMissing(uint256 gasLeft);
     error ExitOracleDown(uint32 marketId, uint256 fallbackTimeS);
@@ -51,6 +56,10 @@ interface IExitDesk {
 
     /// @notice Asks that an order of the caller ends, or a move that is not settled yet.
     function requestCancel(uint64 nonce) external returns (uint64 id);
+
+    /// @notice Asks that the orders of the caller with these nonces end, both ends included, at most
+    /// 32 of them.
+    function requestCancelRange(uint64 firstNonce, uint64 lastNonce) external returns (uint64 id);
 
     /// @notice Asks that every order of the caller with a nonce below `nonceFloor` ends.
     function requestCancelAll(uint64 nonceFloor) external returns (uint64 id);

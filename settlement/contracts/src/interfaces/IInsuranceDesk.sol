@@ -37,8 +37,8 @@ interface IInsuranceDesk {
     /// an earlier request of the caller.
     function requestUnbacking(uint32 marketId, uint256 shares) external;
 
-    /// @notice After the lock, within 3 days: turns the caller's shares into an amount and puts
-    /// its payment into the forced queue.
+    /// @notice After the lock, within 3 days: puts the caller's shares into the forced queue. They
+    /// are valued, and paid, when they are served.
     function finishUnbacking(uint32 marketId) external returns (uint64 requestId);
 
     /// @notice In exit mode: pays a backer's part of what is left of the market. Anybody.
@@ -48,6 +48,9 @@ interface IInsuranceDesk {
 
     function backer(uint32 marketId, address account) external view returns (Backer memory);
     function fundShares(uint32 marketId) external view returns (uint256);
+
+    /// @notice Whether a backer's payment waits: until it is served nothing is added to the fund.
+    function isFundBusy(uint32 marketId) external view returns (bool);
 
     /// @notice Equity of the fund's position at the mark, its funding settled.
     function fundEquityQuote(uint32 marketId) external view returns (int256);

@@ -24,7 +24,11 @@ interface ISettlementEvents {
     event Deposited(address indexed account, uint256 amountQuote, uint64 indexed depositSeq);
 
     /// @notice Collateral was credited to the insurance fund's position in a market.
-    event InsuranceFunded(uint32 indexed marketId, uint256 amountQuote, uint64 indexed depositSeq);
+
+    /// @param shares what the fund's backer got for it, 0 for a gift
+    event InsuranceFunded(
+        uint32 indexed marketId, uint256 amountQuote, uint256 shares, uint64 indexed depositSeq
+    );
 
     /// @notice A withdrawal of a batch was paid.
     event Withdrawn(
@@ -94,6 +98,9 @@ interface ISettlementErrors {
     error AttestorRepeated(address signer);
     error SignatureLength(uint256 length);
     error WalletGasMissing(uint256 gasLeft);
+
+    /// @notice A backer's payment out of the fund waits in the queue (BACK-2).
+    error FundBusy(uint32 marketId);
     error ConservationBroken(int256 createdQuote);
     error LotsSumBroken(uint256 marketId, int256 createdLots);
     error DryRunResult(uint256 gasUsed, bytes reasons);

@@ -22,8 +22,9 @@ enum RequestKind {
 /// @notice A request of the forced queue. Two storage slots.
 /// @param timeS when it was made
 /// @param isAside it has waited at the head for a price and let the others pass (FORCE-2)
-/// @param to receiver of a withdrawal, payer of a top-up
-/// @param amount nonce floor, nonce, lots or quote units, by its kind
+/// @param to receiver of a withdrawal, payer of a top-up; as a number, how many nonces after the
+/// first one are cancelled, too
+/// @param amount nonce floor, nonce, lots, shares or quote units, by its kind
 struct ForcedRequest {
     address account;
     uint40 timeS;
@@ -86,7 +87,7 @@ struct Delays {
 /// @param outflowWindowS length of that window, at least 1
 /// @param topUpGraceS time after which an unserved top-up forbids liquidating its position
 /// @param riskPauseNoticeS between the guardian's pause and the batches that it binds, at most 1 h
-/// @param depositMinQuote smallest deposit
+/// @param depositMinQuote smallest deposit, at least 1 in an open venue
 struct Limits {
     uint64 largeWithdrawalQuote;
     uint24 outflowLimitPpm;

@@ -11,6 +11,20 @@ import { RejectReason } from "./RejectReason.sol";
 library ExitLib {
     using FixedPointLib for int256;
 
+    /// @notice BACK-2: shares that nobody holds. With the first deposit at a price of one
+    /// thousandth, lifting the price by a gift costs a thousand times what it takes from others.
+    uint256 internal constant VIRTUAL_SHARES = 1000;
+
+    /// @notice BACK-2: what shares of a fund are worth; 0 of one that is lost. Rounds down.
+    function sharesQuote(uint256 shares, int256 equityQuote, uint256 allShares)
+        internal
+        pure
+        returns (uint256)
+    {
+        if (equityQuote <= 0) return 0;
+        return shares * (uint256(equityQuote) + 1) / (allShares + VIRTUAL_SHARES);
+    }
+
     /// @notice EXIT-3: the worse of entry and index for who leaves. Rounds against them.
     function worsePrice(Position memory p, int256 indexTicks, Terms memory t)
         internal

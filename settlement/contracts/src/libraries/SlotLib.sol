@@ -24,6 +24,13 @@ library SlotLib {
             | uint256(uint64(uint256(p.fundingIndexE6))) << 192;
     }
 
+    /// @notice Whether the word of a position can hold it.
+    function isPackable(Position memory p) internal pure returns (bool) {
+        return int256(int64(p.positionLots)) == p.positionLots
+            && int256(uint256(uint64(uint256(p.entryValueQuote)))) == p.entryValueQuote
+            && int256(int64(p.collateralQuote)) == p.collateralQuote;
+    }
+
     /// @notice Collateral less signed entry value: what a position holds of the custody.
     function heldQuote(uint256 word) internal pure returns (int256) {
         unchecked {

@@ -58,6 +58,7 @@ contract Operator is SettlementTest {
 
     function insure(uint256 amountQuote) external whileOpen {
         amountQuote = bound(amountQuote, 1, 50_000_000);
+        if (settlement.isFundBusy(_at)) return;
         token.mint(address(this), amountQuote);
         token.approve(address(settlement), amountQuote);
         settlement.fundInsurance(_at, amountQuote);
@@ -164,13 +165,14 @@ contract Operator is SettlementTest {
     function liquidate(uint256 seed) external whileOpen {
         seed >>= 1;
         Plan memory p = _plan();
-        _refresh(p, seed);
-        (MarketState memory state,) = settlement.market(_at);
+        uint32 ticks = _endangeringTicks(seed >> 16);
+        addPrice(p, ticks, ticks);
         for (uint256 i = 0; i < TRADERS; ++i) {
             uint256 other = (i + 1 + (seed >> 8) % (TRADERS - 1)) % TRADERS;
             uint16 victim = addPosition(p, vm.addr(TRADER + i));
-            uint8 side = _lotsOf(i) > 0 ? BUY : SELL;
-            (uint16 maker,) = _signedOrder(p, other, side, state.markTicks, 10, 5_000_000);
+            bool isLong = _lotsOf(i) > 0;
+            uint8 side = isLong ? BUY : SELL;
+            (uint16 maker,) = _signedOrder(p, other, side, ticks, 10, 5_000_000);
             for (uint32 lots = 1; lots <= 3; ++lots) {
                 addLiquidation(p, victim, maker, lots);
             }
@@ -207,6 +209,7 @@ contract Operator is SettlementTest {
         _refresh(p, seed);
         bool isLong = settlement.position(_at, FUND).positionLots > 0;
         (uint16 maker, uint64 lots) = _newOrder(p, seed % TRADERS, isLong ? BUY : SELL, seed >> 16);
+        addFundFill(p, addPosition(p, FUND), maker, 1);
         addFundFill(p, addPosition(p, FUND), maker, uint32(lots));
         _submit(p);
     }
@@ -307,7 +310,7 @@ contract Operator is SettlementTest {
         bool isLeaving = settlement.backer(_at, owner).leavingShares != 0;
         if (isLeaving) {
             if (settlement.backer(_at, owner).dueTimeS > block.timestamp) return;
-            // Too late, worth nothing, or the mark is too old: refused.
+            // Too late: refused.
             vm.prank(owner);
             try settlement.finishUnbacking(_at) { } catch { }
             return;
@@ -315,7 +318,7 @@ contract Operator is SettlementTest {
         if (shares != 0 && seed & 3 == 0) {
             vm.prank(owner);
             settlement.requestUnbacking(_at, shares);
-        } else if (settlement.fundEquityQuote(_at) >= 0) {
+        } else if (settlement.fundEquityQuote(_at) >= 0 && !settlement.isFundBusy(_at)) {
             uint256 amount = 1_000_000 + seed % 1_000_000;
             uint256 equity = uint256(settlement.fundEquityQuote(_at));
             if (amount * (settlement.fundShares(_at) + 1000) <= equity) return;
@@ -476,6 +479,20 @@ contract Operator is SettlementTest {
     function _deposited(uint256 trader, uint256 amountQuote) internal {
         token.mint(vm.addr(TRADER + trader), amountQuote);
         deposited[trader] += amountQuote;
+    }
+
+    /// @dev Where a trader's equity is 2 % of the notional, above bankruptcy and below maintenance;
+    /// the same price again for who holds nothing.
+    function _endangeringTicks(uint256 seed) internal view returns (uint32) {
+        (MarketState memory state,) = settlement.market(_at);
+        PositionView memory held = settlement.position(_at, vm.addr(TRADER + seed % TRADERS));
+        int256 lots = held.positionLots;
+        if (lots == 0 || seed >> 8 & 3 == 0) return state.indexTicks;
+        int256 value = int256(uint256(held.entryValueQuote));
+        int256 ticks = lots > 0
+            ? (value - held.collateralQuote) * 100 / (98 * lots * UNIT)
+            : (value + held.collateralQuote) * 100 / (102 * -lots * UNIT);
+        return uint32(uint256(boundInt(ticks, 1, 900_000)));
     }
 
     /// @dev The same price again, fresh.

@@ -89,6 +89,25 @@ contract Saboteur is Operator {
         }
     }
 
+    /// @dev MARG-4: the mark at the edge of its band takes nobody whom the index has not reached.
+    function chooseMark(uint256 seed) external whileOpen {
+        (MarketState memory state,) = settlement.market(_at);
+        uint256 band = uint256(state.indexTicks) * marketParams().markBandPpm / 1_000_000;
+        uint32 markTicks =
+            uint32(seed & 1 == 0 ? state.indexTicks - band : state.indexTicks + band);
+        uint256 trader = (seed >> 8) % TRADERS;
+        uint256 other = (trader + 1 + (seed >> 16) % (TRADERS - 1)) % TRADERS;
+        bytes memory honest = _triedOn(_takings(trader, other, state.indexTicks, state.indexTicks));
+        Plan memory p = _takings(trader, other, state.indexTicks, markTicks);
+        bytes memory chosen = _triedOn(p);
+        for (uint256 i = 1; i < honest.length; ++i) {
+            if (uint8(honest[i]) != uint8(RejectReason.NOT_LIQUIDATABLE)) continue;
+            assertEq(uint8(chosen[i]), uint8(honest[i]), "taken by the choice of the mark");
+            ++did["chooseMark"];
+        }
+        _submit(p);
+    }
+
     /// @dev A batch with the oldest clock that the contract takes.
     function holdBackClock(uint256 seed) external whileOpen {
         vm.warp(block.timestamp + seed % 600);
@@ -305,6 +324,25 @@ contract Saboteur is Operator {
         o.expiryTimeS = type(uint32).max;
         consented[trader] += o.marginQuote;
         _orders[trader].push(o);
+    }
+
+    /// @dev Takes a position over, or deleverages it against another one.
+    function _takings(uint256 trader, uint256 other, uint32 indexTicks, uint32 markTicks)
+        private
+        view
+        returns (Plan memory p)
+    {
+        p = _plan();
+        addPrice(p, indexTicks, markTicks);
+        int256 lots = _lotsOf(trader);
+        uint16 victim = addPosition(p, vm.addr(TRADER + trader));
+        addAdl(p, victim, addPosition(p, vm.addr(TRADER + other)), 1);
+        uint256 all = uint256(lots > 0 ? lots : -lots);
+        addTakeover(p, victim, addPosition(p, FUND), uint40(all));
+    }
+
+    function _triedOn(Plan memory p) private returns (bytes memory reasons) {
+        (, reasons) = dryRun(encode(p), new bytes[](0));
     }
 
     /// @return count how many items of an opcode the batch has brought through

@@ -28,20 +28,22 @@ FORCED_REQUEST_KIND_UNBACK: ForcedRequestKind
 FORCED_REQUEST_KIND_CANCEL: ForcedRequestKind
 
 class ChainDeposit(_message.Message):
-    __slots__ = ("deposit_seq", "account", "fund_market_id", "amount_quote", "block_number", "tx_hash")
+    __slots__ = ("deposit_seq", "account", "fund_market_id", "amount_quote", "block_number", "tx_hash", "shares")
     DEPOSIT_SEQ_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     FUND_MARKET_ID_FIELD_NUMBER: _ClassVar[int]
     AMOUNT_QUOTE_FIELD_NUMBER: _ClassVar[int]
     BLOCK_NUMBER_FIELD_NUMBER: _ClassVar[int]
     TX_HASH_FIELD_NUMBER: _ClassVar[int]
+    SHARES_FIELD_NUMBER: _ClassVar[int]
     deposit_seq: int
     account: bytes
     fund_market_id: int
     amount_quote: int
     block_number: int
     tx_hash: bytes
-    def __init__(self, deposit_seq: _Optional[int] = ..., account: _Optional[bytes] = ..., fund_market_id: _Optional[int] = ..., amount_quote: _Optional[int] = ..., block_number: _Optional[int] = ..., tx_hash: _Optional[bytes] = ...) -> None: ...
+    shares: int
+    def __init__(self, deposit_seq: _Optional[int] = ..., account: _Optional[bytes] = ..., fund_market_id: _Optional[int] = ..., amount_quote: _Optional[int] = ..., block_number: _Optional[int] = ..., tx_hash: _Optional[bytes] = ..., shares: _Optional[int] = ...) -> None: ...
 
 class ParametersAnnouncement(_message.Message):
     __slots__ = ("announcement_seq", "spec", "effective_time_s")
@@ -54,18 +56,20 @@ class ParametersAnnouncement(_message.Message):
     def __init__(self, announcement_seq: _Optional[int] = ..., spec: _Optional[_Union[_market_spec_pb2.MarketSpec, _Mapping]] = ..., effective_time_s: _Optional[int] = ...) -> None: ...
 
 class ChainRequest(_message.Message):
-    __slots__ = ("request_id", "account", "kind", "market_id", "amount_or_nonce")
+    __slots__ = ("request_id", "account", "kind", "market_id", "amount_or_nonce", "further_nonces")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     MARKET_ID_FIELD_NUMBER: _ClassVar[int]
     AMOUNT_OR_NONCE_FIELD_NUMBER: _ClassVar[int]
+    FURTHER_NONCES_FIELD_NUMBER: _ClassVar[int]
     request_id: int
     account: bytes
     kind: ForcedRequestKind
     market_id: int
     amount_or_nonce: int
-    def __init__(self, request_id: _Optional[int] = ..., account: _Optional[bytes] = ..., kind: _Optional[_Union[ForcedRequestKind, str]] = ..., market_id: _Optional[int] = ..., amount_or_nonce: _Optional[int] = ...) -> None: ...
+    further_nonces: int
+    def __init__(self, request_id: _Optional[int] = ..., account: _Optional[bytes] = ..., kind: _Optional[_Union[ForcedRequestKind, str]] = ..., market_id: _Optional[int] = ..., amount_or_nonce: _Optional[int] = ..., further_nonces: _Optional[int] = ...) -> None: ...
 
 class ChainNotice(_message.Message):
     __slots__ = ("block_number", "log_index", "risk_pause")
