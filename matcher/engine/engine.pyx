@@ -25,7 +25,7 @@ from matcher.engine.invariants cimport check_core
 from matcher.engine.ladder cimport (
     apart, apart_int, ladder_close, ladder_open, next_down, next_up, prefetch)
 from matcher.engine.limits cimport PRICE_UNBOUND
-from matcher.engine.memory cimport release, reserve, reserve_dense
+from matcher.engine.memory cimport release, reserve, reserve_dense, touch
 from matcher.engine.nonces cimport end_growth, has_nonces_to_tend, tend_nonces
 from matcher.engine.requests cimport dispatch_request, group_span, span
 from matcher.engine.snapshot cimport (
@@ -52,6 +52,7 @@ FALLING = "fee_maker_ppm", "fee_taker_ppm"
 cdef enum:
     LOOK_FAR = 8                 # commands ahead of the one being applied
     LOOK_NEAR = 4
+    TOUCHED_AT_START = 1 << 26   # bytes of the nonces' table: what is larger has large pages
     RECORDS_AHEAD = 64           # a page: the machine itself fetches ahead within one
     # How often one bucket may wait within one list: for its fills, then for what ends by their
     # ends in turn: siblings at most three times, what waits alone once a side.
@@ -110,6 +111,8 @@ cdef class Engine:
             self.c.bucket_capacity * <uint64_t> AFTER_PASSES_MAX * sizeof(uint32_t))
         self.c.next_expiry_s = NO_EXPIRY_S
         self.c.nonces = <NonceC*> reserve_dense(self.c.nonce_capacity * sizeof(NonceC))
+        if self.c.nonces != NULL:
+            touch(self.c.nonces, min(self.c.nonce_capacity * sizeof(NonceC), TOUCHED_AT_START))
         self.c.events = <EventC*> reserve(self.c.event_capacity * sizeof(EventC))
         if (self.c.accounts == NULL or self.c.buckets == NULL or self.c.orders == NULL
                 or self.c.bucket_of == NULL or self.c.nonces == NULL or self.c.events == NULL
@@ -149,6 +152,8 @@ cdef class Engine:
         if self.c.names != NULL:
             release(self.c.names, self.c.name_capacity * sizeof(uint32_t))
         end_growth(&self.c)
+        if self.c.nonces_next != NULL:
+            release(self.c.nonces_next, 2 * self.c.nonce_capacity * sizeof(NonceC))
         if self.c.nonces != NULL:
             release(self.c.nonces, self.c.nonce_capacity * sizeof(NonceC))
         free_events(&self.c)

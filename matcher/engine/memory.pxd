@@ -33,6 +33,10 @@ cdef extern from *:
     #endif
         return memory;
     }
+    static inline void bh_touch(void* memory, size_t length) {
+        volatile char* at = (volatile char*) memory;
+        for (size_t k = 0; k < length; k += 4096) at[k] = 0;
+    }
     static inline void bh_discard(void* memory, size_t length) {
     #ifndef BH_WATCHED
         madvise(memory, length, MADV_DONTNEED);  /* a refusal costs memory until the release */
@@ -54,6 +58,8 @@ cdef extern from *:
     # As `reserve`, in large pages: for what is read anywhere and fills from the front, or, as price
     # levels do, lies together.
     void* reserve_dense "bh_reserve_dense"(uint64_t length) noexcept nogil
+    # Makes zeroed memory present before somebody waits for it.
+    void touch "bh_touch"(void* memory, uint64_t length) noexcept nogil
     # Gives whole pages back that nobody reads any more.
     void discard "bh_discard"(void* memory, uint64_t length) noexcept nogil
     void release "bh_release"(void* memory, uint64_t length) noexcept nogil

@@ -1,16 +1,16 @@
 """Used nonces, remembered for ever: a bit each, 64 of an account to an entry of one hash table.
 
 An account's newest 64 are in its own record, so that an order seldom comes here. The table grows
-beside itself: when it is a quarter full a call, after its commands, reserves one of twice the size,
-and each later call moves MOVED_PER_RECORD slots a record into it, then gives the old memory back
-in pieces. So no command waits for it. Where a single call brings so many new entries that the
-table is half full before its end, it grows at once.
+beside itself: when it is a quarter full a call, after its commands, reserves one of twice the size.
+Each later call makes a page of that present for every record, then moves MOVED_PER_RECORD slots a
+record into it, then gives the old memory back in pieces. So no command waits for it. Where a
+single call brings so many new entries that the table is half full before its end, it grows at once.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
 
 from matcher.engine.ladder cimport cold, cold_int, unlikely
-from matcher.engine.memory cimport discard, release, reserve
+from matcher.engine.memory cimport discard, release, reserve, touch
 from matcher.engine.names cimport keyed_hash
 from matcher.engine.types cimport AccountC, CoreC, NonceC
 
@@ -22,7 +22,8 @@ cdef extern from *:
 
 cdef enum:
     MOVED_PER_RECORD = 8         # a record makes two entries at most: the move is done in time
-    DISCARDED_PER_RECORD = 16384  # bytes
+    TOUCHED_PER_RECORD = 4096    # bytes
+    DISCARDED_PER_RECORD = 16384
 
 
 cdef inline NonceC* probe(
@@ -46,19 +47,25 @@ cdef inline NonceC* find_nonces(CoreC* c, uint32_t account, uint64_t word) noexc
     return found
 
 
-cdef inline bint begin_growth(CoreC* c) noexcept nogil:
-    """Reserve the next table. False when memory is refused."""
-    cdef NonceC* grown = <NonceC*> reserve(2 * c.nonce_capacity * sizeof(NonceC))
-    if grown == NULL:
-        c.is_out_of_memory = 1   # never an outcome: another machine would have had it
-        return False
+cdef inline bint reserve_next(CoreC* c) noexcept nogil:
+    """Have the next table, of twice the size. False when memory is refused."""
+    if c.nonces_next == NULL:
+        c.nonces_touched = 0
+        c.nonces_next = <NonceC*> reserve(2 * c.nonce_capacity * sizeof(NonceC))
+        if c.nonces_next == NULL:
+            c.is_out_of_memory = 1   # never an outcome: another machine would have had it
+    return c.nonces_next != NULL
+
+
+cdef inline void begin_growth(CoreC* c) noexcept nogil:
+    """From here on new entries go to the next table."""
     c.nonces_before = c.nonces
     c.nonces_before_capacity = c.nonce_capacity
     c.nonces_moved = 0
     c.nonces_discarded = 0
-    c.nonces = grown
+    c.nonces = c.nonces_next
     c.nonce_capacity *= 2
-    return True
+    c.nonces_next = NULL
 
 
 cdef inline void move_nonces(CoreC* c, uint64_t slots) noexcept nogil:
@@ -84,9 +91,15 @@ cdef inline void end_growth(CoreC* c) noexcept nogil:
 cdef inline cold tend_nonces(CoreC* c, uint64_t records) noexcept nogil:
     """What a call of so many records does for the growth of the table."""
     cdef uint64_t size = c.nonces_before_capacity * sizeof(NonceC)
+    cdef uint64_t next_size = 2 * c.nonce_capacity * sizeof(NonceC)
     cdef uint64_t length
     if c.nonces_before == NULL:
-        begin_growth(c)
+        if reserve_next(c):
+            length = min(records * TOUCHED_PER_RECORD, next_size - c.nonces_touched)
+            touch(<char*> c.nonces_next + c.nonces_touched, length)
+            c.nonces_touched += length
+            if c.nonces_touched == next_size:
+                begin_growth(c)
     elif c.nonces_moved < c.nonces_before_capacity:
         move_nonces(c, records * MOVED_PER_RECORD)
     elif c.nonces_discarded < size:
@@ -104,8 +117,9 @@ cdef inline bint has_nonces_to_tend(const CoreC* c) noexcept nogil:
 cdef inline cold_int grow_at_once(CoreC* c) noexcept nogil:
     """Double the table in the middle of a call. False when memory is refused."""
     end_growth(c)
-    if not begin_growth(c):
+    if not reserve_next(c):
         return False
+    begin_growth(c)
     end_growth(c)
     return True
 

@@ -73,6 +73,8 @@ cdef void forget_core(CoreC* c) noexcept nogil:
     c.bucket_of = NULL           # follows from the buckets
     c.names = NULL               # follows from the orders
     c.nonces_before = NULL       # there is none: `core_pieces` ends the growth
+    c.nonces_next = NULL         # empty
+    c.nonces_touched = 0
     c.events = NULL
     c.event_count = 0
     c.event_capacity = 0

@@ -300,6 +300,7 @@ cdef struct CoreC:
     uint32_t* bucket_of          # [account * MARKETS_MAX + market slot], slots from NEAR_MARKETS
     NonceC* nonces
     NonceC* nonces_before        # the table of half the size, while it is moved; else NULL
+    NonceC* nonces_next          # of twice the size, while it is made present; else NULL
     uint32_t* names              # slots of orders that were looked for by nonce, by hash
     EventC* events
     EventC* retired[64]          # smaller event buffers; views of them may still be held
@@ -337,6 +338,7 @@ cdef struct CoreC:
     uint64_t nonces_before_capacity
     uint64_t nonces_moved        # slots of the table before that have been moved
     uint64_t nonces_discarded    # bytes of it that the system has back
+    uint64_t nonces_touched      # bytes of the next table that are present
     uint64_t order_seq
     uint64_t event_count
     uint64_t event_capacity
