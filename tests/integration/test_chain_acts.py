@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bulkhead_signing import SigningKey
+from bulkhead_signing import SigningKey, keccak
 from matcher.client import Client, PublicClient, Side, TimeInForce
 from matcher.engine.reject_reason import RejectReason
 from settlement.chain.anvil import find_anvil
@@ -21,14 +22,17 @@ from tests.integration.settlement_support import (
     ALICE,
     ATTESTOR,
     BOB,
+    CONFIG,
     Chain,
     eventually,
 )
 from tests.integration.whole_venue import Venue, enter, quote_index, running_venue, until
 
 GUARDIAN = dev_secret(0)  # the embedded chain's deployer
+BACKER = dev_secret(9)
 ETHER = 10**18
 DEPOSIT_QUOTE = 100_000_000
+LAG_S = 120
 
 
 def give_gas(chain: Chain, key: SigningKey) -> None:
@@ -38,6 +42,10 @@ def give_gas(chain: Chain, key: SigningKey) -> None:
 
 def secret_of(key: SigningKey) -> bytes:
     return {ALICE: b"\xa1" * 32, BOB: b"\xb0" * 32}[key]
+
+
+def address_of(secret: bytes) -> bytes:
+    return SigningKey(secret).address
 
 
 def act(chain: Chain, secret: bytes, function: str, *arguments: Any) -> Any:
@@ -52,6 +60,20 @@ def venue(tmp_path: Path) -> Iterator[Venue]:
         pytest.skip("anvil is not installed: run npm ci in settlement/contracts")
     with running_venue(tmp_path) as running:
         yield running
+
+
+def configured(folder: Path, **delays: int) -> Path:
+    """Write a configuration with these delays of the contract; skip where there is no Anvil."""
+    if find_anvil() is None:
+        pytest.skip("anvil is not installed: run npm ci in settlement/contracts")
+    text = CONFIG.read_text()
+    if "forced_s" in delays:
+        text = re.sub(r"clock_lag_max_s = [\d_]+", f"clock_lag_max_s = {delays['forced_s']}", text)
+    table = "".join(f"{name} = {value}\n" for name, value in delays.items())
+    chain = f"[settlement.chain.delays]\n{table}\n[settlement.attest]"
+    config = folder / "delays.toml"
+    config.write_text(text.replace("[settlement.attest]", chain))
+    return config
 
 
 async def trade(venue: Venue, stack: AsyncExitStack) -> tuple[Client, Client]:
@@ -136,6 +158,40 @@ def test_forced_requests_of_each_kind_are_served(venue: Venue) -> None:
     assert status == 0, output
 
 
+def test_a_backer_leaves_with_what_the_shares_are_worth(tmp_path: Path) -> None:
+    """BACK-2, BACK-4: in as the fund has nothing, out while it holds lots; both sides equal."""
+    config = configured(tmp_path, insurance_lock_s=0)
+
+    async def work(_alice: Client, _bob: Client, stack: AsyncExitStack) -> None:
+        public = await stack.enter_async_context(await PublicClient.connect(venue.matcher))
+        chain._approve(DEPOSIT_QUOTE)
+        act(chain, BACKER, "backFund", 1, DEPOSIT_QUOTE)
+        await quote_index(public, chain, 60_000)
+        act(chain, secret_of(ALICE), "requestReduce", 1, 40)
+        await on_chain(lambda: served(chain) == 1, "the reduction")
+        await quote_index(public, chain, 59_900)
+        shares = chain.settlement.functions.fundShares(1).call()
+        act(chain, BACKER, "requestUnbacking", 1, shares // 2)
+        act(chain, BACKER, "finishUnbacking", 1)
+        await quote_index(public, chain, 59_800)
+        await on_chain(lambda: served(chain) == 2, "the payment")
+        backer = chain.web3.to_checksum_address(address_of(BACKER))
+        free_quote, _ = chain.settlement.functions.account(backer).call()
+        assert DEPOSIT_QUOTE // 4 < free_quote < DEPOSIT_QUOTE
+        assert not chain.settlement.functions.isFundBusy(1).call()
+        act(chain, secret_of(BOB), "requestCancelRange", 10**6, 10**6 + 20)
+        await on_chain(lambda: served(chain) == 3, "the cancellation")
+        bob_address = chain.web3.to_checksum_address(BOB.address)
+        filled = chain.settlement.functions.filledLots(bob_address, 10**6 + 20).call()
+        assert filled == 2**32 - 1
+
+    with running_venue(tmp_path, config) as venue:
+        chain = venue.chain
+        with_trade(venue, work)
+        status, output = venue.reconcile()
+        assert status == 0, output
+
+
 def test_the_operator_that_ignores_a_request_loses_the_venue(venue: Venue) -> None:
     """EXIT-1: anybody starts exit mode when the head is too old, and leaves."""
     chain = venue.chain
@@ -194,26 +250,28 @@ def test_the_pause_binds_matcher_and_batches_alike(venue: Venue) -> None:
     assert status == 0, output
 
 
-def test_acknowledged_fills_outlive_their_attestors(venue: Venue) -> None:
-    """GOV-6: batches of the old epoch are void, their items settle in the new one."""
-    chain = venue.chain
+def test_acknowledged_fills_outlive_their_attestors(tmp_path: Path) -> None:
+    """GOV-6: batches of the old epoch are void, their items settle in the new one.
+
+    As long as their clock is not older than the lag: the replacement was proposed before the fill.
+    """
+    times = dict.fromkeys(("governance_s", "parameters_s", "migration_s", "forced_s"), LAG_S)
+    config = configured(tmp_path, withdrawal_s=0, **times)
 
     async def work(alice: Client, bob: Client, stack: AsyncExitStack) -> None:
         public = await stack.enter_async_context(await PublicClient.connect(venue.matcher))
         market = await public.market(1)
         assert venue.take_last().stop() == 0  # the relayer: what follows stays unsettled
         settled_seq = chain.settlement.functions.sequence().call()
+        await asyncio.sleep(LAG_S / 6)
         bid = bob.orders.limit(market, Side.BUY, price_ticks=60_000, qty_lots=30, margin_quote=0)
         ask = alice.orders.limit(market, Side.SELL, price_ticks=60_000, qty_lots=30, margin_quote=0)
         await bob.place_one(bid)
         await alice.place_one(ask)
         assert (await alice.position(1)).position_lots == 70
         await asyncio.sleep(3)  # batched and signed for epoch 1
-        attestor = chain.web3.to_checksum_address(ATTESTOR.address)
-        call = chain.settlement.encode_abi("setAttestors", [2, [attestor], 1])
-        act(chain, GUARDIAN, "propose", call)
-        delay_s = chain.settlement.functions.delays().call()[0]
-        chain.web3.provider.make_request("evm_increaseTime", [delay_s])  # type: ignore[arg-type]
+        due_s = chain.settlement.functions.proposalDueTimeS(proposal).call()
+        chain.web3.provider.make_request("evm_setNextBlockTimestamp", [due_s])  # type: ignore[arg-type]
         act(chain, GUARDIAN, "execute", call)
         ended = venue.take_last()
         status, told = await asyncio.to_thread(ended.end)
@@ -223,6 +281,12 @@ def test_acknowledged_fills_outlive_their_attestors(venue: Venue) -> None:
         await asyncio.to_thread(venue.start_settlement)
         await on_chain(lambda: lots(chain, ALICE) == 70, "the fill in the new epoch")
 
-    with_trade(venue, work)
-    status, output = venue.reconcile()
-    assert status == 0, output
+    with running_venue(tmp_path, config) as venue:
+        chain = venue.chain
+        attestor = chain.web3.to_checksum_address(ATTESTOR.address)
+        call = chain.settlement.encode_abi("setAttestors", [2, [attestor], 1])
+        proposal = keccak(bytes.fromhex(call.removeprefix("0x")))
+        act(chain, GUARDIAN, "propose", call)
+        with_trade(venue, work)
+        status, output = venue.reconcile()
+        assert status == 0, output
