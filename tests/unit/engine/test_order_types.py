@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from matcher.engine.commands import CommandKind, MarketState
+from matcher.engine.instructions import PLAIN, Instructions
 from tests.unit.engine.venue import (
     BUY,
     FOK,
@@ -296,3 +299,25 @@ def test_cancel_all_takes_the_side_that_it_names() -> None:
     both = v.do(CommandKind.CANCEL_ALL, account=1, market_id=0, side=2)
     assert [e.order_id for e in both] == [bid]
     assert v.engine.open_orders(2) == [other]
+
+
+@pytest.mark.parametrize("flags", [0, POST_ONLY, REDUCE_ONLY])
+@pytest.mark.parametrize("word", [PLAIN, Instructions(self_trade=1)])
+@pytest.mark.parametrize(
+    "more", [{}, {"session": 7}, {"trigger_kind": BELOW, "trigger_price_ticks": 990}]
+)
+def test_an_accepted_order_tells_its_flags_as_signed(
+    flags: int, word: Instructions, more: dict[str, int]
+) -> None:
+    """ORD-1: bit 0 post-only, bit 1 reduce-only, whatever path it takes; so does a replacement."""
+    v = Venue()
+    v.trade(1, 2, 5, 1_000)
+    form: dict[str, Any] = {"flags": flags, "instructions": word} | more
+    (placed,) = v.place(1, SELL, 1, 1_010, 0 if flags & REDUCE_ONLY else 300, **form)
+    assert (story([placed]), placed.flags) == (["ORDER_ACCEPTED"], flags)
+    form |= {"account": 1, "side": SELL, "qty_lots": 1, "price_ticks": 1_020, "nonce": 10**6}
+    form |= {"amount_quote": 0 if flags & REDUCE_ONLY else 300, "expiry_time_s": v.now_s + 9}
+    ended, placed = v.do(CommandKind.REPLACE, order_id=placed.order_id, **form)
+    assert (story([ended, placed]), placed.flags) == (
+        ["ORDER_CANCELED REPLACED", "ORDER_ACCEPTED"], flags,
+    )  # fmt: skip
