@@ -76,11 +76,12 @@ class Client(PublicCalls):
         nonces: NonceSource,
         options: SessionOptions,
         timeout_s: float,
+        taker_nonces: NonceSource | None = None,
     ) -> None:
         """Prepare a client; `connect` makes one that is logged in."""
         super().__init__(channel, timeout_s)
         self.account = private_key.address
-        self.orders = OrderBuilder(self.account, nonces)
+        self.orders = OrderBuilder(self.account, nonces, taker_nonces=taker_nonces)
         self.session = Session(channel, domain, private_key, options)
         self._domain = domain
         self._key = private_key
@@ -97,6 +98,7 @@ class Client(PublicCalls):
         options: SessionOptions | None = None,
         credentials: grpc.ChannelCredentials | None = None,
         timeout_s: float = TIMEOUT_S,
+        taker_nonces: NonceSource | None = None,
     ) -> Self:
         """Return a connection with an open session.
 
@@ -108,6 +110,8 @@ class Client(PublicCalls):
             options: How the session behaves.
             credentials: TLS credentials; None: plain text.
             timeout_s: Seconds for connecting, and for each call.
+            taker_nonces: Where those of IOC and FOK orders come from, `NonceSource.ascending()` to
+                make their fills cheaper; None: from `nonces`.
 
         Raises:
             ConnectError: Nobody answers at `target`.
@@ -122,6 +126,7 @@ class Client(PublicCalls):
             nonces or NonceSource.from_clock(),
             options or SessionOptions(),
             timeout_s,
+            taker_nonces,
         )
         try:
             await client.session.open(timeout_s)

@@ -18,6 +18,7 @@ LIFETIME_S: Final = 86_400
 SLIPPAGE_PPM: Final = 10_000
 _NONCE_LIMIT: Final = 2**64
 _NONCES_PER_MS: Final = 2**16
+_ASCENDING: Final = 2**63
 
 
 class NonceSource:
@@ -43,6 +44,15 @@ class NonceSource:
         """
         instant_ns = time.time_ns() if time_ns is None else time_ns
         return cls(instant_ns // 1_000_000 * _NONCES_PER_MS)
+
+    @classmethod
+    def ascending(cls, time_ns: int | None = None) -> NonceSource:
+        """Start at an ascending nonce (SIG-5) that no earlier start can have reached.
+
+        For orders that never rest or wait; a fill of such an order costs about 7,000 gas less. Each
+        nonce ends all below it, so an account has one source of them, and sends in its order.
+        """
+        return cls(_ASCENDING + cls.from_clock(time_ns).next_nonce)
 
     def take(self) -> int:
         """Return a nonce that this source has not returned before."""
@@ -96,15 +106,23 @@ class OrderBuilder:
         account: 20-byte address of the owner.
         nonces: Where nonces come from.
         lifetime_s: Seconds from now until an order expires, unless its own is given.
+        taker_nonces: Where those of IOC and FOK orders come from; None: from `nonces`.
     """
 
-    __slots__ = ("account", "lifetime_s", "nonces")
+    __slots__ = ("account", "lifetime_s", "nonces", "taker_nonces")
 
-    def __init__(self, account: bytes, nonces: NonceSource, lifetime_s: int = LIFETIME_S) -> None:
+    def __init__(
+        self,
+        account: bytes,
+        nonces: NonceSource,
+        lifetime_s: int = LIFETIME_S,
+        taker_nonces: NonceSource | None = None,
+    ) -> None:
         """Build for one account."""
         self.account = account
         self.nonces = nonces
         self.lifetime_s = lifetime_s
+        self.taker_nonces = taker_nonces
 
     def limit(
         self,
@@ -318,8 +336,9 @@ class OrderBuilder:
             market, side, price_ticks=trigger_price_ticks, slippage_ppm=slippage_ppm
         )
         order = self._order(
-            market, side, worst, qty_lots, 0, TimeInForce.IOC, lifetime_s, is_reduce_only=True
-        )
+            market, side, worst, qty_lots, 0, TimeInForce.IOC, lifetime_s, is_reduce_only=True,
+            waits=True,
+        )  # fmt: skip
         order = order._replace(trigger_kind=int(kind), trigger_price_ticks=trigger_price_ticks)
         if not on_last and not trail_ticks:
             return order
@@ -361,7 +380,10 @@ class OrderBuilder:
         *,
         is_post_only: bool = False,
         is_reduce_only: bool = False,
+        waits: bool = False,
     ) -> Order:
+        is_immediate = time_in_force != TimeInForce.GTC and not waits
+        nonces = (is_immediate and self.taker_nonces) or self.nonces
         return Order(
             account=self.account,
             market_id=market.market_id,
@@ -375,6 +397,6 @@ class OrderBuilder:
             fee_ppm_max=max(market.spec.fee_maker_ppm, market.spec.fee_taker_ppm),
             trigger_kind=0,
             trigger_price_ticks=0,
-            nonce=self.nonces.take(),
+            nonce=nonces.take(),
             expiry_time_s=self.expiry_time_s(lifetime_s),
         )

@@ -14,7 +14,7 @@ from matcher.engine.after cimport margin_to_wait, reducible
 from matcher.engine.auction cimport end_opening_orders, uncross
 from matcher.engine.matching cimport TIF_FOK, TIF_GTC, execute, takes, trim_all, would_take
 from matcher.engine.names cimport add_name, find_name, keyed_hash
-from matcher.engine.nonces cimport nonce_used, use_nonce
+from matcher.engine.nonces cimport is_ascending, nonce_used, use_nonce
 from matcher.engine.pricing cimport begin_grace, update_price
 from matcher.engine.special cimport is_backed, join
 from matcher.engine.states cimport admits, is_continuous
@@ -87,6 +87,12 @@ cdef inline cold refuse(
     event.order_id_2 = command.nonce
 
 
+cdef inline bint nonce_refused(CoreC* c, const CommandC* p) noexcept nogil:
+    """SIG-1, SIG-5: used, or an ascending one of an order that may rest or wait."""
+    return nonce_used(c, p.account, p.nonce) or (
+        is_ascending(p.nonce) and (p.time_in_force == TIF_GTC or p.trigger_kind != 0))
+
+
 cdef inline cold_int check_form(CoreC* c, MarketC* m, const CommandC* p) noexcept nogil:
     """Reasons 1 to 13 of an order, in their order."""
     if m == NULL:
@@ -97,7 +103,7 @@ cdef inline cold_int check_form(CoreC* c, MarketC* m, const CommandC* p) noexcep
         return MARKET_STATE
     if p.expiry_s <= now_s(c):
         return EXPIRED
-    if nonce_used(c, p.account, p.nonce):
+    if nonce_refused(c, p):
         return NONCE_USED
     if p.qty < 1 or p.qty > ORDER_LOTS_MAX or <int64_t> p.qty > m.spec.position_lots_max:
         return QTY_OUT_OF_RANGE
@@ -327,7 +333,7 @@ cdef inline apart place(CoreC* c, const CommandC* p) noexcept nogil:
     cdef MarketC* m = market_of(c, p)
     if unlikely(not is_plain(c, m, p)):
         place_other(c, m, p)
-    elif unlikely(nonce_used(c, p.account, p.nonce)):
+    elif unlikely(nonce_refused(c, p)):
         refuse(c, m, ORDER_REJECTED, p, NONCE_USED)
     else:
         place_plain(c, m, p)
@@ -464,7 +470,7 @@ cdef inline int check_signed(CoreC* c, const CommandC* p) noexcept nogil:
         return ACCOUNT_UNKNOWN
     if p.expiry_s <= now_s(c):
         return EXPIRED
-    if nonce_used(c, p.account, p.nonce):
+    if is_ascending(p.nonce) or nonce_used(c, p.account, p.nonce):
         return NONCE_USED
     return 0
 

@@ -17,8 +17,10 @@ from matcher.engine.types cimport AccountC, CoreC, NonceC
 cdef extern from *:
     """
     #define BH_FLOOR_WORD 0xFFFFFFFFFFFFFFFFull
+    #define BH_ASCENDING_WORD 0xFFFFFFFFFFFFFFFEull
     """
     uint64_t FLOOR_WORD "BH_FLOOR_WORD"
+    uint64_t ASCENDING_WORD "BH_ASCENDING_WORD"
 
 cdef enum:
     MOVED_PER_RECORD = 8         # a record makes two entries at most: the move is done in time
@@ -131,8 +133,25 @@ cdef inline cold_int far_nonce_used(CoreC* c, uint32_t account, uint64_t nonce) 
     return nonce < find_nonces(c, account, FLOOR_WORD).used
 
 
+cdef inline bint is_ascending(uint64_t nonce) noexcept nogil:
+    """SIG-5: a nonce that only an order may have which never rests or waits."""
+    return nonce >> 63
+
+
+cdef inline uint64_t ascending_count(uint64_t nonce) noexcept nogil:
+    """1, 2, 3 … of the ascending nonces: the `used` of a word that no nonce has counts as far."""
+    return (nonce ^ (<uint64_t> 1 << 63)) + 1
+
+
+cdef inline cold_int ascending_used(CoreC* c, uint32_t account, uint64_t nonce) noexcept nogil:
+    return ascending_count(nonce) <= find_nonces(c, account, ASCENDING_WORD).used or (
+        nonce < find_nonces(c, account, FLOOR_WORD).used)
+
+
 cdef inline bint nonce_used(CoreC* c, uint32_t account, uint64_t nonce) noexcept nogil:
     cdef AccountC* a = &c.accounts[account]
+    if unlikely(is_ascending(nonce)):
+        return ascending_used(c, account, nonce)
     if nonce >> 6 == a.nonce_word:
         return (a.nonce_bits >> (nonce & 63)) & 1
     return nonce >> 6 < a.nonce_word and far_nonce_used(c, account, nonce)
@@ -158,9 +177,16 @@ cdef inline bint store_nonces(
 cdef inline cold use_far_nonce(
     CoreC* c, uint32_t account, uint64_t nonce, bint* done
 ) noexcept nogil:
-    """Remember a nonce of another 64 than the account's newest."""
+    """Remember a nonce of another 64 than the account's newest, or an ascending one."""
     cdef AccountC* a = &c.accounts[account]
     cdef uint64_t bit = <uint64_t> 1 << (nonce & 63)
+    cdef NonceC* latest
+    if is_ascending(nonce):
+        done[0] = store_nonces(c, account, ASCENDING_WORD, 0)
+        latest = find_nonces(c, account, ASCENDING_WORD)
+        if done[0] and ascending_count(nonce) > latest.used:
+            latest.used = ascending_count(nonce)
+        return
     if nonce >> 6 < a.nonce_word:
         done[0] = store_nonces(c, account, nonce >> 6, bit)
         return
@@ -174,7 +200,7 @@ cdef inline bint use_nonce(CoreC* c, uint32_t account, uint64_t nonce) noexcept 
     """Remember the nonce for ever. False when memory is refused."""
     cdef AccountC* a = &c.accounts[account]
     cdef bint done = True
-    if unlikely(nonce >> 6 != a.nonce_word):
+    if unlikely(nonce >> 6 != a.nonce_word or is_ascending(nonce)):
         use_far_nonce(c, account, nonce, &done)
     else:
         a.nonce_bits |= <uint64_t> 1 << (nonce & 63)

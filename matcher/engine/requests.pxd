@@ -11,6 +11,7 @@ from matcher.engine.handlers cimport (
 from matcher.engine.instructions cimport (
     INSTRUCTION_BYTES, InstructionsC, PEER_ENDS, PEER_FITS, PEER_STRANGE, admit, begin,
     check_order, decode, place_special, slot_of)
+from matcher.engine.nonces cimport is_ascending
 from matcher.engine.special cimport cut_of
 from matcher.engine.store cimport (
     COMMAND_REJECTED, GROUP_REJECTED, NONCE_USED, ORDER_REJECTED, ORDER_UNKNOWN,
@@ -300,7 +301,8 @@ cdef inline int check_item(
         if r.old and items[k].old == r.old:
             return ORDER_UNKNOWN
         if makes_order(r) and makes_order(&items[k]) and (
-                items[k].p.account == r.p.account and items[k].p.nonce == r.p.nonce):
+                items[k].p.account == r.p.account and (items[k].p.nonce == r.p.nonce or (
+                    is_ascending(r.p.nonce) and items[k].p.nonce > r.p.nonce))):
             return check_repeated(c, r)
     if r.p.kind == KIND_AMEND:
         reason = check_amend(c, r.old, r.p)

@@ -57,7 +57,7 @@ FIGURES: Final = {
     "fill_bulk_each": Figure(
         "gas.fill_bulk",
         "gas",
-        "20 makers, bulk orders, 4 fills each; 100 takers' orders, 1 fill each",
+        "20 makers, bulk orders, 4 fills each; 100 takers' immediate orders, 1 fill each",
         35_000,
     ),
     "fill_bulk_of_two_each": Figure(
@@ -85,15 +85,15 @@ FIGURES: Final = {
 }
 
 # gas.fill: 20 accounts and positions, 20 groups of nonces that begin. gas.fill_cold: 200 of each.
-# gas.fill_bulk: 120 accounts and positions, a group of nonces a maker and a taker, 13 of which
-# begin; 100 takers and 20 roots have signed; so too with more fills a taker's order.
+# gas.fill_bulk: 120 accounts and positions, a group of nonces a maker (takers' nonces are in the
+# account's word); 100 takers and 20 roots have signed; so too with more fills a taker's order.
 FLOORS: Final = {
     "fill_each": Floor(slots=40, fresh_slots=20, signatures=100),
     "fill_cold_each": Floor(slots=400, fresh_slots=200, signatures=200),
     "fill_open_each": Floor(slots=200, fresh_slots=400, signatures=200),
-    "fill_bulk_each": Floor(slots=347, fresh_slots=13, signatures=120),
-    "fill_bulk_of_two_each": Floor(slots=347, fresh_slots=13, signatures=120, fills=200),
-    "fill_bulk_of_four_each": Floor(slots=347, fresh_slots=13, signatures=120, fills=400),
+    "fill_bulk_each": Floor(slots=260, fresh_slots=0, signatures=120),
+    "fill_bulk_of_two_each": Floor(slots=260, fresh_slots=0, signatures=120, fills=200),
+    "fill_bulk_of_four_each": Floor(slots=260, fresh_slots=0, signatures=120, fills=400),
 }
 
 

@@ -203,7 +203,7 @@ class Drafted:
             fee_ppm_max=rng.choice((500,) * 20 + (1_000, 100)),
             trigger_kind=told.get("trigger_kind", 0),
             trigger_price_ticks=told.get("trigger_price_ticks", 0),
-            nonce=desk.next_nonce(), expiry_time_s=desk.expiry(self.clock_s),
+            nonce=desk.order_nonce(told), expiry_time_s=desk.expiry(self.clock_s),
             instructions=rng.choice((bytes(32), bytes(32), rng.randbytes(32))),
         )  # fmt: skip
         written = self.signed(order)

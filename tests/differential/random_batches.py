@@ -16,7 +16,7 @@ from bulkhead_signing import (
 from settlement.batch import payload as wire
 from settlement.batch.codec import encode_payload
 from tests.differential.batch_chain import OWNER
-from tests.model.settlement import FUND, Request, Venue
+from tests.model.settlement import ASCENDING, FUND, Request, Venue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,9 +56,20 @@ class Desk:
     def key_of(self, owner: bytes) -> SigningKey:
         return next((key for key in self.traders if key.address == owner), NOBODY)
 
+    def any_nonce(self) -> int:
+        """Return one that somebody may have used."""
+        return self.nonce - self.rng.randrange(60) + self.rng.choice((0, 0, ASCENDING))
+
     def next_nonce(self) -> int:
         self.nonce += self.rng.choice((1, 1, 1, 9))
         return self.nonce
+
+    def order_nonce(self, told: dict[str, Any]) -> int:
+        """SIG-5: often an ascending one where it is allowed, seldom where it is not."""
+        nonce, rests = self.next_nonce(), not told.get("time_in_force")
+        if self.rng.random() < (0.01 if rests or told.get("trigger_kind") else 0.5):
+            return ASCENDING + nonce - self.rng.choice((0, 0, 0, 0, 0, 1, 20))
+        return nonce
 
     def expiry(self, clock_s: int) -> int:
         near = (clock_s + 40, clock_s + 1, clock_s)
@@ -126,8 +137,7 @@ class Desk:
             return "CANCEL_ALL", (Request("CANCEL_ALL", owner, now_s, floor),)
         if kind == 3:
             further = rng.choice((0, 0, 1, 9, 31)).to_bytes(20, "big")
-            nonce = self.nonce - rng.randrange(60)
-            return "CANCEL", (Request("CANCEL", owner, now_s, nonce, to=further),)
+            return "CANCEL", (Request("CANCEL", owner, now_s, self.any_nonce(), to=further),)
         if kind == 4:
             to = rng.choice((owner, bytes((9,)) * 20))
             return "WITHDRAW", (Request("WITHDRAW", owner, now_s, rng.randint(1, 2**22), 0, to),)

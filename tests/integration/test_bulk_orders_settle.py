@@ -1,4 +1,4 @@
-"""Orders under one signature settle on the chain: a maker's ladder, and who takes from it."""
+"""Cheap orders settle on the chain: a maker's ladder under one signature, and who takes from it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from matcher.client import Client, Market, OrderAccepted, Side
+from matcher.client import Client, Market, NonceSource, OrderAccepted, Side, TimeInForce
 from tests.integration.settlement_support import ALICE, BOB
 from tests.integration.whole_venue import (
     Venue,
@@ -30,7 +30,7 @@ def venue(tmp_path: Path) -> Iterator[Venue]:
 
 
 async def trade(alice: Client, bob: Client, market: Market) -> None:
-    """Alice quotes a ladder, Bob takes four of its five levels with two orders of a tree."""
+    """Alice quotes a ladder; Bob takes with two orders of a tree, then with two that never rest."""
     ladder = [
         alice.orders.limit(market, Side.BUY, price_ticks=60_000 - k, qty_lots=10, leverage=5)
         for k in range(LEVELS)
@@ -43,6 +43,14 @@ async def trade(alice: Client, bob: Client, market: Market) -> None:
     ]
     taken = await bob.place(takers, in_bulk=True)
     assert all(isinstance(result, OrderAccepted) for result in taken), taken
+    bob.orders.taker_nonces = NonceSource.ascending()
+    for _ in range(2):
+        now = bob.orders.limit(
+            market, Side.SELL, price_ticks=59_990, qty_lots=3, leverage=5,
+            time_in_force=TimeInForce.IOC,
+        )  # fmt: skip
+        [result] = await bob.place([now])
+        assert isinstance(result, OrderAccepted), result
 
 
 async def run_venue(venue: Venue, stack: AsyncExitStack) -> None:
@@ -53,13 +61,13 @@ async def run_venue(venue: Venue, stack: AsyncExitStack) -> None:
 
     async def is_settled() -> bool:
         word = chain.settlement.functions.position(1, bob_address).call()
-        return bool(word[0] == -40)
+        return bool(word[0] == -46)
 
     await until(is_settled, "the fills on chain")
 
 
 def test_orders_of_a_tree_settle(venue: Venue) -> None:
-    """SIG-4: two trees of two accounts, each signature once; nothing is refused."""
+    """SIG-4, SIG-5: two trees of two accounts, ascending nonces; nothing is refused."""
     for key in (ALICE, BOB):
         venue.chain.deposit(key.address, DEPOSIT_QUOTE)
 
@@ -71,8 +79,8 @@ def test_orders_of_a_tree_settle(venue: Venue) -> None:
     payloads = payloads_on_chain(venue.chain)
     assert sorted({row.height for payload in payloads for row in payload.roots}) == [1, 3]
     orders = [row for payload in payloads for row in payload.orders]
-    assert orders
-    assert all(row.siblings for row in orders)
+    assert sum(row.nonce >= 2**63 for row in orders) == 2
+    assert all(row.siblings for row in orders if row.nonce < 2**63)
     assert venue.chain.settlement.events.ItemRejected().get_logs(from_block=0) == []
     status, output = venue.reconcile()
     assert status == 0, output

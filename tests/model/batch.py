@@ -34,6 +34,7 @@ from tests.model.batch_trades import (
 )
 from tests.model.margin import Bucket, Market, RefusedError
 from tests.model.settlement import (
+    ASCENDING,
     FUND,
     NONCE_DEAD,
     QUOTE_MAX,
@@ -228,7 +229,8 @@ class BatchJudge(Trades):
 
     def message_reason(self, address: bytes, nonce: int, expiry_time_s: int) -> Reason | None:
         account = self.venue.account(address)
-        used = self.venue.filled.get((address, nonce), 0) or nonce < account.nonce_floor
+        used = nonce < account.nonce_floor or nonce >= ASCENDING
+        used = used or self.venue.filled_lots(address, nonce) != 0
         if address == FUND:
             return Reason.ACCOUNT_UNKNOWN
         if expiry_time_s <= self.clock_s:
@@ -264,7 +266,7 @@ class BatchJudge(Trades):
         refuse_if(amount == 0, Reason.AMOUNT_OUT_OF_RANGE)
         self.expect_fit((seat, after))
         self.expect_paid(seat.listed, after)
-        self.venue.filled[seat.address, item.nonce] = NONCE_DEAD
+        self.venue.set_filled(seat.address, item.nonce, NONCE_DEAD)
         self.accept(seat, after)
 
     def withdrawal(self, item: wire.WithdrawalItem) -> None:
@@ -277,7 +279,7 @@ class BatchJudge(Trades):
         message = Withdrawal(address, item.to, amount, item.nonce, item.expiry_time_s)
         refuse_if(not self.by_owner(address, message, item), Reason.SIGNATURE_INVALID)
         refuse_if(amount == 0, Reason.AMOUNT_OUT_OF_RANGE)
-        self.venue.filled[address, item.nonce] = NONCE_DEAD
+        self.venue.set_filled(address, item.nonce, NONCE_DEAD)
         self.add_free(account, -amount)
         self.payments.append((address, item.to, amount))
 
@@ -293,7 +295,7 @@ class BatchJudge(Trades):
         refuse_if(not self.by_owner(address, message, item), Reason.SIGNATURE_INVALID)
         held = self.venue.keys.get((address, item.key))
         refuse_if(held is not None and not held.markets, Reason.SESSION_KEY_SCOPE)
-        self.venue.filled[address, item.nonce] = NONCE_DEAD
+        self.venue.set_filled(address, item.nonce, NONCE_DEAD)
         leverage = 0 if item.is_reduce_only else item.leverage_max
         self.venue.keys[address, item.key] = Key(
             item.markets, leverage, item.day_notional_max_quote, item.expiry_time_s
@@ -395,7 +397,9 @@ class BatchJudge(Trades):
             account.nonce_floor = max(account.nonce_floor, asked.amount)
         elif asked.kind == "CANCEL":
             for further in range(int.from_bytes(asked.to, "big") + 1):
-                self.venue.filled[asked.account, asked.amount + further] = NONCE_DEAD
+                nonce = asked.amount + further
+                if self.venue.filled_lots(asked.account, nonce) != NONCE_DEAD:
+                    self.venue.set_filled(asked.account, nonce, NONCE_DEAD)
         elif asked.kind == "WITHDRAW":
             amount = min(asked.amount, account.free_quote)
             refuse_if(amount == 0, Reason.INSUFFICIENT_FREE_COLLATERAL)

@@ -18,6 +18,7 @@ from matcher.engine.reject_reason import RejectReason as Reason
 from settlement.batch import payload as wire
 from tests.model.margin import PPM, Bucket, Market
 from tests.model.settlement import (
+    ASCENDING,
     FUND,
     NONCE_DEAD,
     QUOTE_MAX,
@@ -305,7 +306,9 @@ class Trades:
         order, seat = signed.order, signed.seat
         if seat.unlisted:
             return seat.unlisted
-        filled = self.venue.filled.get((seat.address, order.nonce), 0)
+        filled = self.venue.filled_lots(seat.address, order.nonce)
+        if order.nonce >= ASCENDING and (order.time_in_force == 0 or order.trigger_kind):
+            filled = NONCE_DEAD  # SIG-5: it may rest or wait
         floor = self.venue.account(seat.address).nonce_floor
         held = self.venue.position(seat.market_id, seat.address).lots
         return next(
@@ -398,7 +401,7 @@ class Trades:
         return rules.fill(
             copied(p), 1 if order.side == 0 else -1, lots, price, fee_ppm,
             margin=order.margin_quote, order_lots=order.qty_lots,
-            filled=self.venue.filled.get((seat.address, order.nonce), 0),
+            filled=self.venue.filled_lots(seat.address, order.nonce),
             free=self.venue.account(seat.address).free_quote,
         )  # fmt: skip
 
@@ -461,8 +464,8 @@ class Trades:
     def accept_order(
         self, signed: Signed, after: Bucket, lots: int, used: tuple[Key, int] | None
     ) -> None:
-        place = (signed.seat.address, signed.order.nonce)
-        self.venue.filled[place] = self.venue.filled.get(place, 0) + lots
+        address, nonce = signed.seat.address, signed.order.nonce
+        self.venue.set_filled(address, nonce, self.venue.filled_lots(address, nonce) + lots)
         if used is not None:
             key = used[0]
             key.used_quote = used[1]

@@ -80,10 +80,10 @@ class Exchange(Forced):
     def withdraw(self, c: Command) -> None:
         """COLL-2."""
         self.check_account(c)
-        self.check_signed(c)
+        self.check_signed_move(c)
         require(1 <= c.amount_quote <= QUOTE_MAX, "AMOUNT_OUT_OF_RANGE")
         require(c.amount_quote <= self.unreserved(c.account), "INSUFFICIENT_FREE_COLLATERAL")
-        self.nonces.add((c.account, c.nonce))
+        self.use_nonce(c.account, c.nonce)
         self.free[c.account] -= c.amount_quote
         self.withdrawals += c.amount_quote
         self.answer("WITHDRAWN", c, c.amount_quote)
@@ -92,7 +92,7 @@ class Exchange(Forced):
         """COLL-1."""
         venue = self.venue(c)
         self.check_account(c)
-        self.check_signed(c)
+        self.check_signed_move(c)
         require(venue.state != MarketState.SETTLED, "MARKET_STATE")
         require(venue.rules.mark > 0, "NO_PRICE")
         key = (c.account, c.market_id)
@@ -106,7 +106,7 @@ class Exchange(Forced):
         else:
             p = venue.rules.take_out(p, -c.amount_quote)
             require(self.pays(c.market_id, p), "MARKET_CANNOT_PAY")
-        self.nonces.add((c.account, c.nonce))
+        self.use_nonce(c.account, c.nonce)
         self.commit(key, p)
         self.answer("COLLATERAL_MOVED", c, c.amount_quote, c.market_id)
 
@@ -114,10 +114,10 @@ class Exchange(Forced):
         """COLL-3."""
         venue = self.venue(c)
         self.check_account(c)
-        self.check_signed(c)
+        self.check_signed_move(c)
         require(0 <= c.amount_quote <= QUOTE_MAX, "AMOUNT_OUT_OF_RANGE")
         key = (c.account, c.market_id)
-        self.nonces.add((c.account, c.nonce))
+        self.use_nonce(c.account, c.nonce)
         self.positions.setdefault(key, Bucket(0, 0, 0, venue.rules.index))
         self.top_ups[key] = c
         self.answer("AUTO_TOP_UP_SET", c, c.amount_quote, c.market_id)

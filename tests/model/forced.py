@@ -82,7 +82,7 @@ class Forced(Auctions):
             for o in self.orders.copy():
                 if (o.key[0], o.c.nonce) == (c.account, nonce):
                     self.drop(o, "USER_CANCELED")
-            self.nonces.add((c.account, nonce))
+            self.use_nonce(c.account, nonce)
         return {}
 
     def serve_withdraw(self, c: Command) -> dict[str, int]:

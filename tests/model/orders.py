@@ -26,6 +26,7 @@ from tests.model.margin import Bucket, RefusedError
 
 ORDER_LOTS_MAX = 2**32 - 2
 QUOTE_MAX = 2**60
+ASCENDING = 2**63  # SIG-5: nonces from here on
 ICEBERG_PARTS_MAX = 256
 ORDERS_MAX = 4_096  # of an account in a market
 WAITING_MAX = 32  # likewise, of those that wait for a trigger
@@ -39,6 +40,7 @@ class Orders(Waterfall):
         super().__init__(order_max)
         self.nonces: set[Key] = set()
         self.floors: dict[int, int] = {}  # nonces below are used
+        self.latest: dict[int, int] = {}  # highest ascending nonce that was used
         self.names: dict[int, Key] = {}  # order id of the engine: account and nonce
 
     def refuse(self, c: Command, reason: str) -> None:
@@ -58,8 +60,21 @@ class Orders(Waterfall):
         require(c.expiry_time_s > self.now_s, "EXPIRED")
         require(not self.is_used(c.account, c.nonce), "NONCE_USED")
 
+    def check_signed_move(self, c: Command) -> None:
+        """SIG-5: ascending nonces are for orders alone."""
+        self.check_signed(c)
+        require(c.nonce < ASCENDING, "NONCE_USED")
+
     def is_used(self, account: int, nonce: int) -> bool:
+        if nonce >= ASCENDING and nonce <= self.latest.get(account, 0):
+            return True
         return (account, nonce) in self.nonces or nonce < self.floors.get(account, 0)
+
+    def use_nonce(self, account: int, nonce: int) -> None:
+        if nonce < ASCENDING:
+            self.nonces.add((account, nonce))
+        else:
+            self.latest[account] = max(self.latest.get(account, 0), nonce)
 
     # Placing
 
@@ -72,6 +87,8 @@ class Orders(Waterfall):
         self.check_account(c)
         self.check_state(venue, c)
         self.check_signed(c)
+        may_wait = c.time_in_force == TIF_GTC or c.trigger_kind
+        require(c.nonce < ASCENDING or not may_wait, "NONCE_USED")
         self.check_form(c, venue)
         key = (c.account, c.market_id)
         order = Order(key, c, c.qty_lots)
@@ -181,7 +198,7 @@ class Orders(Waterfall):
 
     def accept(self, c: Command, order: Order) -> Order:
         order.price = c.price_ticks
-        self.nonces.add((c.account, c.nonce))
+        self.use_nonce(c.account, c.nonce)
         index = self.venues[c.market_id].rules.index
         self.positions.setdefault(order.key, Bucket(0, 0, 0, index))
         self.orders.append(order)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 FUND = (1).to_bytes(20, "big")
 KINDS = ("", "CANCEL_ALL", "REDUCE", "WITHDRAW", "TOP_UP", "UNBACK", "CANCEL")
 NONCE_DEAD = 2**32 - 1
+ASCENDING = 2**63  # SIG-5: nonces from here on
 QUOTE_MAX = 2**60
 PPM = 1_000_000
 
@@ -82,6 +83,8 @@ class Listing:
 class Account:
     free_quote: int = 0
     nonce_floor: int = 0
+    latest_nonce: int = ASCENDING  # highest ascending one that was used
+    latest_lots: int = 0
 
 
 REVOKED_WORD = 1 << 192
@@ -189,6 +192,22 @@ class Venue:
     def account(self, address: bytes) -> Account:
         return self.accounts.setdefault(address, Account())
 
+    def filled_lots(self, address: bytes, nonce: int) -> int:
+        """SIG-1, SIG-5."""
+        latest = self.account(address).latest_nonce
+        if nonce < ASCENDING:
+            return self.filled.get((address, nonce), 0)
+        if nonce == latest:
+            return self.account(address).latest_lots
+        return NONCE_DEAD if nonce < latest else 0
+
+    def set_filled(self, address: bytes, nonce: int, lots: int) -> None:
+        account = self.account(address)
+        if nonce < ASCENDING:
+            self.filled[address, nonce] = lots
+        else:
+            account.latest_nonce, account.latest_lots = nonce, lots
+
     def position(self, market_id: int, address: bytes) -> Bucket:
         return self.positions.setdefault((market_id, address), Bucket(0, 0, 0))
 
@@ -291,7 +310,9 @@ class Venue:
             26: packed((self.served, 64), (len(self.requests), 64)),
         }  # fmt: skip
         for address, account in self.accounts.items():
-            word = packed((account.free_quote, 96), (account.nonce_floor, 64))
+            latest = account.latest_nonce - ASCENDING
+            word = packed((account.free_quote, 96), (account.nonce_floor, 64),
+                          (account.latest_lots, 32), (latest, 64))  # fmt: skip
             found[mapped(address, 3)] = word
         for (market_id, address), p in self.positions.items():
             word = packed((p.lots, 64), (p.value, 64), (p.margin, 64), (p.index, 64))

@@ -22,6 +22,7 @@ from matcher.engine.commands import (
 from matcher.engine.events import EventKind
 from matcher.engine.instructions import Instructions
 from tests.model.features import ORDER_FEATURES
+from tests.model.orders import ASCENDING
 from tests.model.pair import NS, START_NS, Pair
 
 COMMANDS = int(os.environ.get("BULKHEAD_SOAK_COMMANDS", "1000"))  # of one stream
@@ -178,6 +179,8 @@ class Stream:
             "trigger_kind": trigger, "session": rng.choice((0, 0, 1, 2)),
             "trigger_price_ticks": ahead,
         }  # fmt: skip
+        if (tif and not trigger and rng.random() < 0.3) or rng.random() < 0.01:
+            form["nonce"] = ASCENDING + self.nonce - rng.choice((0, 0, 0, 0, 1, 9))
         if rng.random() < 0.5:
             form |= self.instructed(form)
         if rng.random() < 0.04:
@@ -387,7 +390,7 @@ class Stream:
             account = rng.choice(held)
         amount = {
             RequestKind.CANCEL_ALL: self.nonce - rng.choice((0, 1, 5, 40, 90)),
-            RequestKind.CANCEL: self.nonce - rng.randrange(30),
+            RequestKind.CANCEL: self.nonce - rng.randrange(30) + rng.choice((0, 0, 0, ASCENDING)),
             RequestKind.REDUCE: rng.choice((1, 2, 5, 2**40)),
             RequestKind.UNBACK: rng.choice((1, 10**4, 10**7, 2**61, 2**63)),
         }.get(kind, rng.choice((1, 300, 10**4, 2**63)) * spec.quote_per_tick_lot)

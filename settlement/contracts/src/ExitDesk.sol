@@ -53,7 +53,7 @@ contract ExitDesk is Deposits, ForcedQueue, Markets, Payments, IExitDesk {
         returns (uint64)
     {
         _expectHolder(msg.sender);
-        uint64 current = uint64(SlotLib.nonceFloor(_accounts[msg.sender]));
+        uint64 current = uint64(SlotLib.nonces(_accounts[msg.sender]));
         if (nonceFloor <= current) revert NonceFloorNotRaised(current, nonceFloor);
         return _request(msg.sender, RequestKind.CANCEL_ALL, 0, nonceFloor, address(0));
     }

@@ -16,6 +16,7 @@ import { ExitLib } from "./libraries/ExitLib.sol";
 import { Draft, FillLib } from "./libraries/FillLib.sol";
 import { FixedPointLib } from "./libraries/FixedPointLib.sol";
 import { MarginLib, Position, Terms } from "./libraries/MarginLib.sol";
+import { NonceLib } from "./libraries/NonceLib.sol";
 import { RejectReason } from "./libraries/RejectReason.sol";
 import { SlotLib } from "./libraries/SlotLib.sol";
 
@@ -26,7 +27,7 @@ struct ForcedWork {
     address account;
     uint256 clockTimeS;
     int256 freeQuote;
-    uint256 nonceFloor;
+    uint256 nonces;
     uint256 marketId;
     uint256 position;
     uint256 fund;
@@ -40,7 +41,7 @@ struct ForcedWork {
 struct ForcedDone {
     RejectReason reason;
     int256 freeQuote;
-    uint256 nonceFloor;
+    uint256 nonces;
     uint256 position;
     uint256 fund;
     int256 fundingQuote;
@@ -53,20 +54,21 @@ struct ForcedDone {
 contract ForcedModule is Markets, Payments {
     using FixedPointLib for int256;
     using Math for uint256;
+    using NonceLib for uint256;
 
     function serve(ForcedWork calldata w) external returns (ForcedDone memory done) {
         ForcedRequest memory r = _requests[w.requestId];
         done.reason = _headReason(w, r);
         if (done.reason != RejectReason.NONE) return done;
         done.freeQuote = w.freeQuote;
-        done.nonceFloor = w.nonceFloor;
+        done.nonces = w.nonces;
         done.position = w.position;
         done.fund = w.fund;
         RejectReason outcome;
         if (r.kind == RequestKind.CANCEL_ALL) {
-            if (r.amount > done.nonceFloor) done.nonceFloor = r.amount;
+            if (r.amount > done.nonces.floor()) done.nonces = done.nonces.withFloor(r.amount);
         } else if (r.kind == RequestKind.CANCEL) {
-            _cancel(r);
+            _cancel(r, done);
         } else if (r.kind == RequestKind.WITHDRAW) {
             outcome = _withdraw(r, done);
         } else if (r.kind == RequestKind.TOP_UP) {
@@ -98,9 +100,16 @@ contract ForcedModule is Markets, Payments {
     }
 
     /// @notice FORCE-2: uses nonces up, a word of eight lanes at a time (SIG-1).
-    function _cancel(ForcedRequest memory r) private {
+    function _cancel(ForcedRequest memory r, ForcedDone memory done) private {
         uint256 nonce = r.amount;
         uint256 end = nonce + uint160(r.to) + 1;
+        uint256 last = end - 1;
+        if (last.isAscending()) {
+            // SIG-5: the highest ends the others.
+            bool isDead = done.nonces.filledLots(last) == NONCE_DEAD;
+            if (!isDead) done.nonces = done.nonces.withFilled(last, NONCE_DEAD);
+            end = NonceLib.ASCENDING_FIRST;
+        }
         while (nonce < end) {
             uint256 group = nonce >> 3;
             uint256 stop = ((group + 1) << 3).min(end);

@@ -146,6 +146,8 @@ contract DeskTest is SettlementTest {
 
     /// @dev SIG-1: eight nonces a slot, and no lane touches another.
     function testFuzz_requestCancel_killsOnlyThat(uint64 nonce, uint64 other) public {
+        nonce >>= 1; // SIG-5: an ascending one ends those below
+        other >>= 1;
         if (nonce == other) return;
         killNonce(ALICE, nonce);
         assertEq(settlement.filledLots(vm.addr(ALICE), nonce), type(uint32).max, "dead");

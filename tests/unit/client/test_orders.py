@@ -31,6 +31,25 @@ def builder() -> OrderBuilder:
     return OrderBuilder(ACCOUNT, NonceSource(64))
 
 
+def test_orders_that_never_rest_have_ascending_nonces() -> None:
+    """SIG-5: each higher than the one before; what rests or waits has others."""
+    build = OrderBuilder(ACCOUNT, NonceSource(64), taker_nonces=NonceSource.ascending(0))
+
+    def limit(time_in_force: TimeInForce) -> int:
+        return build.limit(
+            BTC, Side.BUY, price_ticks=9, qty_lots=1, margin_quote=9, time_in_force=time_in_force
+        ).nonce
+
+    nonces = [
+        limit(TimeInForce.GTC),
+        limit(TimeInForce.IOC),
+        build.market(BTC, Side.BUY, qty_lots=1, mark_price_ticks=9, margin_quote=9).nonce,
+        build.stop(BTC, Side.SELL, qty_lots=1, trigger_price_ticks=9).nonce,
+    ]
+    assert nonces == [64, 2**63, 2**63 + 1, 65]
+    assert NonceSource.ascending().take() > NonceSource.ascending(10**18).take()
+
+
 @given(price_ticks=PRICES, qty_lots=LOTS, leverage=st.fractions(1, 100))
 def test_margin_is_the_rounded_up_share_and_two_fees(
     price_ticks: int, qty_lots: int, leverage: Fraction

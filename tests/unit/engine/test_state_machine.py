@@ -12,7 +12,7 @@ from matcher.engine.commands import COMMAND_BYTES, Command, CommandKind, unpack
 from matcher.engine.engine import Engine
 from matcher.engine.events import EVENT_BYTES
 from tests.model.cases import any_contract
-from tests.unit.engine.venue import BUY, IOC, SELL, Venue, outcome, spec_of, story
+from tests.unit.engine.venue import BUY, FOK, GTC, IOC, SELL, Venue, outcome, spec_of, story
 
 
 def busy_venue() -> tuple[Venue, list[Command]]:
@@ -161,7 +161,7 @@ def test_a_nonce_is_used_once_by_whatever_uses_it() -> None:
     """SIG-1: orders, moves and withdrawals share the nonces of an account, in any order."""
     v = Venue()
     v.trade(1, 2, 5, 1_000)
-    for nonce in (2**64 - 1, 0, 64, 63, 10**9):
+    for nonce in (2**63 - 1, 0, 64, 63, 10**9):
         assert outcome(v.place(1, BUY, 1, 900, nonce=nonce)) == "OK"
         assert outcome(v.place(1, BUY, 1, 900, nonce=nonce)) == "NONCE_USED"
         assert outcome(v.move(1, 1, nonce=nonce)) == "NONCE_USED"
@@ -170,6 +170,29 @@ def test_a_nonce_is_used_once_by_whatever_uses_it() -> None:
         assert outcome(v.place(2, BUY, 1, 900, nonce=nonce)) == "NONCE_USED"
     assert outcome(v.move(1, 1, nonce=5_000)) == "OK"
     assert outcome(v.place(1, BUY, 1, 900, nonce=5_000)) == "NONCE_USED"
+
+
+def test_an_ascending_nonce_ends_those_below() -> None:
+    """SIG-5: for orders that never rest or wait, each higher than the one before."""
+    v, first = Venue(), 2**63
+    v.trade(1, 2, 5, 1_000)
+
+    def immediate(nonce: int, **form: Any) -> str:
+        return outcome(v.place(1, BUY, 1, 900, nonce=nonce, **{"time_in_force": IOC} | form))
+
+    assert [immediate(first + k) for k in (0, 7, 7, 3, 8)] == [
+        "OK", "OK", "NONCE_USED", "NONCE_USED", "OK",
+    ]  # fmt: skip
+    assert immediate(first + 9, time_in_force=GTC) == "NONCE_USED"
+    waits = {"trigger_kind": 1, "trigger_price_ticks": 1_100}
+    assert immediate(first + 9, **waits) == "NONCE_USED"
+    assert outcome(v.move(1, 1, nonce=first + 9)) == "NONCE_USED"
+    assert outcome(v.withdraw(1, 1, nonce=first + 9)) == "NONCE_USED"
+    assert immediate(first + 9, time_in_force=FOK) != "NONCE_USED"
+    assert immediate(2**64 - 1) == "OK"
+    assert immediate(2**64 - 1) == "NONCE_USED"
+    assert immediate(5) == "OK"  # the others are as free as before
+    assert outcome(v.place(2, BUY, 1, 900, nonce=first, time_in_force=IOC)) == "OK"
 
 
 def test_a_cancelled_or_filled_order_keeps_its_nonce() -> None:

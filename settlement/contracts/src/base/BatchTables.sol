@@ -7,6 +7,7 @@ import { TransientSlot } from "@openzeppelin/contracts/utils/TransientSlot.sol";
 
 import { BatchLib, Header } from "../libraries/BatchLib.sol";
 import { Position } from "../libraries/MarginLib.sol";
+import { NonceLib } from "../libraries/NonceLib.sol";
 import { OrderLib } from "../libraries/OrderLib.sol";
 import { OrderWord } from "../libraries/OrderWord.sol";
 import { SlotLib } from "../libraries/SlotLib.sol";
@@ -22,6 +23,7 @@ import { Signatures } from "./Signatures.sol";
 
 /// @title Reads the tables of a batch and writes them back
 abstract contract BatchTables is Signatures {
+    using NonceLib for uint256;
     using OrderWord for uint256;
     using SlotDerivation for bytes32;
     using StorageSlot for bytes32;
@@ -31,7 +33,7 @@ abstract contract BatchTables is Signatures {
 
     /// @dev Words of the entries that are allocated by hand: `new` would first clear them, and with
     /// them an empty entry for each that they point to. Whoever fills one in writes every word.
-    uint256 private constant ACCOUNT_WORDS = 6;
+    uint256 private constant ACCOUNT_WORDS = 7;
     uint256 private constant POSITION_WORDS = 7;
     uint256 private constant ORDER_WORDS = 8;
 
@@ -100,8 +102,15 @@ abstract contract BatchTables is Signatures {
             lanesSlot := _filledLanes.slot
         }
         b.accounts = accounts;
+        AccountEntry memory fund;
+        fund.account = INSURANCE;
+        accounts[count] = fund;
+        AccountEntry memory a = fund;
         for (uint256 i = 0; i < count;) {
-            AccountEntry memory a = accounts[i];
+            assembly ("memory-safe") {
+                room := add(room, 32)
+                a := mload(room)
+            }
             uint256 id = BatchLib.wordAt(payload, offset) >> 96;
             // A second entry of an account would be a second copy of its balance. The mark
             // carries the sequence, so it needs no clearing.
@@ -116,15 +125,13 @@ abstract contract BatchTables is Signatures {
             a.lanesSlot = lanesSlot.deriveMapping(account);
             a.word = word;
             a.freeQuote = int256(SlotLib.freeQuote(word));
-            a.nonceFloor = SlotLib.nonceFloor(word);
+            a.nonces = SlotLib.nonces(word);
+            a.marketsSeen = 0;
             unchecked {
                 offset += BatchLib.ACCOUNT_BYTES;
                 ++i;
             }
         }
-        AccountEntry memory fund;
-        fund.account = INSURANCE;
-        accounts[count] = fund;
         return offset;
     }
 
@@ -144,7 +151,7 @@ abstract contract BatchTables is Signatures {
             positions := room
         }
         b.positions = positions;
-        uint256[] memory marketsSeen = new uint256[](accounts);
+        PositionEntry memory e = b.blank.holder;
         for (uint256 i = 0; i < count;) {
             uint256 word = BatchLib.wordAt(payload, offset);
             uint256 accountIndex = word >> 240;
@@ -152,12 +159,14 @@ abstract contract BatchTables is Signatures {
             if (accountIndex >= accounts || marketIndex >= markets) {
                 revert BatchLib.BatchMalformed(offset);
             }
-            uint256 mark = 1 << marketIndex;
-            uint256 seen = marketsSeen[accountIndex];
-            if (seen & mark != 0) revert BatchLib.BatchMalformed(offset);
-            marketsSeen[accountIndex] = seen | mark;
-            PositionEntry memory e = positions[i];
+            assembly ("memory-safe") {
+                room := add(room, 32)
+                e := mload(room)
+            }
             _loadPosition(b, e, accountIndex, marketIndex);
+            uint256 mark = 1 << marketIndex;
+            if (e.owner.marketsSeen & mark != 0) revert BatchLib.BatchMalformed(offset);
+            e.owner.marketsSeen |= mark;
             if (e.owner.account == INSURANCE) e.listing.fundIndex = i;
             unchecked {
                 offset += BatchLib.POSITION_BYTES;
@@ -177,8 +186,16 @@ abstract contract BatchTables is Signatures {
         uint256 accountIndex,
         uint256 marketIndex
     ) private view {
-        AccountEntry memory a = b.accounts[accountIndex];
-        MarketEntry memory m = b.markets[marketIndex];
+        AccountEntry[] memory accounts = b.accounts;
+        MarketEntry[] memory markets = b.markets;
+        AccountEntry memory a = b.blank.holder.owner;
+        MarketEntry memory m = b.blank.holder.listing;
+        // Equivalent to a = accounts[accountIndex] and m = markets[marketIndex]: the caller has
+        // checked both.
+        assembly ("memory-safe") {
+            a := mload(add(accounts, shl(5, add(accountIndex, 1))))
+            m := mload(add(markets, shl(5, add(marketIndex, 1))))
+        }
         bytes32 slot = m.positionsSlot.deriveMapping(a.account);
         uint256 word = slot.getUint256Slot().value;
         e.account = accountIndex;
@@ -237,8 +254,13 @@ abstract contract BatchTables is Signatures {
         b.orders = orders;
         bytes32[16] memory words;
         words[0] = OrderLib.ORDER_TYPEHASH;
+        OrderEntry memory e = b.blank;
         for (uint256 i = 0; i < count;) {
-            offset = _loadOrder(b, orders[i], words, payload, offset);
+            assembly ("memory-safe") {
+                room := add(room, 32)
+                e := mload(room)
+            }
+            offset = _loadOrder(b, e, words, payload, offset);
             unchecked {
                 ++i;
             }
@@ -255,7 +277,13 @@ abstract contract BatchTables is Signatures {
     ) private view returns (uint256) {
         uint256 head = BatchLib.wordAt(payload, offset);
         if (head.position() >= b.header.positions) revert BatchLib.BatchMalformed(offset);
-        PositionEntry memory p = b.positions[head.position()];
+        PositionEntry[] memory positions = b.positions;
+        PositionEntry memory p = b.blank.holder;
+        uint256 index = head.position();
+        // Equivalent to p = positions[index], without a second check.
+        assembly ("memory-safe") {
+            p := mload(add(positions, shl(5, add(index, 1))))
+        }
         AccountEntry memory a = p.owner;
         bytes32 instructions = 0;
         bytes32 hash;
@@ -271,7 +299,8 @@ abstract contract BatchTables is Signatures {
             e.head = head;
             e.tail = tail;
             e.holder = p;
-            e.lanesSlot = a.lanesSlot.deriveMapping(head.nonce() >> 3);
+            uint256 nonce = head.nonce();
+            e.lanesSlot = nonce.isAscending() ? bytes32(0) : a.lanesSlot.deriveMapping(nonce >> 3);
             uint256 marketId = p.listing.marketId;
             hash = OrderLib.hashOrder(words, a.account, marketId, head, tail, instructions);
         }
@@ -337,12 +366,15 @@ abstract contract BatchTables is Signatures {
 
     function _commitAccounts(Batch memory b) private returns (int256 freedQuote) {
         AccountEntry[] memory accounts = b.accounts;
+        AccountEntry memory a = b.blank.holder.owner;
         uint256 count = b.header.accounts;
         // Free balances have 96 bits: no sum of them overflows.
         unchecked {
-            for (uint256 i = 0; i < count; ++i) {
-                AccountEntry memory a = accounts[i];
-                uint256 word = SlotLib.packAccount(uint256(a.freeQuote), a.nonceFloor);
+            for (uint256 i = 1; i <= count; ++i) {
+                assembly ("memory-safe") {
+                    a := mload(add(accounts, shl(5, i)))
+                }
+                uint256 word = SlotLib.packAccount(uint256(a.freeQuote), a.nonces);
                 if (word == a.word) continue;
                 freedQuote += a.freeQuote - int256(SlotLib.freeQuote(a.word));
                 a.slot.getUint256Slot().value = word;
@@ -353,11 +385,14 @@ abstract contract BatchTables is Signatures {
     /// @return createdQuote what positions and funding pools gained
     function _commitPositions(Batch memory b) private returns (int256 createdQuote) {
         PositionEntry[] memory positions = b.positions;
+        PositionEntry memory e = b.blank.holder;
         uint256 count = positions.length;
         // Fields of a word have 64 bits: no sum of them overflows.
         unchecked {
-            for (uint256 i = 0; i < count; ++i) {
-                PositionEntry memory e = positions[i];
+            for (uint256 i = 1; i <= count; ++i) {
+                assembly ("memory-safe") {
+                    e := mload(add(positions, shl(5, i)))
+                }
                 uint256 before = e.word;
                 uint256 word = SlotLib.packPosition(e.position);
                 if (word == before) continue;

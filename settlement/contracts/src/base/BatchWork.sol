@@ -8,6 +8,7 @@ import { MarketParams, MarketState } from "../interfaces/ISettlementTypes.sol";
 import { BatchLib, Header } from "../libraries/BatchLib.sol";
 import { Draft, Fill, FillLib } from "../libraries/FillLib.sol";
 import { MarginLib, Position, Terms } from "../libraries/MarginLib.sol";
+import { NonceLib } from "../libraries/NonceLib.sol";
 import { OrderWord } from "../libraries/OrderWord.sol";
 import { RejectReason } from "../libraries/RejectReason.sol";
 import { SettlementStorage } from "./SettlementStorage.sol";
@@ -39,14 +40,17 @@ struct MarketEntry {
 }
 
 /// @notice An account of the batch; `word` is what storage holds at `slot`.
-/// @param lanesSlot where its filled lots are stored
+/// @param marketsSeen one bit for each market of the batch in which it has a position
+/// @param nonces as in `NonceLib`
+/// @param lanesSlot where its filled lots are stored, but of ascending nonces
 struct AccountEntry {
     address account;
     int256 freeQuote;
-    uint256 nonceFloor;
+    uint256 nonces;
     uint256 word;
     bytes32 slot;
     bytes32 lanesSlot;
+    uint256 marketsSeen;
 }
 
 /// @notice A position of the batch; `word` is what storage holds at `slot`.
@@ -73,7 +77,8 @@ struct RootEntry {
 /// @notice A signed order of the batch, as in `OrderWord`.
 /// @param authority 0: nobody who may sign it has; 1: its owner has; else a session key, whose
 /// word is stored there
-/// @param lanesSlot where its filled lots are stored, which every item reads and writes through
+/// @param lanesSlot where its filled lots are stored, which every item reads and writes through; 0
+/// when its nonce is ascending: the account keeps them
 /// @param lanes what the item at work has read there, `filledLots` its part
 /// @param keyWord what the item at work will write at `authority`
 /// @param holder the position that it changes
@@ -90,6 +95,7 @@ struct OrderEntry {
 
 /// @notice Everything a batch works on. Storage is read before the items and written after them,
 /// except filled lots and what session keys have used, which are written through.
+/// @param blank an empty order: what a variable starts as that a pointer is read into
 struct Batch {
     Header header;
     uint256 clockTimeS;
@@ -101,6 +107,7 @@ struct Batch {
     PositionEntry[] positions;
     RootEntry[] roots;
     OrderEntry[] orders;
+    OrderEntry blank;
     bytes reasons;
     uint256 rejected;
     int256 feesQuote;
@@ -114,15 +121,17 @@ struct Batch {
 
 /// @title What every judge of items does with the tables of a batch
 abstract contract BatchWork is SettlementStorage {
+    using NonceLib for uint256;
     using OrderWord for uint256;
     using SlotDerivation for bytes32;
     using StorageSlot for bytes32;
 
+    uint256 internal constant GOOD_TILL_CANCEL = 0;
     bytes32 internal constant UNSIGNED = 0;
     bytes32 internal constant SIGNED_BY_OWNER = bytes32(uint256(1));
 
     // Checked indices, not checked entries: a function that returns a struct in memory pays for
-    // an empty one first.
+    // an empty one first, and so does a variable that does not start as something.
 
     function _marketIndex(Batch memory b, uint256 index) internal pure returns (uint256) {
         if (index >= b.header.markets) revert BatchLib.BatchMalformed(index);
@@ -142,6 +151,16 @@ abstract contract BatchWork is SettlementStorage {
     function _orderIndex(Batch memory b, uint256 index) internal pure returns (uint256) {
         if (index >= b.header.orders) revert BatchLib.BatchMalformed(index);
         return index;
+    }
+
+    /// @notice Where the pointer to an order stands; its index is checked here alone.
+    function _orderPlace(Batch memory b, uint256 index) internal pure returns (uint256 place) {
+        OrderEntry[] memory orders = b.orders;
+        if (index >= b.header.orders) revert BatchLib.BatchMalformed(index);
+        // Equivalent to: the place of orders[index].
+        assembly ("memory-safe") {
+            place := add(orders, shl(5, add(index, 1)))
+        }
     }
 
     /// @notice What the rules need to know of a market, out of its stored parameters.
@@ -207,17 +226,29 @@ abstract contract BatchWork is SettlementStorage {
 
     /// @notice Reads the lots that an order has filled.
     function _readFilled(OrderEntry memory e) internal view returns (uint256 filledLots) {
-        uint256 lanes = e.lanesSlot.getUint256Slot().value;
-        e.lanes = lanes;
-        filledLots = uint32(lanes >> _laneShift(e.head.nonce()));
+        bytes32 slot = e.lanesSlot;
+        if (slot == 0) {
+            bool mayWait = e.head.timeInForce() == GOOD_TILL_CANCEL || e.tail.triggerKind() != 0;
+            filledLots = mayWait ? NONCE_DEAD : e.holder.owner.nonces.filledLots(e.head.nonce());
+        } else {
+            uint256 lanes = slot.getUint256Slot().value;
+            e.lanes = lanes;
+            filledLots = uint32(lanes >> _laneShift(e.head.nonce()));
+        }
         e.filledLots = filledLots;
     }
 
     /// @notice Adds lots to what `_readFilled` has read: no item moves an account's lanes twice.
     function _fill(OrderEntry memory e, uint256 lots) internal {
+        bytes32 slot = e.lanesSlot;
+        // OVERFILL has been judged: the sum stays within its 32 bits.
         unchecked {
-            // OVERFILL has been judged: the sum stays within the lane.
-            e.lanesSlot.getUint256Slot().value = e.lanes + (lots << _laneShift(e.head.nonce()));
+            if (slot == 0) {
+                AccountEntry memory a = e.holder.owner;
+                a.nonces = a.nonces.withFilled(e.head.nonce(), e.filledLots + lots);
+            } else {
+                slot.getUint256Slot().value = e.lanes + (lots << _laneShift(e.head.nonce()));
+            }
         }
     }
 

@@ -22,7 +22,7 @@ abstract contract Deposits is Desk {
         uint256 word = _accounts[account_];
         uint256 free = SlotLib.freeQuote(word) + amountQuote;
         if (free > QUOTE_MAX) revert AmountOutOfRange(amountQuote);
-        _accounts[account_] = SlotLib.packAccount(free, SlotLib.nonceFloor(word));
+        _accounts[account_] = SlotLib.packAccount(free, SlotLib.nonces(word));
         _totals.freeQuote += amountQuote.toUint80();
         emit Deposited(account_, amountQuote, seq);
     }

@@ -32,7 +32,7 @@ abstract contract ForcedItems is MarketItems {
         w.account = a.account;
         w.clockTimeS = b.clockTimeS;
         w.freeQuote = a.freeQuote;
-        w.nonceFloor = a.nonceFloor;
+        w.nonces = a.nonces;
         bool hasPosition = index < b.header.positions;
         Position memory fund;
         if (hasPosition) {
@@ -52,7 +52,7 @@ abstract contract ForcedItems is MarketItems {
         if (done.reason != RejectReason.NONE) return done.reason;
         int256 freedQuote = done.freeQuote - a.freeQuote;
         a.freeQuote = done.freeQuote;
-        a.nonceFloor = done.nonceFloor;
+        a.nonces = done.nonces;
         b.withdrawnQuote += done.waitingQuote;
         if (!hasPosition) return RejectReason.NONE;
         SlotLib.unpackPosition(done.position, b.positions[index].position);

@@ -5,7 +5,7 @@ pragma solidity 0.8.37;
 /// @dev OpenZeppelin's `Proxy` writes over the scratch pad and the free memory pointer, which makes
 /// the compiler give up placing variables in memory and inlining for the whole contract.
 abstract contract ModuleProxy {
-    fallback() external payable {
+    fallback() external {
         address module = _implementation();
         assembly ("memory-safe") {
             let start := mload(0x40)

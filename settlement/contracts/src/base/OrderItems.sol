@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import { StorageSlot } from "@openzeppelin/contracts/utils/StorageSlot.sol";
 
 import { Draft, Fill, FillLib } from "../libraries/FillLib.sol";
+import { NonceLib } from "../libraries/NonceLib.sol";
 import { OrderWord } from "../libraries/OrderWord.sol";
 import { RejectReason, firstReason } from "../libraries/RejectReason.sol";
 import { SessionKeyLib } from "../libraries/SessionKeyLib.sol";
@@ -12,10 +13,9 @@ import { Signatures } from "./Signatures.sol";
 
 /// @title What one signed order refuses, and what a fill of it changes
 abstract contract OrderItems is Signatures {
+    using NonceLib for uint256;
     using OrderWord for uint256;
     using StorageSlot for bytes32;
-
-    uint256 internal constant GOOD_TILL_CANCEL = 0;
 
     /// @notice Works a fill of a signed order into a draft of its position.
     function _draftOrder(
@@ -64,7 +64,7 @@ abstract contract OrderItems is Signatures {
         if (a.account == INSURANCE) return RejectReason.ACCOUNT_UNKNOWN;
         if (e.tail.expiryTimeS() <= b.clockTimeS) return RejectReason.EXPIRED;
         uint256 filled = _readFilled(e);
-        if (filled == NONCE_DEAD || head.nonce() < a.nonceFloor) {
+        if (filled == NONCE_DEAD || head.nonce() < a.nonces.floor()) {
             return RejectReason.NONCE_USED;
         }
         uint256 qtyLots = head.qtyLots();
@@ -176,7 +176,7 @@ abstract contract OrderItems is Signatures {
     {
         if (a.account == INSURANCE) return RejectReason.ACCOUNT_UNKNOWN;
         if (expiryTimeS <= b.clockTimeS) return RejectReason.EXPIRED;
-        if (nonce < a.nonceFloor || _filled(a.account, nonce) != 0) {
+        if (nonce < a.nonces.floor() || nonce.isAscending() || _filled(a.account, nonce) != 0) {
             return RejectReason.NONCE_USED;
         }
         return RejectReason.NONE;

@@ -13,6 +13,7 @@ import {
     MarketTotals,
     VenuePhase
 } from "../interfaces/ISettlementTypes.sol";
+import { NonceLib } from "../libraries/NonceLib.sol";
 import { SessionKeyLib, SessionKeyScope } from "../libraries/SessionKeyLib.sol";
 
 /// @title State of the settlement contract
@@ -112,7 +113,7 @@ abstract contract SettlementStorage is ISettlementEvents, ISettlementErrors {
     address internal constant INSURANCE = address(1);
 
     /// @notice Lane value of a nonce that is cancelled or consumed (SIG-1).
-    uint256 internal constant NONCE_DEAD = type(uint32).max;
+    uint256 internal constant NONCE_DEAD = NonceLib.DEAD;
 
     uint256 internal constant QUOTE_MAX = 1 << 60;
 

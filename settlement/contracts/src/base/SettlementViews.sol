@@ -14,6 +14,7 @@ import {
 } from "../interfaces/ISettlementTypes.sol";
 import { FixedPointLib } from "../libraries/FixedPointLib.sol";
 import { Position } from "../libraries/MarginLib.sol";
+import { NonceLib } from "../libraries/NonceLib.sol";
 import { OrderLib } from "../libraries/OrderLib.sol";
 import { SessionKeyLib, SessionKeyScope } from "../libraries/SessionKeyLib.sol";
 import { SlotLib } from "../libraries/SlotLib.sol";
@@ -63,7 +64,7 @@ abstract contract SettlementViews is Payments, ISettlementDesk {
     /// @inheritdoc ISettlementDesk
     function account(address account_) external view returns (uint96, uint64) {
         uint256 word = _accounts[account_];
-        return (uint96(SlotLib.freeQuote(word)), uint64(SlotLib.nonceFloor(word)));
+        return (uint96(SlotLib.freeQuote(word)), uint64(SlotLib.nonces(word)));
     }
 
     /// @inheritdoc ISettlementDesk
@@ -113,7 +114,8 @@ abstract contract SettlementViews is Payments, ISettlementDesk {
 
     /// @inheritdoc ISettlementDesk
     function filledLots(address account_, uint64 nonce) external view returns (uint32) {
-        return uint32(_filled(account_, nonce));
+        if (!NonceLib.isAscending(nonce)) return uint32(_filled(account_, nonce));
+        return uint32(NonceLib.filledLots(SlotLib.nonces(_accounts[account_]), nonce));
     }
 
     /// @inheritdoc ISettlementDesk

@@ -39,8 +39,14 @@ abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
 
     /// @notice BATCH-5: one fill between two signed orders at the maker's price.
     function _judgeFill(Batch memory b, uint256 word) internal returns (RejectReason) {
-        OrderEntry memory taker = b.orders[_orderIndex(b, uint16(word >> 232))];
-        OrderEntry memory maker = b.orders[_orderIndex(b, uint16(word >> 216))];
+        OrderEntry memory taker = b.blank;
+        OrderEntry memory maker = b.blank;
+        uint256 takerPlace = _orderPlace(b, uint16(word >> 232));
+        uint256 makerPlace = _orderPlace(b, uint16(word >> 216));
+        assembly ("memory-safe") {
+            taker := mload(takerPlace)
+            maker := mload(makerPlace)
+        }
         uint256 lots = uint32(word >> 184);
         uint256 feePpm = taker.holder.listing.params.feeTakerPpm;
         RejectReason reason = _ordersReason(b, taker, maker, lots, feePpm);

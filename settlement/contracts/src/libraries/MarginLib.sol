@@ -254,10 +254,10 @@ library MarginLib {
     }
 
     function copy(Position memory from, Position memory to) internal pure {
-        to.positionLots = from.positionLots;
-        to.entryValueQuote = from.entryValueQuote;
-        to.collateralQuote = from.collateralQuote;
-        to.fundingIndexE6 = from.fundingIndexE6;
+        // Equivalent to four assignments, a field each.
+        assembly ("memory-safe") {
+            mcopy(to, from, 128)
+        }
     }
 
     /// @notice LIQ-4: rank of a counterparty, of a position whose funding is settled. Both factors

@@ -50,7 +50,7 @@ library OrderWord {
     }
 
     function marginQuote(uint256 head) internal pure returns (uint256) {
-        return uint64(head >> 96);
+        return head << 96 >> 192;
     }
 
     function feePpmMax(uint256 head) internal pure returns (uint256) {
@@ -58,7 +58,7 @@ library OrderWord {
     }
 
     function nonce(uint256 head) internal pure returns (uint256) {
-        return uint64(head >> 8);
+        return head << 184 >> 192;
     }
 
     function expiryTimeS(uint256 tail) internal pure returns (uint256) {

@@ -7,21 +7,19 @@ import { Position } from "./MarginLib.sol";
 /// @dev Packed by hand: one read and one write per word, which the hot path needs.
 /// From the lowest bit, a position is:
 /// int64 lots | uint64 entryValue | int64 collateral | int64 fundingIndexE6
-/// and an account: uint96 freeQuote | uint64 nonceFloor
+/// and an account: uint96 freeQuote | uint160 nonces, as in `NonceLib`
 library SlotLib {
     function unpackPosition(uint256 word, Position memory p) internal pure {
-        p.positionLots = int64(uint64(word));
-        p.entryValueQuote = int256(uint256(uint64(word >> 64)));
-        p.collateralQuote = int64(uint64(word >> 128));
-        p.fundingIndexE6 = int64(uint64(word >> 192));
+        p.positionLots = lots(word);
+        p.entryValueQuote = int256(word << 128 >> 192);
+        p.collateralQuote = collateralQuote(word);
+        p.fundingIndexE6 = int256(word) >> 192;
     }
 
     /// @dev Truncates nothing: `FillLib.fits` has bounded every field.
     function packPosition(Position memory p) internal pure returns (uint256) {
-        return uint256(uint64(uint256(p.positionLots)))
-            | uint256(uint64(uint256(p.entryValueQuote))) << 64
-            | uint256(uint64(uint256(p.collateralQuote))) << 128
-            | uint256(uint64(uint256(p.fundingIndexE6))) << 192;
+        return uint256(p.positionLots) << 192 >> 192 | uint256(p.entryValueQuote) << 64
+            | uint256(p.collateralQuote) << 192 >> 64 | uint256(p.fundingIndexE6) << 192;
     }
 
     /// @notice Whether the word of a position can hold it.
@@ -34,18 +32,18 @@ library SlotLib {
     /// @notice Collateral less signed entry value: what a position holds of the custody.
     function heldQuote(uint256 word) internal pure returns (int256) {
         unchecked {
-            int256 entryQuote = int256(uint256(uint64(word >> 64)));
+            int256 entryQuote = int256(word << 128 >> 192);
             if (lots(word) > 0) return collateralQuote(word) - entryQuote;
             return collateralQuote(word) + entryQuote;
         }
     }
 
     function lots(uint256 word) internal pure returns (int256) {
-        return int64(uint64(word));
+        return int256(word << 192) >> 192;
     }
 
     function collateralQuote(uint256 word) internal pure returns (int256) {
-        return int64(uint64(word >> 128));
+        return int256(word << 64) >> 192;
     }
 
     function addCollateral(uint256 word, int256 amountQuote) internal pure returns (uint256) {
@@ -57,11 +55,12 @@ library SlotLib {
         return uint96(word);
     }
 
-    function nonceFloor(uint256 word) internal pure returns (uint256) {
-        return uint64(word >> 96);
+    /// @notice As in `NonceLib`.
+    function nonces(uint256 word) internal pure returns (uint256) {
+        return word >> 96;
     }
 
-    function packAccount(uint256 free, uint256 floor) internal pure returns (uint256) {
-        return free | floor << 96;
+    function packAccount(uint256 free, uint256 nonces_) internal pure returns (uint256) {
+        return free | nonces_ << 96;
     }
 }

@@ -68,7 +68,7 @@ library TierLib {
             word = words[0];
             for (uint256 i = 1; i < count; ++i) {
                 uint256 next = words[i];
-                if (int256(uint256(uint64(next))) > notionalQuote) break;
+                if (int256(next << 192 >> 192) > notionalQuote) break;
                 word = next;
             }
         }
@@ -83,10 +83,10 @@ library TierLib {
     }
 
     function amountInitial(uint256 word) internal pure returns (int256) {
-        return int256(uint256(uint64(word >> 112)));
+        return int256(word << 80 >> 192);
     }
 
     function amountMaintenance(uint256 word) internal pure returns (int256) {
-        return int256(uint256(uint64(word >> 176)));
+        return int256(word << 16 >> 192);
     }
 }
