@@ -9,7 +9,6 @@ import structlog
 from bulkhead.matcher.v1 import settlement_feed_service_pb2 as pb
 from bulkhead.matcher.v1 import settlement_feed_service_pb2_grpc
 from bulkhead.types.v1.error_reason_pb2 import ErrorReason
-from matcher.engine.commands import CommandKind
 from matcher.rpc import convert
 from matcher.rpc.auth import require_token
 from matcher.rpc.convert_events import header, settlement_item, settlement_order
@@ -70,7 +69,6 @@ class SettlementFeedService(settlement_feed_service_pb2_grpc.SettlementFeedServi
         commands += self._receipts(request)
         if commands:
             await self._gateway.apply(commands)
-            self._check_taken(commands)
             self._warn_of_places()
         for one in progress:
             self._venue.receipts.inform(one, self._venue.cursor.time_ns)
@@ -180,16 +178,6 @@ class SettlementFeedService(settlement_feed_service_pb2_grpc.SettlementFeedServi
             known_seq, settled_seq = receipt.batch_seq, receipt.last_item_seq
             commands.append(convert.receipt_command(receipt))
         return commands
-
-    def _check_taken(self, commands: list[tuple[Command, bytes]]) -> None:
-        """Fail when a request found no room after all: another call was faster."""
-        cursor = self._venue.cursor
-        last = {command.kind: command.nonce for command, _ in commands}
-        deposit_seq = max(last.get(CommandKind.DEPOSIT, 0), last.get(CommandKind.FUND_DEPOSIT, 0))
-        request_seq = last.get(CommandKind.FORCED_REQUEST, 0)
-        if cursor.deposit_seq < deposit_seq or cursor.request_seq < request_seq:
-            text = "all accounts are taken; start anew with more accounts"
-            raise CallError(ErrorReason.ERROR_REASON_LIMIT_REACHED, text)
 
 
 def _gap(name: str, expected_seq: int, found_seq: int) -> CallError:

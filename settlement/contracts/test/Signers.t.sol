@@ -390,6 +390,15 @@ contract SignersTest is SettlementTest {
         settleRejected(p, RejectReason.NOT_LIQUIDATABLE);
     }
 
+    /// @dev TOPUP-1, MARG-4: nor does a mark that the index has not reached draw anything.
+    function test_refused_autoTopUpAtAChosenMark() public {
+        _liquidatable();
+        Plan memory p = plan();
+        addPrice(p, 960, 945);
+        addAutoTopUp(p, ALICE, ALICE, 2300, 2400, 77);
+        settleRejected(p, RejectReason.NOT_LIQUIDATABLE);
+    }
+
     /// @dev TOPUP-1: what does not save the position is not drawn (2,223 are lacking at 945); the
     /// cap holds over all draws of one message; nobody else signs; a nonce can be killed.
     function test_refused_autoTopUp() public {
