@@ -3,6 +3,9 @@
     python -m tests.audit.mutation                 every check, about ten seconds each
     python -m tests.audit.mutation --list          what would be removed
     python -m tests.audit.mutation --only FillLib  checks whose place contains the text
+    python -m tests.audit.mutation --numbers 21,30-35 --tests Refusals
+                                                   these checks, and only such test contracts: shows
+                                                   what they kill, not that a check survives
 
 All mutants are compiled at once: a check `if (c) revert …` becomes `if (isOn(k) && (c)) revert …`,
 and `isOn` compares k with the block's coinbase, which forge sets for each run. Checks are the
@@ -161,12 +164,16 @@ def prepare(checks: list[Check]) -> None:
         path.write_text(instrumented(path.read_text(), group, source.count("/")))
 
 
-def run(number: int, *, fuzz_runs: int, fail_fast: bool = True) -> tuple[bool, str]:
+def run(
+    number: int, *, fuzz_runs: int, tests: str = "", fail_fast: bool = True
+) -> tuple[bool, str]:
     """Test without check `number` (0: with all). Returns whether all passed, and the output."""
     command = [
         "node", "tools/forge.mjs", "test", "--offline", "--block-coinbase", f"0x{number:040x}",
         "--no-match-contract", "GasTest|LayoutTest|InvariantTest",
     ]  # fmt: skip
+    if tests:
+        command += ["--match-contract", tests]
     if fail_fast:
         command.append("--fail-fast")
     environment = {**os.environ, "FOUNDRY_FUZZ_RUNS": str(fuzz_runs)}
@@ -174,6 +181,15 @@ def run(number: int, *, fuzz_runs: int, fail_fast: bool = True) -> tuple[bool, s
         command, cwd=WORK, env=environment, capture_output=True, text=True, check=False
     )
     return done.returncode == 0, done.stdout + done.stderr
+
+
+def numbers_of(text: str) -> set[int]:
+    """Return the numbers of a list like `3,5-7`."""
+    found: set[int] = set()
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        found.update(range(int(first), int(last or first) + 1))
+    return found
 
 
 def equivalents() -> dict[str, str]:
@@ -186,9 +202,14 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.audit.mutation", description=__doc__)
     parser.add_argument("--list", action="store_true", help="print the checks and stop")
     parser.add_argument("--only", default="", help="checks whose place contains this text")
+    parser.add_argument("--numbers", default="", help="checks of these numbers, as 3,5-7")
+    parser.add_argument("--tests", default="", help="test contracts that match; all by default")
     told = parser.parse_args(arguments)
     checks = all_checks()
     chosen = [(n, c) for n, c in enumerate(checks, 1) if told.only in c.place]
+    if told.numbers:
+        wanted = numbers_of(told.numbers)
+        chosen = [(n, c) for n, c in chosen if n in wanted]
     if told.list:
         for number, check in chosen:
             print(f"{number:4} {check.place}")
@@ -198,7 +219,7 @@ def main(arguments: list[str]) -> int:
     for place in stale:
         print(f"stale entry of {EQUIVALENT.name}: {place}")
     prepare(checks)
-    passed, output = run(0, fuzz_runs=FUZZ_RUNS, fail_fast=False)
+    passed, output = run(0, fuzz_runs=FUZZ_RUNS, tests=told.tests, fail_fast=False)
     if not passed:
         print(output[-6000:])
         print("the tests fail without any mutant", file=sys.stderr)
@@ -210,7 +231,10 @@ def main(arguments: list[str]) -> int:
             excused += 1
             continue
         started = time.monotonic()
-        passed = all(run(number, fuzz_runs=runs)[0] for runs in (FUZZ_RUNS_FIRST, FUZZ_RUNS))
+        passed = all(
+            run(number, fuzz_runs=runs, tests=told.tests)[0]
+            for runs in (FUZZ_RUNS_FIRST, FUZZ_RUNS)
+        )
         if passed:
             survivors += 1
         verdict = "SURVIVED" if passed else "killed"
