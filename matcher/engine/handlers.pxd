@@ -11,13 +11,13 @@ from matcher.engine.ladder cimport (
 from matcher.engine.limits cimport is_beyond_band
 from matcher.engine.liquidating cimport cancel_bucket
 from matcher.engine.after cimport margin_to_wait, reducible
-from matcher.engine.auction cimport end_opening_orders, uncross
+from matcher.engine.auction cimport end_opening_orders, is_crossed, uncross
 from matcher.engine.matching cimport TIF_FOK, TIF_GTC, execute, takes, trim_all, would_take
 from matcher.engine.names cimport add_name, find_name, keyed_hash
 from matcher.engine.nonces cimport is_ascending, nonce_used, use_nonce
 from matcher.engine.pricing cimport begin_grace, update_price
 from matcher.engine.special cimport is_backed, join
-from matcher.engine.states cimport admits, is_continuous
+from matcher.engine.states cimport admits, is_continuous, price_holds
 from matcher.engine.trigger cimport fire_due
 from matcher.engine.store cimport (
     ACCOUNT_UNKNOWN, AMOUNT_OUT_OF_RANGE, CAPACITY, COLLATERAL_MOVED, COMMAND_REJECTED, DEPOSITED,
@@ -30,7 +30,8 @@ from matcher.engine.store cimport (
     reservation_with, rest_order, touch_bucket)
 from matcher.engine.types cimport (
     BucketC, CommandC, CoreC, EventC, MarketC, NAMED, NEAR_MARKETS, OrderC,
-    POST_ONLY, REDUCE_ONLY, SLOT_BITS, STATE_DELISTING, STATE_HALTED, STATE_OPEN, STATE_SETTLED,
+    POST_ONLY, REDUCE_ONLY, SLOT_BITS, STATE_AUCTION, STATE_DELISTING, STATE_HALTED, STATE_OPEN,
+    STATE_SETTLED,
     TAGGED, TRIGGER_ABOVE, TRIGGER_BELOW)
 
 cdef enum:
@@ -498,6 +499,8 @@ cdef inline void move_collateral(CoreC* c, const CommandC* p) noexcept nogil:
             reason = REASON_FROZEN
         elif c.is_risk_paused and p.amount < 0:
             reason = RISK_PAUSED
+        elif p.amount < 0 and not price_holds(c, m):
+            reason = PRICE_STALE
         elif p.amount > 0:
             reason = top_up(&f, &b.position, m.funding_index, p.amount,
                             c.accounts[p.account].free - c.accounts[p.account].reserved)
@@ -587,6 +590,9 @@ cdef inline void set_state(CoreC* c, const CommandC* p) noexcept nogil:
         refuse(c, m, COMMAND_REJECTED, p, MARKET_STATE)
     elif p.order_id < STATE_OPEN or p.order_id > STATE_DELISTING:
         refuse(c, m, COMMAND_REJECTED, p, AMOUNT_OUT_OF_RANGE)
+    elif p.order_id != STATE_HALTED and p.order_id != STATE_AUCTION and is_crossed(m) and (
+            not price_holds(c, m)):
+        refuse(c, m, COMMAND_REJECTED, p, PRICE_STALE)
     else:
         if not is_continuous(m) and p.order_id != STATE_HALTED:
             begin_grace(c, m)

@@ -9,10 +9,12 @@ from matcher.engine.ladder cimport (
 from matcher.engine.after cimport cut_order, finish, reducible, reducible_lots
 from matcher.engine.limits cimport lots_within, protect
 from matcher.engine.special cimport filled_of, mark_after, shown_of
+from matcher.engine.states cimport price_holds
 from matcher.engine.store cimport (
     EXPIRED, FILL, FOK_NOT_FILLABLE, IMMEDIATE_REMAINDER, MARKET_CANNOT_PAY, MIN_QTY_NOT_MET,
     OPEN_INTEREST_LIMIT,
-    ORDER_REPLENISHED, ORDER_REPRICED, POST_ONLY_WOULD_TAKE, REASON_FROZEN, REASON_REDUCE_ONLY,
+    ORDER_REPLENISHED, ORDER_REPRICED, POST_ONLY_WOULD_TAKE, PRICE_STALE, REASON_FROZEN,
+    REASON_REDUCE_ONLY,
     RISK_PAUSED, SELF_TRADE, SIBLING_ENDED, commit, count_lots, drop_order, emit, emit_order,
     free_order, now_s, out_of, owner_of, refresh_best, rest_order, update_reservation, usable)
 from matcher.engine.types cimport (
@@ -581,7 +583,9 @@ cdef inline void execute(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
     if WITH_MARGIN and unlikely(m.state == STATE_AUCTION):
         reason = 0
     elif reason == 0 and takes(order.side, order.price, m.sides[1 - order.side].best):
-        if order.side == 0:
+        if WITH_MARGIN and unlikely(not price_holds(c, m)):
+            reason = PRICE_STALE
+        elif order.side == 0:
             reason = sweep(c, m, slot, 0)
         else:
             reason = sweep(c, m, slot, 1)

@@ -6,6 +6,10 @@ from matcher.engine.types cimport (
     STATE_OPEN, STATE_POST_ONLY, STATE_REDUCE_ONLY)
 
 
+cdef enum:
+    PRICE_HOLD_MAX_MS = 3600000  # MARK-4
+
+
 cdef inline bint admits(const MarketC* m, uint8_t flags, uint8_t time_in_force) noexcept nogil:
     """The market's state lets an order of these flags in."""
     if m.state == STATE_OPEN:
@@ -27,3 +31,8 @@ cdef inline bint is_continuous(const MarketC* m) noexcept nogil:
 cdef inline bint is_fresh(const CoreC* c, const MarketC* m) noexcept nogil:
     """The index is not older than the market allows, on the clock of the batch."""
     return c.time_s * 1000 - m.index_time_ms <= m.spec.index_age_max_ms
+
+
+cdef inline bint price_holds(const CoreC* c, const MarketC* m) noexcept nogil:
+    """MARK-4: orders trade at the last price, and collateral is taken out."""
+    return c.time_s * 1000 - m.index_time_ms <= PRICE_HOLD_MAX_MS

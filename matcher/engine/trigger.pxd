@@ -6,7 +6,7 @@ from matcher.engine.ladder cimport cold, link_order, next_down, next_up, unlink_
 from matcher.engine.limits cimport is_beyond_band
 from matcher.engine.matching cimport execute, slide, trim_all
 from matcher.engine.special cimport trigger_side
-from matcher.engine.states cimport admits, is_continuous, is_fresh
+from matcher.engine.states cimport admits, is_continuous, is_fresh, price_holds
 from matcher.engine.store cimport (
     EXPIRED, MARKET_STATE, ORDER_TRIGGERED, PRICE_BAND, drop_order, emit, now_s, unrest_order)
 from matcher.engine.types cimport (
@@ -99,7 +99,7 @@ cdef inline void fire_on_mark(CoreC* c, MarketC* m, int most) noexcept nogil:
     cdef uint32_t slot
     cdef int _fired
     m.has_due &= ~(<uint8_t> DUE_ON_MARK)
-    if not is_continuous(m) or not is_fresh(c, m):
+    if not is_continuous(m) or not is_fresh(c, m) or not price_holds(c, m):
         return
     for _fired in range(most):
         slot = due_trigger(m, ON_MARK_LADDERS, m.mark_price)
@@ -121,6 +121,8 @@ cdef inline void fire_on_last(CoreC* c, MarketC* m) noexcept nogil:
     """TRIG-2: what the last price has reached, until none is left or the limit is met."""
     cdef uint32_t slot
     cdef int _fired
+    if not price_holds(c, m):
+        return                   # what is due stays due
     m.has_due &= ~(<uint8_t> DUE_ON_LAST)
     if not is_continuous(m):
         m.has_traded = 0

@@ -143,6 +143,8 @@ class Drafted:
         )
         if end_ms and rng.random() < 0.2 and self.clock_s * 1000 + 50_000 > end_ms:
             time_ms = end_ms
+        if listed.price_time_ms == 0 and rng.random() < 0.5:  # MARK-4: of an hour ago
+            time_ms = (self.clock_s - 3_600) * 1000 - rng.choice((0, 1, 5_000))
         if rng.random() < 0.03:
             time_ms = rng.choice((0, listed.price_time_ms - 1, (self.now_s + 61) * 1000))
         sources = list(desk_sources(rng, self.desk.sources))

@@ -26,6 +26,10 @@ class Auctions(Orders):
         volume, _, _, price, surplus = min(found)
         return price, -volume, surplus
 
+    def is_crossed(self, market: int) -> bool:
+        bids, asks = self.book(market, 0), self.book(market, 1)
+        return bool(bids and asks and bids[0].price >= asks[0].price)
+
     def uncross(self, venue: Venue, market: int) -> None:
         """AUC-2."""
         while (bids := self.book(market, 0)) and (asks := self.book(market, 1)):

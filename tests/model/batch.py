@@ -243,7 +243,8 @@ class BatchJudge(Trades):
         first(seat.unlisted)
         first(self.message_reason(seat.address, item.nonce, item.expiry_time_s))
         refuse_if(self.is_paused and amount < 0, Reason.RISK_PAUSED)
-        refuse_if(amount < 0 and not seat.listed.mark_ticks, Reason.NO_PRICE)
+        if amount < 0:
+            self.expect_price(seat.listed)
         p, rules = self.venue.position(seat.market_id, seat.address), seat.listed.rules()
         free = self.venue.account(seat.address).free_quote
         if amount < 0:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 LOTS_MAX = 2**40
 FUNDING_INDEX_MAX = 2**62
 DAY_S = 86_400
+PRICE_HOLD_MS = 3_600_000
 OWNER = b"owner"  # who has signed: this, None, or the address of a session key
 
 
@@ -384,7 +385,7 @@ class Trades:
 
     def trade(self, taker: Signed, maker: Signed, lots: int, price: int, fee_ppm: int) -> None:
         listed = taker.seat.listed
-        refuse_if(listed.mark_ticks == 0, Reason.NO_PRICE)
+        self.expect_price(listed)
         takes = self.drafted(taker, lots, price, fee_ppm)
         makes = self.drafted(maker, lots, price, listed.spec.fee_maker_ppm)
         keys = [self.signer_judged(signed, lots, price) for signed in (taker, maker)]
@@ -392,6 +393,12 @@ class Trades:
         self.expect_paid(listed, takes, makes)
         for signed, after, key in zip((taker, maker), (takes, makes), keys, strict=True):
             self.accept_order(signed, after, lots, key)
+
+    def expect_price(self, listed: Listing) -> None:
+        """MARK-4."""
+        refuse_if(listed.mark_ticks == 0, Reason.NO_PRICE)
+        age_ms = self.clock_s * 1000 - listed.price_time_ms
+        refuse_if(age_ms > PRICE_HOLD_MS, Reason.PRICE_STALE)
 
     def drafted(self, signed: Signed, lots: int, price: int, fee_ppm: int) -> Bucket:
         order, seat = signed.order, signed.seat

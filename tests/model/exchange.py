@@ -101,6 +101,7 @@ class Exchange(Forced):
         require(0 < abs(c.amount_quote) <= QUOTE_MAX, "AMOUNT_OUT_OF_RANGE")
         require(key not in self.frozen, "FROZEN")
         require(not self.is_risk_paused or c.amount_quote > 0, "RISK_PAUSED")
+        require(c.amount_quote > 0 or self.price_holds(venue), "PRICE_STALE")
         if c.amount_quote > 0:
             p = venue.rules.top_up(p, c.amount_quote, self.unreserved(c.account))
         else:
@@ -126,6 +127,10 @@ class Exchange(Forced):
         venue = self.venue(c)
         require(venue.state != MarketState.SETTLED, "MARKET_STATE")
         require(1 <= c.aux <= MarketState.DELISTING, "AMOUNT_OUT_OF_RANGE")
+        clears = c.aux not in (MarketState.HALTED, MarketState.AUCTION) and self.is_crossed(
+            c.market_id
+        )
+        require(not clears or self.price_holds(venue), "PRICE_STALE")
         if not venue.is_continuous and c.aux != MarketState.HALTED:
             venue.grace_until_s = self.now_s + venue.spec.grace_s  # MARK-3
         venue.state = c.aux

@@ -18,6 +18,7 @@ from matcher.engine.reject_reason import RejectReason
 from tests.model.margin import PPM, Bucket, Market, RefusedError
 
 FUND = 0
+PRICE_HOLD_MS = 3_600_000
 
 Key = tuple[int, int]  # account, market_id
 
@@ -186,6 +187,10 @@ class Floor:
     @property
     def now_s(self) -> int:
         return self.time_ns // 10**9
+
+    def price_holds(self, venue: Venue) -> bool:
+        """MARK-4."""
+        return self.now_s * 1000 - venue.index_ms <= PRICE_HOLD_MS
 
     def holds(self, key: Key, side: int) -> int:
         """Lots that an order of this side can close."""

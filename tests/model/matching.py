@@ -178,7 +178,8 @@ class Matching(Limits):
         self.protect(o)
         try:
             self.enter(o)
-            if self.venues[o.key[1]].state != MarketState.AUCTION:
+            if (venue := self.venues[o.key[1]]).state != MarketState.AUCTION:
+                require(not self.crossed(o) or self.price_holds(venue), "PRICE_STALE")
                 self.match(o)
             if o.left:
                 require(o.c.time_in_force == TIF_GTC, "IMMEDIATE_REMAINDER")

@@ -151,7 +151,8 @@ class Pricing(Matching):
         """TRIG-1: what a limit leaves is due after the next command."""
         venue.has_due, mark = False, venue.rules.mark
         is_fresh = self.now_s * 1000 - venue.index_ms <= venue.spec.index_age_max_ms
-        for _ in range(most if venue.is_continuous and is_fresh else 0):
+        fires = venue.is_continuous and is_fresh and self.price_holds(venue)
+        for _ in range(most if fires else 0):
             if not (due := self.due(market, mark, 0)):
                 return
             self.fire(due[0], venue, mark)
@@ -159,6 +160,8 @@ class Pricing(Matching):
 
     def fire_on_last(self, venue: Venue, market: int) -> None:
         """TRIG-2: after a command that has traded, until nothing is due."""
+        if not self.price_holds(venue):
+            return  # what is due stays due
         venue.has_due_on_last = False
         for _ in range(TRIGGERS_MAX if venue.is_continuous else 0):
             if venue.has_traded:

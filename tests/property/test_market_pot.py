@@ -85,6 +85,10 @@ class Gaps(Stream):
         for _ in range(6):
             self.trade(market)
         self.time_ns += 11 * NS  # the last row is stale by then
+        if self.rng.random() < 0.3:  # or so old that it does not hold any more (MARK-4)
+            self.time_ns += 3_600 * NS
+            for _ in range(6):
+                self.rng.choice((self.leave, self.trade))(market)
         jump = self.rng.choice((0.6, 0.75, 1.3, 1.5))
         self.index[market] = max(200, min(2_900, round(self.index[market] * jump)))
         self.price(market)
@@ -114,6 +118,7 @@ def test_no_market_pays_more_than_it_holds(seed: int) -> None:
 
 
 def test_the_rule_is_met_everywhere() -> None:
-    """CONS-4: orders in and out of auctions, moves and requests have met it."""
+    """CONS-4, MARK-4: orders in and out of auctions, moves and requests have met it."""
     for kind in ("ORDER_CANCELED", "COMMAND_REJECTED", "FORCED_SERVED"):
         assert SEEN[f"{kind} MARKET_CANNOT_PAY"] > 0, SEEN
+        assert SEEN[f"{kind} PRICE_STALE"] > 0, SEEN

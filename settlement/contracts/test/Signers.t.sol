@@ -263,6 +263,7 @@ contract SignersTest is SettlementTest {
         settleRejected(p, RejectReason.SESSION_KEY_SCOPE);
         vm.warp(block.timestamp + 1 days);
         p = plan();
+        addPrice(p, 1000, 1000);
         addFill(p, _byKey(p, o), _maker(p), 10);
         settleAccepted(p);
     }

@@ -127,6 +127,10 @@ abstract contract BatchWork is SettlementStorage {
     using StorageSlot for bytes32;
 
     uint256 internal constant GOOD_TILL_CANCEL = 0;
+
+    /// @notice MARK-4: the oldest price at which orders trade and collateral is taken out.
+    uint256 internal constant PRICE_HOLD_MAX_MS = 3_600_000;
+
     bytes32 internal constant UNSIGNED = 0;
     bytes32 internal constant SIGNED_BY_OWNER = bytes32(uint256(1));
 
@@ -175,6 +179,19 @@ abstract contract BatchWork is SettlementStorage {
         m.terms.liquidationBufferPpm = int256(uint256(m.params.liquidationBufferPpm));
         m.terms.markBandPpm = int256(uint256(m.params.markBandPpm));
         m.terms.tiers = stored.tiers;
+    }
+
+    /// @notice MARK-4: there is a price and it still holds.
+    function _holdReason(Batch memory b, MarketEntry memory m)
+        internal
+        pure
+        returns (RejectReason)
+    {
+        if (m.state.markTicks == 0) return RejectReason.NO_PRICE;
+        unchecked {
+            bool holds = b.clockTimeS * 1000 <= m.state.priceTimeMs + PRICE_HOLD_MAX_MS;
+            return holds ? RejectReason.NONE : RejectReason.PRICE_STALE;
+        }
     }
 
     /// @notice Notes that an item is refused.

@@ -110,7 +110,8 @@ abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
         uint256 feePpm
     ) private returns (RejectReason reason) {
         MarketEntry memory m = taker.holder.listing;
-        if (m.state.markTicks == 0) return RejectReason.NO_PRICE;
+        reason = _holdReason(b, m);
+        if (reason != RejectReason.NONE) return reason;
         reason = _draftOrder(b, b.draftA, taker, lots, priceTicks, feePpm);
         if (reason != RejectReason.NONE) return reason;
         reason = _draftOrder(b, b.draftB, maker, lots, priceTicks, m.params.feeMakerPpm);
@@ -297,7 +298,11 @@ abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
         if (!m.isListed) return RejectReason.MARKET_UNKNOWN;
         reason = _moveReason(b, a, nonce, expiryTimeS);
         if (reason != RejectReason.NONE) return reason;
-        if (b.isRiskPaused && amountQuote < 0) return RejectReason.RISK_PAUSED;
+        if (amountQuote < 0) {
+            if (b.isRiskPaused) return RejectReason.RISK_PAUSED;
+            reason = _holdReason(b, m);
+            if (reason != RejectReason.NONE) return reason;
+        }
 
         Draft memory d = b.draftA;
         _begin(d, e);
