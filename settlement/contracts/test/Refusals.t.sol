@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import { MarketParams } from "../src/interfaces/ISettlementTypes.sol";
 import { OrderLib } from "../src/libraries/OrderLib.sol";
 import { RejectReason } from "../src/libraries/RejectReason.sol";
+import { SessionKeyScope } from "../src/libraries/SessionKeyLib.sol";
 import { Order } from "./utils/OrderTwin.sol";
 import { RefusalTest } from "./utils/RefusalTest.sol";
 import { Plan } from "./utils/SettlementTest.sol";
@@ -54,7 +55,25 @@ contract RefusalsTest is RefusalTest {
     }
 
     function test_refused_deliveryThatDoesNotFit() public {
+        _endMarket(marketParams());
+        fillUp(ALICE);
+        Plan memory p = plan();
+        addItem(p, abi.encodePacked(uint8(14), addPosition(p, alice)));
+        refuse(p, RejectReason.AMOUNT_OUT_OF_RANGE);
+    }
+
+    /// @dev EXP-2: the fund holds at most what the last parameters let anybody hold.
+    function test_refused_deliveryOfMoreThanTheFundMayHold() public {
         MarketParams memory params = marketParams();
+        params.positionLotsMax = 99;
+        _endMarket(params);
+        Plan memory p = plan();
+        addItem(p, abi.encodePacked(uint8(14), addPosition(p, alice)));
+        refuse(p, RejectReason.POSITION_LIMIT);
+    }
+
+    /// @dev At the present price.
+    function _endMarket(MarketParams memory params) private {
         uint40 effectiveTimeS = uint40(block.timestamp + 4 days);
         params.expiryTimeS = effectiveTimeS + 60;
         settlement.announceMarketParams(MARKET, params, tiers(), effectiveTimeS);
@@ -63,10 +82,6 @@ contract RefusalsTest is RefusalTest {
         addItem(p, abi.encodePacked(uint8(12), uint8(0)));
         addPrice(p, 1000, 1000);
         settleAccepted(p);
-        fillUp(ALICE);
-        p = plan();
-        addItem(p, abi.encodePacked(uint8(14), addPosition(p, alice)));
-        refuse(p, RejectReason.AMOUNT_OUT_OF_RANGE);
     }
 
     /* FILLS */
@@ -138,6 +153,32 @@ contract RefusalsTest is RefusalTest {
         refuse(p, RejectReason.AMOUNT_OUT_OF_RANGE);
     }
 
+    /// @dev KEY-1: a session key dies at its expiry, for top-ups too.
+    function test_refused_topUpByAKeyThatHasExpired() public {
+        uint40 expiryTimeS = uint40(block.timestamp + 10);
+        vm.prank(alice);
+        settlement.setSessionKey(carol, SessionKeyScope(1, 5, 1_000_000, expiryTimeS));
+        vm.warp(expiryTimeS - 1);
+        Plan memory p = plan();
+        _addTopUpByCarol(p);
+        settleAccepted(p);
+        vm.warp(expiryTimeS);
+        p = plan();
+        _addTopUpByCarol(p);
+        refuse(p, RejectReason.SIGNATURE_INVALID);
+    }
+
+    /// @dev Carol's key is Alice's session key.
+    function _addTopUpByCarol(Plan memory p) private {
+        uint64 nonce = nextNonce++;
+        uint40 expiryTimeS = p.clockTimeS + 1;
+        bytes32 hash = OrderLib.collateralMoveHash(alice, MARKET, 100, nonce, expiryTimeS);
+        bytes memory signature =
+            compact(CAROL, OrderLib.digest(settlement.domainSeparator(), hash));
+        bytes memory head = abi.encodePacked(uint8(9), addPosition(p, alice), int64(100), nonce);
+        addItem(p, abi.encodePacked(head, expiryTimeS, uint8(1), signature));
+    }
+
     function test_refused_withdrawals() public {
         Plan memory p = plan();
         addWithdrawal(p, ALICE, address(0xbeef), 0, nextNonce++);
@@ -182,6 +223,10 @@ contract RefusalsTest is RefusalTest {
         maker = addOrder(p, CAROL, order(CAROL, BUY, 800, 10, 100_000));
         addLiquidation(p, addPosition(p, alice), maker, 10);
         refuse(p, RejectReason.LIQUIDATION_PRICE);
+        p = plan();
+        maker = addOrder(p, CAROL, order(CAROL, BUY, 935, 1000, 2_000_000));
+        addLiquidation(p, addPosition(p, alice), maker, 500); // of 100
+        refuse(p, RejectReason.LIQUIDATION_TOO_LARGE);
     }
 
     function test_refused_liquidationFillThatDoesNotFit() public {
@@ -253,6 +298,19 @@ contract RefusalsTest is RefusalTest {
         p = plan();
         addAdl(p, addPosition(p, alice), addPosition(p, bob), 100);
         refuse(p, RejectReason.AMOUNT_OUT_OF_RANGE);
+    }
+
+    /// @dev LIQ-4: Carol, short from 850, can herself be liquidated at 900.
+    function test_refused_deleveragingAgainstALiquidatablePosition() public {
+        setPrice(850);
+        Plan memory p = plan();
+        uint16 taker = addOrder(p, BOB, order(BOB, BUY, 850, 10, 0));
+        addFill(p, taker, addOrder(p, CAROL, order(CAROL, SELL, 850, 10, 9000)), 10);
+        settleAccepted(p);
+        setPrice(900);
+        p = plan();
+        addAdl(p, addPosition(p, alice), addPosition(p, carol), 10);
+        refuse(p, RejectReason.BANKRUPT);
     }
 
     /// @dev FORCE-4 is for counterparties, too.
