@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 ROUND = 100  # batches on one deployment
 BATCHES = int(os.environ.get("BULKHEAD_SOAK_BATCHES", str(2 * ROUND)))
-SEED = os.environ.get("BULKHEAD_SEED", "4")
+SEED = os.environ.get("BULKHEAD_SEED", "7")
 DEPOSIT_QUOTE = 40_000_000
 START_S = 2_000_000_000
 RUN_S = 3_000  # the second market ends after so many seconds
