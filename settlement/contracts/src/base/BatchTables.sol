@@ -32,7 +32,8 @@ abstract contract BatchTables is Signatures {
     uint256 private constant BULK_HEIGHT_MAX = 10;
 
     /// @dev Words of the entries that are allocated by hand: `new` would first clear them, and with
-    /// them an empty entry for each that they point to. Whoever fills one in writes every word.
+    /// them an empty entry for each that they point to. Whoever fills one in writes every word that is
+    /// read before an item has written it.
     uint256 private constant ACCOUNT_WORDS = 7;
     uint256 private constant POSITION_WORDS = 7;
     uint256 private constant ORDER_WORDS = 8;

@@ -203,10 +203,4 @@ abstract contract SettlementStorage is ISettlementEvents, ISettlementErrors {
     function _filled(address account_, uint256 nonce) internal view returns (uint256) {
         return uint32(_filledLanes[account_][nonce >> 3] >> ((nonce & 7) << 5));
     }
-
-    function _setFilled(address account_, uint256 nonce, uint256 lots) internal {
-        uint256 shift = (nonce & 7) << 5;
-        uint256 lanes = _filledLanes[account_][nonce >> 3];
-        _filledLanes[account_][nonce >> 3] = lanes & ~(NONCE_DEAD << shift) | lots << shift;
-    }
 }
