@@ -55,7 +55,7 @@ async def trade(alice: Client, bob: Client, market: Market) -> None:
 
 async def run_venue(venue: Venue, stack: AsyncExitStack) -> None:
     chain = venue.chain
-    public, _, (alice, bob) = await enter(venue, stack, (ALICE, BOB), 2 * DEPOSIT_QUOTE)
+    public, _, (alice, bob) = await enter(venue, stack, (ALICE, BOB))
     bob_address = chain.web3.to_checksum_address(BOB.address)
     await trade(alice, bob, await public.market(1))
 

@@ -79,7 +79,7 @@ def configured(folder: Path, **delays: int) -> Path:
 async def trade(venue: Venue, stack: AsyncExitStack) -> tuple[Client, Client]:
     """Let Alice buy 100 lots from Bob, and wait until the fill is settled."""
     chain = venue.chain
-    public, _, (alice, bob) = await enter(venue, stack, (ALICE, BOB), 2 * DEPOSIT_QUOTE)
+    public, _, (alice, bob) = await enter(venue, stack, (ALICE, BOB))
     market = await public.market(1)
     ask = bob.orders.limit(market, Side.SELL, price_ticks=60_000, qty_lots=100, leverage=5)
     bid = alice.orders.limit(market, Side.BUY, price_ticks=60_000, qty_lots=100, leverage=5)

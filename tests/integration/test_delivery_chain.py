@@ -36,7 +36,7 @@ def ending_config(folder: Path, expiry_time_s: int) -> Path:
 async def trade_until_the_end(venue: Venue, stack: AsyncExitStack, expiry_time_s: int) -> None:
     """Open two positions, let the market end, and wait until both sides have none."""
     chain = venue.chain
-    public, _, (alice, bob) = await enter(venue, stack, (ALICE, BOB), 2 * DEPOSIT_QUOTE)
+    public, _, (alice, bob) = await enter(venue, stack, (ALICE, BOB))
     market = await public.market(1)
     for client, side in ((bob, Side.SELL), (alice, Side.BUY)):
         order = client.orders.limit(

@@ -87,7 +87,7 @@ async def slide(clients: list[Client], market: Any) -> None:
 async def run_venue(venue: Venue, stack: AsyncExitStack) -> None:
     chain = venue.chain
     keys = ALICE, BOB, CAROL, DAVE
-    public, admin, everybody = await enter(venue, stack, keys, 4 * DEPOSIT_QUOTE + FUND_QUOTE)
+    public, admin, everybody = await enter(venue, stack, keys)
     clients = {
         "0x" + key.address.hex(): client for key, client in zip(keys, everybody, strict=True)
     }

@@ -90,9 +90,9 @@ def running_venue(folder: Path, config: Path = CONFIG) -> Iterator[Venue]:
 
 
 async def enter(
-    venue: Venue, stack: AsyncExitStack, keys: Sequence[SigningKey], deposits_quote: int
+    venue: Venue, stack: AsyncExitStack, keys: Sequence[SigningKey]
 ) -> tuple[PublicClient, AdminClient, list[Client]]:
-    """Quote 60,000, connect everybody, and wait until the engine has the deposits."""
+    """Quote 60,000, connect everybody, and wait until the engine has everybody's deposit."""
     public = await stack.enter_async_context(await PublicClient.connect(venue.matcher))
     admin = await stack.enter_async_context(
         await AdminClient.connect(venue.matcher, "development-admin-token")
@@ -105,10 +105,10 @@ async def enter(
         for key in keys
     ]
 
-    async def is_credited() -> bool:
-        return (await admin.status()).deposits_quote >= deposits_quote
+    async def are_credited() -> bool:
+        return all([(await client.balances()).free_quote > 0 for client in clients])
 
-    await until(is_credited, "the deposits in the engine")
+    await until(are_credited, "everybody's deposit in the engine")
     return public, admin, clients
 
 
