@@ -33,6 +33,7 @@ PROGRESS_QUEUE_MAX: Final = 4_096
 PROGRESS_PER_REPORT_MAX: Final = 256
 BACKOFF_FIRST_S: Final = 0.1
 BACKOFF_LIMIT_S: Final = 5.0
+LIMITS_NOTICE: Final = 4  # place of riskPauseNoticeS in the contract's Limits
 SERVER_GRACE_S: Final = 0.2  # relayers' streams never end by themselves
 
 
@@ -181,8 +182,11 @@ async def run_attestor(
         ):
             await expect_deployment_of(outbox, node)
             with node.errors():
+                limits = await node.settlement.functions.limits().call()
                 epoch = await _epoch_of(node, signer)
                 settled_seq = await node.settlement.functions.sequence().call()
+            where = f"{config.path}: $.settlement.attest: the contract's riskPauseNoticeS"
+            table.expect_pause_notice(limits[LIMITS_NOTICE], where)
             if void_count := outbox.drop_void(epoch, settled_seq):
                 log.warning("epoch.begins", epoch=epoch, void_batches=void_count)
             attestor = Attestor(

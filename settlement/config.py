@@ -22,6 +22,8 @@ T = TypeVar("T")
 Toml: TypeAlias = Any
 
 ENVIRONMENT_PREFIX: Final = "env:"
+# What the matcher may need to obey a notice once the attestor has read it (GOV-4).
+OBEYING_MS: Final = 5_000
 
 Address = Annotated[str, Meta(pattern=r"^0x[0-9a-fA-F]{40}$")]
 Target = Annotated[str, Meta(pattern=r"^.+:[0-9]{1,5}$")]
@@ -198,10 +200,27 @@ class AttestTable(_Table, frozen=True, kw_only=True):
     outbox: str = "sqlite:///.bulkhead/outbox.sqlite3"
     batch_interval_ms: Annotated[int, Meta(ge=100, le=3_600_000)] = 1_000
     confirmation_count: Annotated[int, Meta(ge=0, le=10_000)] = 0
+    block_interval_ms: Annotated[int, Meta(ge=1, le=3_600_000)] = 12_000
     poll_interval_ms: Annotated[int, Meta(ge=10, le=60_000)] = 200
     block_range_max: Annotated[int, Meta(ge=1, le=100_000)] = 1_000
     concurrent_streams_max: Annotated[int, Meta(ge=1, le=10_000)] = 64
     give_up_after_ms: Annotated[int, Meta(ge=0, le=86_400_000)] = 30_000
+
+    @property
+    def pause_notice_least_s(self) -> int:
+        """After so many seconds the matcher obeys the guardian's pause (GOV-4); rounded up."""
+        seen_ms = (self.confirmation_count + 1) * self.block_interval_ms + self.poll_interval_ms
+        return -(-(seen_ms + OBEYING_MS) // 1_000)
+
+    def expect_pause_notice(self, notice_s: int, where: str) -> None:
+        """Raise `ConfigError` when the chain would refuse what was matched before it was seen."""
+        least_s = self.pause_notice_least_s
+        if notice_s < least_s:
+            raise ConfigError(
+                f"{where}: expected at least {least_s} s, in which the matcher sees a pause "
+                f"({self.confirmation_count} confirmations of {self.block_interval_ms} ms, "
+                f"poll {self.poll_interval_ms} ms), found {notice_s} s"
+            )
 
 
 class RelayTable(_Table, frozen=True, kw_only=True):
@@ -272,6 +291,11 @@ def load(path: Path, overrides: dict[str, Any] | None = None) -> Config:
             _override(table, key, value)
     settlement = _convert(path, "settlement", table, SettlementConfig)
     shared = _convert(path, "matcher", _table(path, file, "matcher"), SharedTable)
+    if settlement.chain is not None and settlement.attest is not None:
+        settlement.attest.expect_pause_notice(
+            settlement.chain.limits.risk_pause_notice_s,
+            f"{path}: $.settlement.chain.limits.risk_pause_notice_s",
+        )
     return Config(path=path, settlement=settlement, shared=shared)
 
 

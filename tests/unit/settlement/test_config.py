@@ -81,6 +81,33 @@ def test_a_wrong_key_is_named(tmp_path: Path, old: str, new: str, words: str) ->
 
 
 @pytest.mark.parametrize(
+    ("confirmations", "block_ms", "poll_ms", "least_s"),
+    [(0, 1_000, 200, 7), (0, 12_000, 3_000, 20), (0, 12_000, 3_001, 21), (12, 12_000, 2_000, 163)],
+)
+def test_a_pause_notice_that_the_matcher_would_miss_is_refused(
+    confirmations: int, block_ms: int, poll_ms: int, least_s: int
+) -> None:
+    """GOV-4: confirmations, one block more, the poll, and five seconds for the matcher."""
+    times = {
+        "attest.confirmation_count": confirmations,
+        "attest.block_interval_ms": block_ms,
+        "attest.poll_interval_ms": poll_ms,
+    }
+    overrides = times | {"chain.limits.risk_pause_notice_s": least_s}
+    config = load(DEV, overrides)
+    assert config.attest.pause_notice_least_s == least_s
+    with pytest.raises(ConfigError, match=rf"risk_pause_notice_s: expected at least {least_s} s"):
+        load(DEV, overrides | {"chain.limits.risk_pause_notice_s": least_s - 1})
+    with pytest.raises(ConfigError, match=r"the contract's: expected at least"):
+        config.attest.expect_pause_notice(least_s - 1, "the contract's")
+
+
+def test_the_pause_notice_is_long_enough_where_a_configuration_says_nothing() -> None:
+    table = settlement.config.AttestTable(matcher_token="", key="dev:1")
+    table.expect_pause_notice(settlement.config.VenueLimitsTable().risk_pause_notice_s, "")
+
+
+@pytest.mark.parametrize(
     ("ours", "theirs"),
     [("SharedTable", "MatcherConfig")]
     + [(name, name) for name in
