@@ -60,7 +60,13 @@ class Applied(NamedTuple):
 
 
 _IS_FOR_LATER: Final = frozenset(
-    {RejectReason.NO_PRICE, RejectReason.PRICE_STALE, RejectReason.MARKET_CANNOT_PAY}
+    {
+        RejectReason.NO_PRICE,
+        RejectReason.PRICE_STALE,
+        RejectReason.PRICE_BAND,
+        RejectReason.CAPACITY,
+        RejectReason.MARKET_CANNOT_PAY,
+    }
 )
 _SET_ASIDE: Final = 1
 
@@ -239,7 +245,7 @@ class Venue:
         return self.capacities.account_count_max - self.accounts.account_count
 
     def _apply__forced_request(self, command: Command, extra: bytes) -> list[Event]:
-        """FORCE-2: requests are served in order; one that lacks a price, or money, is set aside."""
+        """FORCE-2: requests are served in order; what another price may mend is set aside."""
         is_next = command.nonce == self.cursor.request_seq + 1
         if not is_next or not self.has_market_of(command):
             return []
@@ -251,7 +257,7 @@ class Venue:
         # What a fund pays to an account without a place changes the fund all the same (BACK-4).
         request = command._replace(account=INSURANCE_ACCOUNT if index is None else index)
         made = self._serve(request, extra)
-        if any(event.reason in _IS_FOR_LATER for event in made):
+        if made and made[0].reason in _IS_FOR_LATER:
             self.requests.append((request._replace(side=_SET_ASIDE), extra))
         return made
 

@@ -6,21 +6,32 @@ from margin_core.fixed_point cimport bh_int128, ceil_div, floor_div
 from margin_core.requirement cimport abs64, equity, initial, notional_of
 from margin_core.transitions cimport (
     close_lots_for, close_part, deliver, settle_funding, start_fill, top_up)
-from margin_core.types cimport FillC, LINEAR_PERPETUAL, VERDICT_FUND_CANNOT_CARRY
+from margin_core.types cimport (
+    FillC, LINEAR_PERPETUAL, VERDICT_BANKRUPT, VERDICT_FUND_CANNOT_CARRY, VERDICT_POSITION_LIMIT)
 from matcher.engine.handlers cimport (
     KIND_FORCED_REQUEST, KIND_PAUSE_RISK, QUOTE_MAX, find_order, market_of, refuse)
+from matcher.engine.index cimport is_endangered
 from matcher.engine.special cimport mark_after
 from matcher.engine.nonces cimport raise_nonce_floor, use_nonce
 from matcher.engine.store cimport (
-    ACCOUNT_UNKNOWN, AMOUNT_OUT_OF_RANGE, COMMAND_REJECTED, FORCED_SERVED, INSUFFICIENT_FREE,
-    MARKET_CANNOT_PAY, MARKET_UNKNOWN, NO_POSITION, NO_PRICE, PRICE_STALE, RISK_PAUSE_CHANGED,
-    USER_CANCELED, bucket_at, commit, drop_order, emit, ensure_bucket, now_s, update_reservation)
+    ACCOUNT_UNKNOWN, AMOUNT_OUT_OF_RANGE, CAPACITY, COMMAND_REJECTED, FORCED_SERVED,
+    INSUFFICIENT_FREE, MARKET_CANNOT_PAY, MARKET_UNKNOWN, NO_POSITION, NO_PRICE, PRICE_BAND,
+    PRICE_STALE, RISK_PAUSE_CHANGED, USER_CANCELED, bucket_at, commit, drop_order, emit,
+    ensure_bucket, now_s, update_reservation)
 from matcher.engine.types cimport (
     AFTER_TRIM, BucketC, CommandC, CoreC, EventC, MarketC, PositionC, SLOT_BITS, STATE_SETTLED)
 
 cdef enum:
     VIRTUAL_SHARES = 1000        # BACK-2: which nobody holds
     FURTHER_NONCES_MAX = 31      # of one cancellation (FORCE-1)
+
+
+cdef extern from *:
+    """
+    #define BH_LOTS_MAX (1LL << 40)
+    """
+    int64_t LOTS_MAX "BH_LOTS_MAX"
+
 
 cdef enum RequestKindC:          # as RequestKind of the contract
     REQUEST_CANCEL_ALL = 1       # orders with a nonce below the amount
@@ -85,7 +96,13 @@ cdef inline void cancel_nonce(CoreC* c, uint32_t account, uint64_t nonce) noexce
 
 cdef inline bint fits(const PositionC* p) noexcept nogil:
     """SPEC §1: what a word on chain holds."""
-    return p.entry_value <= QUOTE_MAX and -QUOTE_MAX <= p.collateral <= QUOTE_MAX
+    return p.entry_value <= QUOTE_MAX and -QUOTE_MAX <= p.collateral <= QUOTE_MAX and (
+        abs64(p.lots) <= LOTS_MAX)
+
+
+cdef inline bint is_for_later(int reason) noexcept nogil:
+    """FORCE-2: what another price, or the next change of the market, may mend."""
+    return reason in (NO_PRICE, PRICE_STALE, PRICE_BAND, CAPACITY, MARKET_CANNOT_PAY)
 
 
 cdef inline int lacks_price(
@@ -112,8 +129,10 @@ cdef inline int take_both(
     """What the fund has taken of a position holds; unless a word on chain has no room for it, or
     the market cannot pay what is left of it (CONS-4).
     """
-    if not fits(&f.position) or not fits(&taken.position):
+    if not fits(&f.position):
         return AMOUNT_OUT_OF_RANGE
+    if not fits(&taken.position):
+        return CAPACITY
     if f.free_delta > m.pot:
         return MARKET_CANNOT_PAY
     commit(c, m, bucket, f)
@@ -131,7 +150,7 @@ cdef inline int deliver_whole(
     cdef int reason = deliver(
         &m.spec, &f, &taken, &c.buckets[bucket].position, &c.buckets[m.fund].position,
         m.funding_index, m.index_price)
-    if reason == 0:
+    if reason == 0 or reason == VERDICT_POSITION_LIMIT:  # which binds sweeps, not who leaves
         reason = take_both(c, m, bucket, &f, &taken)
     if reason == 0:
         told.side = 0 if lots > 0 else 1
@@ -162,6 +181,8 @@ cdef inline int reduce_against_fund(
     start_fill(&f, &b.position, m.funding_index)
     reason = close_part(LINEAR_PERPETUAL, &m.spec, &f, lots, price, m.mark_price, 0,
                         m.spec.fee_liquidation)
+    if reason == VERDICT_BANKRUPT and not is_endangered(c, m, bucket):
+        return PRICE_BAND
     if reason:
         return reason
     start_fill(&taken, &fund.position, m.funding_index)
@@ -300,7 +321,7 @@ cdef inline void serve_request(CoreC* c, const CommandC* p) noexcept nogil:
         reason = pay_backer(c, m, amount, &told)
     elif p.flags == REQUEST_WITHDRAW:
         reason = take_free(c, amount, &told)
-    if reason == MARKET_CANNOT_PAY and p.side:
+    if p.side and is_for_later(reason):
         c.event_count -= 1       # nothing has changed
         refuse(c, m, COMMAND_REJECTED, p, reason)
         return

@@ -379,7 +379,8 @@ class BatchJudge(Trades):
         except RefusedError as refused:
             outcome = Reason[str(refused)]
         is_for_later = outcome in {
-            Reason.NO_PRICE, Reason.PRICE_STALE, Reason.MARKET_CANNOT_PAY,
+            Reason.NO_PRICE, Reason.PRICE_STALE, Reason.PRICE_BAND, Reason.CAPACITY,
+            Reason.MARKET_CANNOT_PAY,
         }  # fmt: skip
         refuse_if(is_for_later and is_aside, outcome)
         if is_head:
@@ -452,14 +453,19 @@ class BatchJudge(Trades):
         refuse_if(lots == 0, Reason.NO_POSITION)
         if listed.has_ended:
             ticks = listed.delivery_ticks or listed.index_ticks
-            after, fund = rules.deliver_to(copied(held), copied(p), ticks)
+            after, fund = rules.deliver_to(copied(held), copied(p), ticks, is_forced=True)
             self.accept_both((seat, after), (fund_seat, fund))
             return
         first(self.price_reason(listed))
         after = rules.settled(copied(p))
         worse = min if is_long else max
         price, rate = worse(listed.index_ticks, listed.mark_ticks), listed.spec.fee_liquidation_ppm
-        rules.close_and_release(after, lots, price, rate)
+        try:
+            rules.close_and_release(after, lots, price, rate)
+        except RefusedError as refused:
+            is_due = listed.judging(p).liquidatable(p)
+            refuse_if(str(refused) == "BANKRUPT" and not is_due, Reason.PRICE_BAND)
+            raise
         fund = rules.settled(copied(held))
         closing = min(lots, abs(fund.lots)) if fund.lots and (fund.lots > 0) != is_long else 0
         if closing:
@@ -470,9 +476,10 @@ class BatchJudge(Trades):
         self.accept_both((seat, after), (fund_seat, fund))
 
     def accept_both(self, leaver: tuple[Seat, Bucket], fund: tuple[Seat, Bucket]) -> None:
+        self.expect_fit(leaver)
         both = abs(leaver[1].funding + fund[1].funding)
-        refuse_if(both > QUOTE_MAX, Reason.AMOUNT_OUT_OF_RANGE)
-        self.expect_fit(leaver, fund)
+        refuse_if(both > QUOTE_MAX, Reason.CAPACITY)
+        self.expect_fit(fund, reason=Reason.CAPACITY)
         self.expect_paid(leaver[0].listed, leaver[1])
         self.accept(*leaver)
         self.accept(*fund)

@@ -200,8 +200,12 @@ class Trades:
         ahead_ms = (self.clock_s + limits.clock_ahead_max_s) * 1000
         refuse_if(not listed.price_time_ms <= time_ms <= ahead_ms, Reason.PRICE_STALE)
         end_s = listed.spec.expiry_time_s
-        late = end_s and time_ms > end_s * 1000 + 300_000 and self.clock_s < end_s + DAY_S
-        refuse_if(bool(late), Reason.PRICE_STALE)  # EXP-2
+        if end_s and time_ms > end_s * 1000 + 300_000:  # EXP-2
+            is_old = self.clock_s * 1000 > time_ms + 3_600_000
+            refuse_if(self.clock_s < end_s + DAY_S or is_old, Reason.PRICE_STALE)
+        if listed.announced is not None and listed.announced[0].expiry_time_s:
+            is_early = time_ms >= listed.announced[0].expiry_time_s * 1000
+            refuse_if(is_early, Reason.PRICE_STALE)
         signers = [self.observer(market_id, one) for one in seen]
         refuse_if(
             len(seen) < limits.oracle_quorum
@@ -439,7 +443,9 @@ class Trades:
 
     # Taking over
 
-    def expect_fit(self, *changed: tuple[Seat, Bucket]) -> None:
+    def expect_fit(
+        self, *changed: tuple[Seat, Bucket], reason: Reason = Reason.AMOUNT_OUT_OF_RANGE
+    ) -> None:
         """SPEC §1."""
         for seat, p in changed:
             free = self.venue.account(seat.address).free_quote + p.free
@@ -451,7 +457,7 @@ class Trades:
                 and abs(p.funding) <= QUOTE_MAX
                 and abs(p.index) <= FUNDING_INDEX_MAX
             )
-            refuse_if(not fits, Reason.AMOUNT_OUT_OF_RANGE)
+            refuse_if(not fits, reason)
 
     def expect_paid(self, listed: Listing, *sides: Bucket) -> None:
         """CONS-4."""

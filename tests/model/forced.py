@@ -11,6 +11,7 @@ from tests.model.floor import FUND, Key, require
 from tests.model.margin import Bucket, RefusedError
 
 EMPTY = Bucket(0, 0, 0)
+FOR_LATER = {"NO_PRICE", "PRICE_STALE", "PRICE_BAND", "CAPACITY", "MARKET_CANNOT_PAY"}
 
 
 class Forced(Auctions):
@@ -41,7 +42,7 @@ class Forced(Auctions):
             self.check_price(c)
             facts = getattr(self, f"serve_{kind.name.lower()}")(c)
         except RefusedError as refused:
-            if c.side and str(refused) == "MARKET_CANNOT_PAY":
+            if c.side and str(refused) in FOR_LATER:
                 raise
             facts = {"reason": str(refused)}
         later, self.events = self.events[first:], self.events[:first]
@@ -133,22 +134,38 @@ class Forced(Auctions):
         rate = venue.spec.fee_liquidation_ppm
         worse = min if held > 0 else max
         price = worse(venue.index_price, rules.mark)
-        rules.close_and_release(p, lots, price, rate)
+        try:
+            rules.close_and_release(p, lots, price, rate)
+        except RefusedError as refused:
+            at_gentler = rules.judging(self.positions[key], venue.index_price)
+            is_due = at_gentler.liquidatable(self.positions[key])
+            if str(refused) == "BANKRUPT" and not is_due:
+                raise RefusedError("PRICE_BAND") from None
+            raise
         fund = rules.settled(self.positions[FUND, c.market_id])
         rules.take_lots(fund, lots if held > 0 else -lots, price)
         fee, p.fee = p.fee, 0
-        require(self.pays(c.market_id, p), "MARKET_CANNOT_PAY")
         fund.margin += fee
-        self.commit(key, p)
-        self.commit((FUND, c.market_id), fund)
+        self.commit_both(c, p, fund)
         return {"side": int(held < 0), "price": price, "qty": lots, "amount_2": fee}
 
     def serve_whole(self, c: Command) -> dict[str, int]:
         """FORCE-3 in a market that has ended: as EXP-2 delivers."""
-        venue, key, fund = self.venues[c.market_id], (c.account, c.market_id), (FUND, c.market_id)
-        p, price = self.positions[key], venue.index_price
-        after, fund_after = venue.rules.deliver_to(self.positions[fund], p, price)
-        require(self.pays(c.market_id, after), "MARKET_CANNOT_PAY")
-        self.commit(key, after)
-        self.commit(fund, fund_after)
+        venue, fund = self.venues[c.market_id], self.positions[FUND, c.market_id]
+        p, price = self.positions[c.account, c.market_id], venue.index_price
+        after, fund_after = venue.rules.deliver_to(fund, p, price, is_forced=True)
+        self.commit_both(c, after, fund_after)
         return {"side": int(p.lots < 0), "price": price, "qty": abs(p.lots), "amount": after.free}
+
+    def commit_both(self, c: Command, p: Bucket, fund: Bucket) -> None:
+        """What a word on chain cannot hold, or the market cannot pay, is not made true."""
+        require(fits(p), "AMOUNT_OUT_OF_RANGE")
+        require(fits(fund), "CAPACITY")
+        require(self.pays(c.market_id, p), "MARKET_CANNOT_PAY")
+        self.commit((c.account, c.market_id), p)
+        self.commit((FUND, c.market_id), fund)
+
+
+def fits(p: Bucket) -> bool:
+    """SPEC §1."""
+    return p.value <= 1 << 60 and abs(p.margin) <= 1 << 60 and abs(p.lots) <= 1 << 40

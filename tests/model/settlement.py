@@ -328,6 +328,10 @@ class Venue:
             found[mapped(signer, mapped(address, 22))] = key.word()
         for (address, nonce), quote in self.drawn_quote.items():
             found[mapped(nonce, mapped(address, 23))] = quote
+        aside = [0, *sorted(self.aside), 0]
+        found[37] = packed((aside[1], 64), (aside[-2], 64), (len(self.aside), 64))
+        for older, number, newer in zip(aside, aside[1:-1], aside[2:], strict=False):
+            found[mapped(number, 38)] = packed((older, 64), (newer, 64))
         for number, asked in self.requests.items():
             found |= self.request_words(number, asked)
         for market_id, shares in self.fund_shares.items():

@@ -42,6 +42,10 @@ contract ExitDesk is Deposits, ForcedQueue, Markets, Payments, IExitDesk {
     /// @dev An adapter's answer costs at most this, so that none can hold up an exit.
     uint256 private constant ADAPTER_GAS = 500_000;
 
+    /// @dev And so much goes between the test of what is left and the call: 2,600 for an account
+    /// that is cold, the rest for the steps.
+    uint256 private constant ADAPTER_CALL_GAS = 5000;
+
     constructor(address next) Desk(next) { }
 
     /* FORCED REQUESTS */
@@ -267,7 +271,10 @@ contract ExitDesk is Deposits, ForcedQueue, Markets, Payments, IExitDesk {
     /// @dev The caller must leave enough gas: it could make the adapter fail by giving too little.
     function _adapterPrice(address adapter) private view returns (uint256 priceTicks) {
         bytes memory input = abi.encodeCall(IIndexOracle.indexPrice, ());
-        if (gasleft() * 63 / 64 <= ADAPTER_GAS) revert AdapterGasMissing(gasleft());
+        // EIP-150: a call gets at most what is left less a 64th of it.
+        if (gasleft() < ADAPTER_GAS * 64 / 63 + ADAPTER_CALL_GAS) {
+            revert AdapterGasMissing(gasleft());
+        }
         assembly ("memory-safe") {
             mstore(0x00, 0)
             let succeeded :=

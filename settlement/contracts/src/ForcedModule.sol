@@ -84,10 +84,11 @@ contract ForcedModule is Markets, Payments {
                 done.reason = outcome;
                 return done;
             }
-            _requests[w.requestId].isAside = true;
+            _setAside(w.requestId);
             emit IExitDesk.RequestSetAside(w.requestId, outcome);
             return done;
         }
+        if (r.isAside) _takeBack(w.requestId);
         delete _requests[w.requestId];
         --_requestsWaiting[r.kind == RequestKind.TOP_UP ? r.to : r.account];
         emit IExitDesk.RequestServed(w.requestId, outcome);
@@ -96,7 +97,34 @@ contract ForcedModule is Markets, Payments {
     /// @notice FORCE-2, CONS-4: what another price, or the next change of the market, may mend.
     function _isForLater(RejectReason outcome) private pure returns (bool) {
         return outcome == RejectReason.NO_PRICE || outcome == RejectReason.PRICE_STALE
+            || outcome == RejectReason.PRICE_BAND || outcome == RejectReason.CAPACITY
             || outcome == RejectReason.MARKET_CANNOT_PAY;
+    }
+
+    /// @notice CONS-3: adds a request to the list of those that were set aside. Requests come there
+    /// in order of their numbers.
+    function _setAside(uint64 id) private {
+        _requests[id].isAside = true;
+        Aside memory a = _aside;
+        if (a.length == 0) a.oldest = id;
+        else _neighbours[a.newest].newer = id;
+        _neighbours[id].older = a.newest;
+        a.newest = id;
+        ++a.length;
+        _aside = a;
+    }
+
+    /// @notice Takes a request out of that list.
+    function _takeBack(uint64 id) private {
+        Aside memory a = _aside;
+        Neighbours memory n = _neighbours[id];
+        if (n.older == 0) a.oldest = n.newer;
+        else _neighbours[n.older].newer = n.newer;
+        if (n.newer == 0) a.newest = n.older;
+        else _neighbours[n.newer].older = n.older;
+        --a.length;
+        _aside = a;
+        delete _neighbours[id];
     }
 
     /// @notice FORCE-2: uses nonces up, a word of eight lanes at a time (SIG-1).
@@ -187,6 +215,9 @@ contract ForcedModule is Markets, Payments {
         int256 priceTicks = int256(uint256(w.state.indexTicks));
         priceTicks = isLong ? priceTicks.min(markTicks) : priceTicks.max(markTicks);
         reason = FillLib.closeJudged(d, lots, priceTicks, t.feeLiquidationPpm, markTicks, t);
+        if (reason == RejectReason.BANKRUPT && !_isLiquidatable(w, d, t)) {
+            return RejectReason.PRICE_BAND;
+        }
         if (reason != RejectReason.NONE) return reason;
         _beginFund(w, fund, d);
         ExitLib.takeOn(fund.position, isLong, lots, priceTicks, t);
@@ -194,7 +225,22 @@ contract ForcedModule is Markets, Payments {
         return _takeBoth(w, done, d, fund);
     }
 
-    /// @notice FORCE-3 in a market that has ended: all lots, as EXP-2 delivers them.
+    /// @notice MARG-4, of the position as it was: at the gentler of index and mark.
+    function _isLiquidatable(ForcedWork calldata w, Draft memory d, Terms memory t)
+        private
+        pure
+        returns (bool)
+    {
+        _begin(w, d);
+        int256 indexTicks = int256(uint256(w.state.indexTicks));
+        int256 markTicks = int256(uint256(w.state.markTicks));
+        bool isLong = d.position.positionLots > 0;
+        int256 priceTicks = isLong ? indexTicks.max(markTicks) : indexTicks.min(markTicks);
+        return MarginLib.isLiquidatable(d.position, priceTicks, t);
+    }
+
+    /// @notice FORCE-3 in a market that has ended: all lots, as EXP-2 delivers them, however many
+    /// the fund holds then: a sweep may wait for others, who wants to leave need not.
     function _deliver(
         ForcedWork calldata w,
         Draft memory d,
@@ -277,9 +323,8 @@ contract ForcedModule is Markets, Payments {
         Draft memory d,
         Draft memory fund
     ) private pure returns (RejectReason) {
-        if (!FillLib.fits(d) || !FillLib.fits(fund)) {
-            return RejectReason.AMOUNT_OUT_OF_RANGE;
-        }
+        if (!FillLib.fits(d)) return RejectReason.AMOUNT_OUT_OF_RANGE;
+        if (!FillLib.fits(fund)) return RejectReason.CAPACITY;
         // The fee stays in the market: it is the fund's.
         if (d.freeQuote - w.freeQuote > w.potQuote) return RejectReason.MARKET_CANNOT_PAY;
         _take(done, d);

@@ -10,8 +10,6 @@ import { vm } from "./utils/Vm.sol";
 
 /// @notice EXP-2: a market ends at a time that was announced, and its positions are delivered.
 contract DeliveryTest is SettlementTest {
-    uint40 private _expiryTimeS;
-
     function test_delivery_paysEverybodyAtTheLastIndex() public {
         _open(200_000);
         uint256 freeBuyer = free(ALICE);
@@ -140,6 +138,52 @@ contract DeliveryTest is SettlementTest {
         settleAccepted(p);
     }
 
+    /// @dev EXP-2: nor, when no row of those minutes came, at one of any hour since.
+    function test_delivery_isNotAtAnOldRowOfLater() public {
+        _open(200_000);
+        _end();
+        uint48 endMs = uint48(block.timestamp) * 1000;
+        vm.warp(block.timestamp + 10 days);
+        uint48 nowMs = uint48(block.timestamp) * 1000;
+        Plan memory p = plan();
+        addPriceAt(p, 1200, 1200, endMs + 3 hours * 1000, ORACLE);
+        settleRejected(p, RejectReason.PRICE_STALE);
+        p = plan();
+        addPriceAt(p, 1200, 1200, nowMs - 3_600_001, ORACLE);
+        settleRejected(p, RejectReason.PRICE_STALE);
+        p = plan();
+        addPriceAt(p, 1010, 1010, nowMs - 3_600_000, ORACLE);
+        _deliver(p, ALICE);
+        settleAccepted(p);
+    }
+
+    /// @dev EXP-2: rows do not come before the parameters by which one of them is the last.
+    function test_delivery_isNotAtARowBeforeTheParametersOfItsEnd() public {
+        _open(200_000);
+        uint40 endS = _announce(marketParams());
+        vm.warp(endS + 50 minutes);
+        Plan memory p = plan();
+        addPrice(p, 1150, 1150);
+        settleRejected(p, RejectReason.PRICE_STALE);
+        p = plan();
+        addPriceAt(p, 1150, 1150, uint48(endS) * 1000, ORACLE);
+        settleRejected(p, RejectReason.PRICE_STALE);
+        p = plan();
+        addPriceAt(p, 1000, 1000, uint48(endS) * 1000 - 1, ORACLE);
+        settleAccepted(p);
+        vm.warp(block.timestamp + 1 hours);
+        settlement.applyMarketParams(MARKET);
+        p = plan();
+        addPrice(p, 1200, 1200);
+        settleRejected(p, RejectReason.PRICE_STALE);
+        p = plan();
+        addPriceAt(p, 1010, 1010, uint48(endS) * 1000, ORACLE);
+        _deliver(p, ALICE);
+        settleAccepted(p);
+        (MarketState memory state,) = settlement.market(MARKET);
+        assertEq(state.deliveryTicks, 1010, "the first");
+    }
+
     /// @dev EXIT-2: in exit mode too, delivered or not, whatever an adapter says by then.
     function test_exit_ofAnEndedMarketIsAtItsLastIndex() public {
         StubOracle adapter = new StubOracle(1000);
@@ -203,6 +247,38 @@ contract DeliveryTest is SettlementTest {
         assertEqInt(settlement.position(MARKET, address(1)).collateralQuote, 0, "without fee");
     }
 
+    /// @dev FORCE-3: whatever the fund holds already, who asks to leave does: an operator that
+    /// delivers one side first keeps nobody in.
+    function test_forcedReduce_isDeliveredBeyondTheFundsLimit() public {
+        _open(200_000);
+        Plan memory p = plan();
+        uint16 taker = addOrder(p, CAROL, order(CAROL, BUY, 1000, 50, 100_000));
+        addFill(p, taker, addOrder(p, BOB, order(BOB, SELL, 1000, 50, 150_000)), 50);
+        settleAccepted(p);
+        MarketParams memory params = marketParams();
+        params.positionLotsMax = 100;
+        vm.warp(_announce(params));
+        p = plan();
+        addItem(p, abi.encodePacked(uint8(12), uint8(0)));
+        addPrice(p, 1010, 1010);
+        _deliver(p, ALICE);
+        settleAccepted(p);
+        p = plan();
+        _deliver(p, CAROL);
+        settleRejected(p, RejectReason.POSITION_LIMIT);
+        vm.prank(vm.addr(CAROL));
+        settlement.requestReduce(MARKET, 50);
+        p = plan();
+        addForced(p, 1, vm.addr(CAROL));
+        settleAccepted(p);
+        assertEqInt(position(CAROL).positionLots, 0, "she has left");
+        assertEqInt(settlement.position(MARKET, address(1)).positionLots, 150, "the fund has them");
+        p = plan();
+        _deliver(p, BOB);
+        settleAccepted(p);
+        assertEqInt(settlement.position(MARKET, address(1)).positionLots, 0, "and is flat");
+    }
+
     /// @dev What the fund can't pay is no reason to wait: the request is done with.
     function test_forcedReduce_ofADeliveryThatTheFundCannotPay() public {
         _open(101_000);
@@ -229,14 +305,17 @@ contract DeliveryTest is SettlementTest {
 
     /// @dev Announces the end, and lets its time and the parameters' pass.
     function _end() private {
-        MarketParams memory params = marketParams();
-        uint40 effectiveTimeS = uint40(block.timestamp + 4 days);
-        params.expiryTimeS = effectiveTimeS + 60;
-        settlement.announceMarketParams(MARKET, params, tiers(), effectiveTimeS);
-        vm.warp(params.expiryTimeS);
+        vm.warp(_announce(marketParams()));
         Plan memory p = plan();
         addItem(p, abi.encodePacked(uint8(12), uint8(0)));
         settleAccepted(p);
+    }
+
+    function _announce(MarketParams memory params) private returns (uint40 endS) {
+        uint40 effectiveTimeS = uint40(block.timestamp + 4 days);
+        endS = effectiveTimeS + 60;
+        params.expiryTimeS = endS;
+        settlement.announceMarketParams(MARKET, params, tiers(), effectiveTimeS);
     }
 
     function _fundInsurance(uint256 amountQuote) private {

@@ -5,6 +5,7 @@ import { IExitDesk } from "../src/interfaces/IExitDesk.sol";
 import { ISettlement, ISettlementErrors } from "../src/interfaces/ISettlement.sol";
 import { VenuePhase } from "../src/interfaces/ISettlementTypes.sol";
 import { BrokenOracle } from "./mocks/BrokenOracle.sol";
+import { HungryOracle } from "./mocks/HungryOracle.sol";
 import { StubOracle } from "./mocks/StubOracle.sol";
 import { Plan, SettlementTest } from "./utils/SettlementTest.sol";
 import { vm } from "./utils/Vm.sol";
@@ -206,6 +207,27 @@ contract ExitTest is SettlementTest {
         assertTrue(bytes4(data) == IExitDesk.AdapterGasMissing.selector, "for want of gas");
         settlement.exitPosition(MARKET, _alice);
         assertEq(settlement.exitMarket(MARKET).indexTicks, 960, "the adapter's");
+    }
+
+    /// @dev EXIT-2: an adapter gets all its gas or is not asked: no amount makes a good one that
+    /// needs nearly all of it look like a broken one.
+    function test_exit_noGasMakesAnAdapterFail() public {
+        HungryOracle oracle = new HungryOracle();
+        _adapter(StubOracle(address(oracle)));
+        _enter();
+        oracle.setLeastGas(499_500);
+        vm.warp(block.timestamp + 1 days);
+        bytes memory call_ = abi.encodeCall(settlement.startExit, (MARKET));
+        uint256 answered = 0;
+        for (uint256 gas_ = 520_000; gas_ < 600_000; gas_ += 250) {
+            uint256 state = vm.snapshotState();
+            (bool succeeded,) = address(settlement).call{ gas: gas_ }(call_);
+            uint256 ticks = settlement.exitMarket(MARKET).indexTicks;
+            assertEq(ticks, succeeded ? 960 : 0, "the adapter's or none");
+            if (succeeded) ++answered;
+            vm.revertToState(state);
+        }
+        assertTrue(answered > 0 && answered < 320, "both were tried");
     }
 
     /// @dev The exit of one market says nothing about another.

@@ -248,6 +248,85 @@ contract ForcedTest is SettlementTest {
         _refused(1, _alice, RejectReason.ORDER_UNKNOWN);
     }
 
+    /// @dev FORCE-3: healthy at the index, and the mark at the edge of its band takes more than its
+    /// collateral: it is set aside until a price lets it go, and ends the venue when none does.
+    function test_forced_reduceIsNotUndoneByTheMarkAlone() public {
+        address carol = vm.addr(CAROL);
+        Plan memory p = plan();
+        uint16 taker = addOrder(p, CAROL, order(CAROL, BUY, 1000, 100, 101_000));
+        addFill(p, taker, addOrder(p, BOB, order(BOB, SELL, 1000, 100, 300_000)), 100);
+        settleAccepted(p);
+        vm.prank(carol);
+        settlement.requestReduce(MARKET, 100);
+        p = plan();
+        addPrice(p, 955, 908);
+        addForced(p, 1, carol);
+        vm.expectEmit(true, true, true, true, address(settlement));
+        emit RequestSetAside(1, RejectReason.PRICE_BAND);
+        this.settleOutside(p);
+        assertTrue(settlement.forcedRequest(1).isAside, "set aside");
+        _refused(1, carol, RejectReason.PRICE_BAND);
+        uint256 state = vm.snapshotState();
+        p = plan();
+        addPrice(p, 955, 955);
+        addForced(p, 1, carol);
+        settleAccepted(p);
+        assertEqInt(position(CAROL).positionLots, 0, "at a closer mark it leaves");
+        vm.revertToState(state);
+        vm.warp(block.timestamp + 4 days);
+        settlement.enterExitModeFor(1);
+        vm.revertToState(state);
+        p = plan();
+        addPrice(p, 930, 890);
+        addForced(p, 1, carol);
+        vm.expectEmit(true, true, true, true, address(settlement));
+        emit RequestServed(1, RejectReason.BANKRUPT);
+        this.settleOutside(p);
+    }
+
+    /// @dev A short likewise: the higher of both is worse, the lower judges it.
+    function test_forced_reduceOfAShortIsNotUndoneByTheMarkAlone() public {
+        address carol = vm.addr(CAROL);
+        Plan memory p = plan();
+        uint16 maker = addOrder(p, CAROL, order(CAROL, SELL, 1000, 100, 101_000));
+        addFill(p, addOrder(p, ALICE, order(ALICE, BUY, 1000, 100, 300_000)), maker, 100);
+        settleAccepted(p);
+        vm.prank(carol);
+        settlement.requestReduce(MARKET, 100);
+        p = plan();
+        addPrice(p, 1045, 1097);
+        addForced(p, 1, carol);
+        vm.expectEmit(true, true, true, true, address(settlement));
+        emit RequestSetAside(1, RejectReason.PRICE_BAND);
+        this.settleOutside(p);
+        p = plan();
+        addPrice(p, 1060, 1110);
+        addForced(p, 1, carol);
+        vm.expectEmit(true, true, true, true, address(settlement));
+        emit RequestServed(1, RejectReason.BANKRUPT);
+        this.settleOutside(p);
+    }
+
+    /// @dev SPEC section 1: where the fund's word has no room for the lots, the leaver waits.
+    function test_forced_reduceWaitsForRoomInTheFund() public {
+        bytes32 inner = keccak256(abi.encode(uint256(MARKET), uint256(4)));
+        bytes32 slot = keccak256(abi.encode(FUND, inner));
+        bytes32 before = vm.load(address(settlement), slot);
+        _as(_alice);
+        settlement.requestReduce(MARKET, 100);
+        vm.store(address(settlement), slot, bytes32(uint256(1) << 40));
+        Plan memory p = plan();
+        addForced(p, 1, _alice);
+        bytes memory payload = encode(p);
+        bytes[] memory signatures = attest(p, payload);
+        vm.expectEmit(true, true, true, true, address(settlement));
+        emit RequestSetAside(1, RejectReason.CAPACITY);
+        settlement.settle(payload, signatures);
+        vm.store(address(settlement), slot, before);
+        _serve(1, _alice);
+        assertEqInt(position(ALICE).positionLots, 0, "served");
+    }
+
     /// @dev Who holds nothing needs no price.
     function test_forced_reduceOfNothingNeedsNoPrice() public {
         _as(_alice);

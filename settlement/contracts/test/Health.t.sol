@@ -36,6 +36,50 @@ contract HealthTest is SettlementTest {
         assertEq(h.exitTimeS, block.timestamp, "since when");
     }
 
+    /// @dev Requests set aside do not wait in the queue, and end the venue all the same: in order,
+    /// whichever of them is served first.
+    function test_health_countsWhatWasSetAside() public {
+        tradePair();
+        for (uint256 i = 0; i < 4; ++i) {
+            vm.warp(block.timestamp + 100);
+            vm.prank(vm.addr(BOB));
+            settlement.requestReduce(MARKET, 10);
+        }
+        Plan memory p = plan();
+        for (uint64 id = 1; id <= 4; ++id) {
+            addForced(p, id, vm.addr(BOB));
+        }
+        settleAccepted(p);
+        Health memory h = settlement.health();
+        assertEq(h.queueLength + h.queueAgeS, 0, "nothing waits in the queue");
+        assertEq(h.asideLength, 4, "four wait for a price");
+        assertEq(h.asideAgeS, 300, "the first");
+        _serve(2, 3, 300);
+        _serve(1, 2, 100);
+        _serve(4, 1, 100);
+        _serve(3, 0, 0);
+        vm.prank(vm.addr(BOB));
+        settlement.requestReduce(MARKET, 10);
+        vm.warp(block.timestamp + 5 days);
+        p = plan();
+        addForced(p, 5, vm.addr(BOB));
+        settleAccepted(p);
+        h = settlement.health();
+        assertEq(h.asideLength, 1, "the next one");
+        assertEq(h.asideAgeS, 5 days, "its age");
+        settlement.enterExitModeFor(5);
+    }
+
+    function _serve(uint64 id, uint256 left, uint256 ageS) private {
+        Plan memory p = plan();
+        addPrice(p, 1000, 1000);
+        addForced(p, id, vm.addr(BOB));
+        settleAccepted(p);
+        Health memory h = settlement.health();
+        assertEq(h.asideLength, left, "how many are left");
+        assertEq(h.asideAgeS, ageS, "the age of the oldest");
+    }
+
     /// @dev What the vault holds beyond the custody is seen.
     function test_health_seesTheVaultsBalance() public {
         token.mint(address(settlement.VAULT()), 7);

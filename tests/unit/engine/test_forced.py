@@ -10,7 +10,7 @@ from matcher.engine.commands import NEVER_S, Command, CommandKind, RequestKind
 from tests.model.floor import Seen
 from tests.model.pair import NS, START_NS, Pair
 
-ALICE, BOB, CAROL = 1, 2, 3
+ALICE, BOB, CAROL, DAVE = 1, 2, 3, 4
 SPEC = MarketSpec(
     market_id=1, quote_per_tick_lot=10, price_ticks_max=3_000, position_lots_max=1_000,
     fee_maker_ppm=0, fee_taker_ppm=0, fee_liquidation_ppm=10_000, liquidation_buffer_ppm=0,
@@ -23,8 +23,8 @@ DATED = replace(SPEC, expiry_time_s=START_NS // NS + 86_400)
 class Desk:
     """Engine and model side by side; Alice is long 40 lots at 1,000, Bob short."""
 
-    def __init__(self, spec: MarketSpec = SPEC) -> None:
-        self.pair = Pair([spec], 3)
+    def __init__(self, spec: MarketSpec = SPEC, alice_margin: int = 1_000) -> None:
+        self.pair = Pair([spec], 4)
         self.time_ns = START_NS
         self.nonce = 100
         self.request_id = 0
@@ -34,7 +34,7 @@ class Desk:
         self.send(CommandKind.FUND_DEPOSIT, market_id=1, amount_quote=5_000, nonce=4)
         self.price(1_000)
         self.place(BOB, 1, 40)
-        self.place(ALICE, 0, 40)
+        self.place(ALICE, 0, 40, amount_quote=40 * alice_margin)
 
     def send(self, kind: CommandKind, **fields: Any) -> list[Seen]:
         return self.pair.apply(Command(kind, time_ns=self.time_ns, **fields))
@@ -102,6 +102,59 @@ def test_an_ended_market_serves_at_its_last_price() -> None:
     assert served.amount == 40_000 + 40 * 20 * 10
     assert desk.request(BOB, RequestKind.REDUCE, 1, 1)[0].qty == 40
     assert (desk.lots(ALICE), desk.lots(BOB), desk.pair.engine.fund(1).position_lots) == (0, 0, 0)
+
+
+def test_an_ended_market_serves_beyond_the_funds_limit() -> None:
+    """FORCE-3: a sweep leaves what the fund may not hold, who asks to leave does leave."""
+    desk = Desk(replace(DATED, position_lots_max=40))
+    desk.send(CommandKind.DEPOSIT, account=DAVE, amount_quote=100_000, nonce=5)
+    desk.place(DAVE, 1, 30)
+    desk.place(CAROL, 0, 30)
+    desk.time_ns = DATED.expiry_time_s * NS
+    desk.price(1_000)
+    assert desk.request(ALICE, RequestKind.REDUCE, 1, 1)[0].qty == 40
+    assert desk.request(CAROL, RequestKind.REDUCE, 1, 1)[0].qty == 30
+    assert desk.pair.engine.fund(1).position_lots == 70
+
+
+def test_a_position_that_only_one_price_bankrupts_waits() -> None:
+    """FORCE-2, FORCE-3: bankrupt at the mark, healthy at the index: set aside."""
+    desk = Desk(replace(SPEC, grace_s=600), alice_margin=500)
+    for account, side in ((BOB, 0), (CAROL, 1)):
+        desk.place(account, side, 1, price_ticks=939 + 2 * side, amount_quote=5_000)
+    for _ in range(60):
+        desk.price(985)
+    assert desk.pair.engine.market(1).mark_price_ticks < 950
+    (aside,) = desk.request(ALICE, RequestKind.REDUCE, 40, 1)
+    assert (aside.kind, aside.reason) == ("FORCED_SERVED", "PRICE_BAND")
+    (refused,) = desk.request(ALICE, RequestKind.REDUCE, 40, 1, side=1)
+    assert (refused.kind, refused.reason) == ("COMMAND_REJECTED", "PRICE_BAND")
+    assert desk.lots(ALICE) == 40
+    desk.time_ns += 60 * NS  # so that nobody is liquidated for a while
+    desk.price(970)
+    assert desk.request(ALICE, RequestKind.REDUCE, 40, 1, side=1)[0].reason == "BANKRUPT"
+
+
+def test_a_fund_without_room_for_the_lots_lets_the_leaver_wait() -> None:
+    """FORCE-3, SPEC §1: 2^40 lots are the most that a word is meant to hold."""
+    spec = replace(SPEC, quote_per_tick_lot=1, position_lots_max=1 << 40)
+    desk = Desk(spec)
+    for account in (ALICE, BOB, CAROL, DAVE):
+        desk.send(CommandKind.DEPOSIT, account=account, amount_quote=1 << 54, nonce=account + 5)
+    held, most = 40, (1 << 32) - 2
+    while held < 1 << 40:
+        lots = min(most, (1 << 40) - held)
+        desk.place(BOB, 1, lots, amount_quote=100 * lots)
+        desk.place(ALICE, 0, lots, amount_quote=100 * lots)
+        held += lots
+    desk.place(DAVE, 1, 2)
+    desk.place(CAROL, 0, 2)
+    assert desk.request(ALICE, RequestKind.REDUCE, held - 1, 1)[0].qty == (1 << 40) - 1
+    assert desk.request(CAROL, RequestKind.REDUCE, 2, 1)[0].reason == "CAPACITY"
+    (refused,) = desk.request(CAROL, RequestKind.REDUCE, 2, 1, side=1)
+    assert (refused.kind, refused.reason) == ("COMMAND_REJECTED", "CAPACITY")
+    assert desk.request(CAROL, RequestKind.REDUCE, 1, 1)[0].qty == 1
+    assert desk.pair.engine.fund(1).position_lots == 1 << 40
 
 
 def test_a_reduction_waits_for_a_fresh_price() -> None:

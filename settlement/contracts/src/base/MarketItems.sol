@@ -2,12 +2,15 @@
 pragma solidity 0.8.37;
 
 import { ExitLib } from "../libraries/ExitLib.sol";
+import { FixedPointLib } from "../libraries/FixedPointLib.sol";
 import { RejectReason } from "../libraries/RejectReason.sol";
 import { AccountItems } from "./AccountItems.sol";
 import { Batch, MarketEntry, PositionEntry } from "./BatchWork.sol";
 
 /// @title Items by which a market changes, or ends, at a time that was announced
 abstract contract MarketItems is AccountItems {
+    using FixedPointLib for int256;
+
     /// @notice GOV-5: the announced parameters hold from here on.
     function _judgeParameters(Batch memory b, uint256 word) internal returns (RejectReason) {
         MarketEntry memory m = b.markets[_marketIndex(b, uint8(word >> 240))];
@@ -41,6 +44,9 @@ abstract contract MarketItems is AccountItems {
         _begin(b.draftB, fund);
         RejectReason reason = ExitLib.deliver(b.draftA, b.draftB.position, int256(ticks), m.terms);
         if (reason != RejectReason.NONE) return reason;
+        if (b.draftB.position.positionLots.abs() > m.terms.positionLotsMax) {
+            return RejectReason.POSITION_LIMIT;
+        }
         reason = _bothReason(b, e, fund);
         if (reason != RejectReason.NONE) return reason;
         m.state.deliveryTicks = uint32(ticks);

@@ -103,6 +103,19 @@ abstract contract SettlementStorage is ISettlementEvents, ISettlementErrors {
         uint64 made;
     }
 
+    /// @dev One slot. Requests that were set aside: a list from the oldest to the newest.
+    struct Aside {
+        uint64 oldest;
+        uint64 newest;
+        uint64 length;
+    }
+
+    /// @dev One slot. Those beside a request in that list; 0: none.
+    struct Neighbours {
+        uint64 older;
+        uint64 newer;
+    }
+
     /// @dev One slot. Top-ups of a position that wait in the queue; 0: none.
     struct TopUps {
         uint64 lastId;
@@ -154,6 +167,8 @@ abstract contract SettlementStorage is ISettlementEvents, ISettlementErrors {
     mapping(uint256 marketId => uint256 count) internal _unbackingsWaiting;
     OracleRule internal _oracleRule;
     mapping(address account => uint256 count) internal _requestsWaiting;
+    Aside internal _aside;
+    mapping(uint256 id => Neighbours) internal _neighbours;
 
     /* INTERNAL */
 

@@ -223,6 +223,8 @@ abstract contract SettlementViews is Payments, ISettlementDesk {
         if (h.queueLength != 0) {
             h.queueAgeS = block.timestamp - _requests[_queue.served + 1].timeS;
         }
+        h.asideLength = _aside.length;
+        if (h.asideLength != 0) h.asideAgeS = block.timestamp - _requests[_aside.oldest].timeS;
         if (_progress.clockTimeS < block.timestamp) {
             h.clockLagS = block.timestamp - _progress.clockTimeS;
         }

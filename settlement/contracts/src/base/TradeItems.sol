@@ -198,10 +198,14 @@ abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
         if (timeMs < m.state.priceTimeMs || timeMs > (b.clockTimeS + CLOCK_AHEAD_MAX_S) * 1000) {
             return RejectReason.PRICE_STALE;
         }
-        // EXP-2: who brings the row does not choose it among those of later.
+        // EXP-2: who brings the row does not choose it among those of later, or those of a day.
         bool isLate = isLast && timeMs > expiryTimeS * 1000 + SETTLEMENT_WINDOW_MS
-            && b.clockTimeS < expiryTimeS + SETTLEMENT_WAIT_S;
+            && (b.clockTimeS < expiryTimeS + SETTLEMENT_WAIT_S
+                || b.clockTimeS * 1000 > timeMs + PRICE_HOLD_MAX_MS);
         if (isLate) return RejectReason.PRICE_STALE;
+        // EXP-2: nor does a row come before the end that is to make it the last.
+        uint256 announcedS = _announced[m.marketId].params.expiryTimeS;
+        if (announcedS != 0 && timeMs >= announcedS * 1000) return RejectReason.PRICE_STALE;
         if (!_isObserved(b, payload, offset, count, m.marketId)) {
             return RejectReason.SIGNATURE_INVALID;
         }

@@ -188,6 +188,8 @@ struct MarketTotals {
 /// @param riskPausedFromS from when on the guardian has stopped new risk, 0 when it has not
 /// @param queueLength forced requests that wait
 /// @param queueAgeS how long the oldest of them has been waiting
+/// @param asideLength forced requests that were set aside (FORCE-2)
+/// @param asideAgeS how long ago the oldest of them was made, 0 when there is none
 /// @param clockLagS how far the batches' clock is behind the block, 0 when it is ahead
 /// @param lotsGap over all markets, how far the sum of positions is from 0: always 0
 /// @param liabilitiesGapQuote custody less liabilities, each market's at least 0: always 0
@@ -199,6 +201,8 @@ struct Health {
     uint64 sequence;
     uint64 queueLength;
     uint256 queueAgeS;
+    uint64 asideLength;
+    uint256 asideAgeS;
     uint256 clockLagS;
     uint256 lotsGap;
     int256 liabilitiesGapQuote;

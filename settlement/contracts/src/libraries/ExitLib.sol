@@ -51,7 +51,8 @@ library ExitLib {
         MarginLib.increase(fund, isLong, lots, price, t);
     }
 
-    /// @notice EXP-2: closes all lots of a draft against the fund at a price, without fee.
+    /// @notice EXP-2: closes all lots of a draft against the fund at a price, without fee. How many
+    /// lots the fund may hold is the caller's to judge.
     function deliver(Draft memory d, Position memory fund, int256 ticks, Terms memory t)
         internal
         pure
@@ -64,10 +65,7 @@ library ExitLib {
         d.position.collateralQuote = 0;
         if (leftQuote >= 0) d.freeQuote += leftQuote;
         else fund.collateralQuote += leftQuote;
-        if (leftQuote < 0 && MarginLib.equity(fund, ticks, t) < 0) {
-            return RejectReason.FUND_CANNOT_CARRY;
-        }
-        bool isTooLarge = fund.positionLots.abs() > t.positionLotsMax;
-        return isTooLarge ? RejectReason.POSITION_LIMIT : RejectReason.NONE;
+        bool isLost = leftQuote < 0 && MarginLib.equity(fund, ticks, t) < 0;
+        return isLost ? RejectReason.FUND_CANNOT_CARRY : RejectReason.NONE;
     }
 }

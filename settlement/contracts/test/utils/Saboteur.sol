@@ -223,6 +223,8 @@ contract Saboteur is Operator {
         (MarketState memory state,) = settlement.market(DATED);
         if (seed & 3 == 0 && block.timestamp < _endTimeS) vm.warp(_endTimeS);
         Plan memory p = _plan();
+        // No row comes before parameters of its end that are due (EXP-2).
+        addItem(p, abi.encodePacked(uint8(12), uint8(0)));
         if (block.timestamp < _endTimeS) _refresh(p, seed);
         else addPrice(p, state.indexTicks, state.indexTicks); // the last row, of which there is one
         for (uint256 i = 0; i < TRADERS; ++i) {

@@ -13,6 +13,7 @@ interface Vm {
         external
         returns (address);
     function getCode(string calldata artifact) external view returns (bytes memory);
+    function getDeployedCode(string calldata artifact) external view returns (bytes memory);
     function exists(string calldata path) external view returns (bool);
     function expectEmit(bool, bool, bool, bool, address emitter) external;
     function expectPartialRevert(bytes4 selector) external;
