@@ -1,6 +1,6 @@
 """Isolated-margin arithmetic: exact integers, no clock, no I/O, no floats."""
 
-from margin_core.adl import AdlError, AdlItem, adl_run, check_adl
+from margin_core.adl import AdlError, AdlItem, AdlRow, adl_run, check_adl
 from margin_core.brackets import Bracket, tiers_from_brackets
 from margin_core.index import IndexRow, NoIndex, Observation, index_price
 from margin_core.market_spec import ContractKind, MarketSpec, Tier
@@ -53,6 +53,7 @@ from margin_core.what_if import (
 __all__ = [
     "AdlError",
     "AdlItem",
+    "AdlRow",
     "At",
     "Bracket",
     "Change",

@@ -1,8 +1,8 @@
 """Announced parameters: a second index grows beside the first until they hold (PAR-1, PAR-2)."""
 
-from libc.stdint cimport int32_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
 
-from margin_core.types cimport TIERS_MAX_C
+from margin_core.types cimport SpecC, TIERS_MAX_C
 from matcher.engine.index cimport add_keys
 from matcher.engine.store cimport PARAMETERS_CHANGED, emit, now_s
 from matcher.engine.tree cimport tree_clear
@@ -55,7 +55,24 @@ cdef inline void switch_parameters(CoreC* c, MarketC* m) noexcept nogil:
     event.amount = m.version
 
 
-cdef inline void follow_parameters(CoreC* c, MarketC* m) noexcept nogil:
-    """A price row comes: a bounded part of the index, and the change when it is time."""
-    if m.pending_from_s and grow_pending(c, m) and now_s(c) >= m.pending_from_s:
+cdef inline bint ends_at(const SpecC* s, int64_t time_ms) noexcept nogil:
+    """EXP-2: under these parameters a row of this time is the market's last."""
+    return s.expiry_time_s != 0 and time_ms >= s.expiry_time_s * 1000
+
+
+cdef inline void follow_parameters(CoreC* c, MarketC* m, int64_t time_ms) noexcept nogil:
+    """A price row comes: a bounded part of the index, and the change when it is time.
+
+    A row that ends the market, by what holds or by what is due, waits for no index: it walks over
+    all positions anyway.
+    """
+    cdef bint is_whole, is_due
+    if m.pending_from_s == 0:
+        return
+    is_due = now_s(c) >= m.pending_from_s
+    is_whole = grow_pending(c, m)
+    if is_due and (ends_at(&m.spec, time_ms) or ends_at(&m.pending, time_ms)):
+        while not is_whole:
+            is_whole = grow_pending(c, m)
+    if is_due and is_whole:
         switch_parameters(c, m)

@@ -19,6 +19,7 @@ from matcher.engine.types cimport BucketC, CoreC, EventC, LadderC, MarketC, Orde
 
 cdef enum:
     FILL_OF_AUCTION = 1          # flag of a FILL: neither side takes
+    CLEARINGS_MAX = 8            # of one uncrossing; what crosses then trades pair by pair
 
 cdef struct CrossC:              # a price at which the book may be cleared
     int64_t price                # ticks
@@ -176,21 +177,49 @@ cdef inline void clear_at(CoreC* c, MarketC* m, const CrossC* cross) noexcept no
         clear_step(c, m, cross.price)
 
 
-cdef inline void uncross(CoreC* c, MarketC* m) noexcept nogil:
-    """AUC-2: clear the book; when orders that failed leave it crossed, at a new price again.
+cdef inline bint end_beyond(CoreC* c, MarketC* m, int64_t band) noexcept nogil:
+    """AUC-1: the first order that makes a cross beyond the band ends; false: a tick is in it.
 
     Every tick of a cross has volume, so that none is in the band exactly when the two do not meet.
     """
+    cdef uint32_t slot
+    if m.sides[1].best > m.mark_price + band:
+        slot = m.sides[0].levels[m.sides[0].best].head
+    elif m.sides[0].best < m.mark_price - band:
+        slot = m.sides[1].levels[m.sides[1].best].head
+    else:
+        return False
+    if not ends_with_sibling(c, m, slot):
+        drop_order(c, m, slot, PRICE_BAND)
+    return True
+
+
+cdef inline void clear_pairs(CoreC* c, MarketC* m, int64_t band) noexcept nogil:
+    """AUC-2: each pair at the tick nearest to the mark that both admit; O(orders in the cross)."""
+    while is_crossed(m):
+        if not end_beyond(c, m, band):
+            clear_step(c, m, max(
+                <int64_t> m.sides[1].best, min(<int64_t> m.sides[0].best, m.mark_price)))
+
+
+cdef inline void uncross(CoreC* c, MarketC* m) noexcept nogil:
+    """AUC-2: clear the book; when orders that failed leave it crossed, at a new price again.
+
+    Each step ends an order or a part of an iceberg: O(CLEARINGS_MAX x orders in the cross).
+    """
     cdef CrossC cross
     cdef int64_t band = clearing_band(m)
+    cdef int clearings = 0
     while is_crossed(m):
-        if m.sides[1].best > m.mark_price + band:
-            drop_order(c, m, m.sides[0].levels[m.sides[0].best].head, PRICE_BAND)
-        elif m.sides[0].best < m.mark_price - band:
-            drop_order(c, m, m.sides[1].levels[m.sides[1].best].head, PRICE_BAND)
-        else:
+        if end_beyond(c, m, band):
+            while is_crossed(m) and end_beyond(c, m, band):
+                pass
+        elif clearings < CLEARINGS_MAX:
+            clearings += 1
             cross = clearing_price(c, m)
             clear_at(c, m, &cross)
+        else:
+            clear_pairs(c, m, band)
         trim_all(c)
 
 

@@ -16,11 +16,6 @@ cdef enum:
     LOOKS_MAX = 4096
 
 
-cdef inline bint has_ended(const MarketC* m, int64_t time_ms) noexcept nogil:
-    """A row of this time is the market's last."""
-    return m.spec.expiry_time_s != 0 and time_ms >= m.spec.expiry_time_s * 1000
-
-
 cdef inline void end_market(
     CoreC* c, MarketC* m, int64_t index_price, int64_t time_ms
 ) noexcept nogil:

@@ -11,6 +11,7 @@ from matcher.engine.ladder cimport (
 from matcher.engine.limits cimport is_beyond_band
 from matcher.engine.liquidating cimport cancel_bucket
 from matcher.engine.after cimport margin_to_wait, reducible
+from matcher.engine.announce cimport ends_at
 from matcher.engine.auction cimport end_opening_orders, is_crossed, uncross
 from matcher.engine.matching cimport TIF_FOK, TIF_GTC, execute, takes, trim_all, would_take
 from matcher.engine.names cimport add_name, find_name, keyed_hash
@@ -543,10 +544,15 @@ cdef inline void withdraw(CoreC* c, const CommandC* p) noexcept nogil:
 
 
 cdef inline bint is_too_late(CoreC* c, const MarketC* m, int64_t time_ms) noexcept nogil:
-    """EXP-2: a row that is not the market's last, and no row of it any more, until a day later."""
+    """EXP-2: a row that is not the market's last, and no row of it any more, until a day later.
+
+    Or one that parameters which do not hold yet would make the last.
+    """
     cdef int64_t end_s = m.spec.expiry_time_s
     if m.pending_from_s and m.pending_from_s <= now_s(c):
         end_s = m.pending.expiry_time_s
+    elif m.pending_from_s and ends_at(&m.pending, time_ms):
+        return True
     return end_s != 0 and time_ms > end_s * 1000 + SETTLEMENT_WINDOW_MS and (
         now_s(c) < end_s + SETTLEMENT_WAIT_S)
 

@@ -4,21 +4,24 @@ A position stands in one tree per tier that it can reach, under a key that neith
 changes. A tree is read from the top down to where the gentler of index and mark stands now.
 """
 
-from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport (
+    INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t, uint32_t, uint64_t)
 from libc.stdlib cimport free, realloc
 
 from margin_core.fixed_point cimport PPM, bh_int128, ceil_div
-from margin_core.requirement cimport abs64, liquidatable, liquidation_price
+from margin_core.requirement cimport (
+    abs64, bankruptcy_price, liquidatable, liquidation_price)
 from margin_core.transitions cimport adl_rank_of
 from margin_core.types cimport SpecC
 from matcher.engine.ladder cimport prefetch
-from matcher.engine.tree cimport tree_above, tree_add, tree_remove
+from matcher.engine.tree cimport append_slot, tree_above, tree_add, tree_remove
 from matcher.engine.types cimport BucketC, CoreC, DueC, ListedC, MarketC, RankedC, RankingC, TreeC
 
 cdef enum:
     PRICE_BITS = 28
-    TRIED = 1
-    PASSED_OVER = 2
+    TRIED = 1                    # liquidated
+    PASSED_OVER = 2              # no candidate for ADL now
+    WAS_PASSED_OVER = 4          # at least once
     PREFETCH_AHEAD = 12
 
 
@@ -266,20 +269,34 @@ cdef inline bh_int128 rank_of(CoreC* c, MarketC* m, uint32_t slot) noexcept nogi
     return adl_rank_of(&m.spec, &c.buckets[slot].position, m.funding_index, m.mark_price)
 
 
-cdef inline void ranking_add(CoreC* c, MarketC* m, int side, uint32_t slot) noexcept nogil:
-    """A position that changed, or was passed over, is ranked again."""
-    cdef RankingC* r = &m.ranking[side]
+cdef inline void ranking_push(
+    CoreC* c, RankingC* r, bh_int128 rank, uint32_t slot
+) noexcept nogil:
     cdef RankedC entry
     cdef uint32_t at = r.count
     if r.count == r.capacity and not ranking_grow(c, r, r.count * 2 + 64):
         return
-    entry.rank = rank_of(c, m, slot)
+    entry.rank = rank
     entry.slot = slot
     r.count += 1
     while at and ranks_before(&entry, &r.entries[(at - 1) >> 1]):
         r.entries[at] = r.entries[(at - 1) >> 1]
         at = (at - 1) >> 1
     r.entries[at] = entry
+
+
+cdef inline RankedC ranking_pop(RankingC* r) noexcept nogil:
+    """Take the highest entry off; there is one."""
+    cdef RankedC top = r.entries[0]
+    r.count -= 1
+    r.entries[0] = r.entries[r.count]
+    ranking_sink(r, 0)
+    return top
+
+
+cdef inline void ranking_add(CoreC* c, MarketC* m, int side, uint32_t slot) noexcept nogil:
+    """A position that changed, or is a candidate again, is ranked again."""
+    ranking_push(c, &m.ranking[side], rank_of(c, m, slot), slot)
 
 
 cdef inline void rank_side(CoreC* c, MarketC* m, int side) noexcept nogil:
@@ -309,10 +326,7 @@ cdef inline uint32_t next_ranked(CoreC* c, MarketC* m, int side) noexcept nogil:
     cdef RankedC top
     cdef BucketC* b
     while r.count:
-        top = r.entries[0]
-        r.count -= 1
-        r.entries[0] = r.entries[r.count]
-        ranking_sink(r, 0)
+        top = ranking_pop(r)
         b = &c.buckets[top.slot]
         if (b.position.lots < 0 if side else b.position.lots > 0) and not b.is_frozen and (
                 not b.is_tried & PASSED_OVER and rank_of(c, m, top.slot) == top.rank):
@@ -320,16 +334,54 @@ cdef inline uint32_t next_ranked(CoreC* c, MarketC* m, int side) noexcept nogil:
     return 0
 
 
-cdef inline void forget_ranking(MarketC* m) noexcept nogil:
+# Counterparties that were passed over, by what they can bear
+
+cdef inline int64_t burden(int side, int64_t price) noexcept nogil:
+    """How bad a closing price is for positions of a side: the higher the worse for shorts."""
+    return price if side else -price
+
+
+cdef inline void pass_over(
+    CoreC* c, MarketC* m, int side, uint32_t slot, int64_t price
+) noexcept nogil:
+    """IDX-3: no candidate any more, unless one that can't bear this price gets a better one."""
+    cdef BucketC* b = &c.buckets[slot]
+    cdef int64_t own = burden(side, bankruptcy_price(&m.spec, &b.position, m.funding_index))
+    if not b.is_tried & WAS_PASSED_OVER:
+        append_slot(c, &m.passed, slot)
+        if burden(side, price) > own:
+            ranking_push(c, &m.waiting[side], own, slot)
+    b.is_tried |= PASSED_OVER | WAS_PASSED_OVER
+
+
+cdef inline void readmit(CoreC* c, MarketC* m, int side, int64_t price) noexcept nogil:
+    """IDX-3: those passed over whose own bankruptcy price this one is not beyond."""
+    cdef RankingC* r = &m.waiting[side]
+    cdef uint32_t slot
+    while r.count and r.entries[0].rank >= burden(side, price):
+        slot = ranking_pop(r).slot
+        c.buckets[slot].is_tried &= ~(<uint8_t> PASSED_OVER)
+        ranking_add(c, m, side, slot)
+
+
+cdef inline void ranking_free(RankingC* r) noexcept nogil:
+    free(r.entries)
+    r.entries = NULL
+    r.count = 0
+    r.capacity = 0
+    r.is_live = 0
+
+
+cdef inline void forget_ranking(CoreC* c, MarketC* m) noexcept nogil:
     """The tick is over: marks move, ranks with them."""
+    cdef uint32_t at
     cdef int side
     for side in range(2):
-        if m.ranking[side].is_live:
-            free(m.ranking[side].entries)
-            m.ranking[side].entries = NULL
-            m.ranking[side].count = 0
-            m.ranking[side].capacity = 0
-            m.ranking[side].is_live = 0
+        ranking_free(&m.ranking[side])
+        ranking_free(&m.waiting[side])
+    for at in range(m.passed.count):
+        c.buckets[m.passed.slots[at]].is_tried = 0
+    m.passed.count = 0
 
 
 cdef inline void refresh_index(CoreC* c, MarketC* m) noexcept nogil:

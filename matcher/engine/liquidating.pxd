@@ -9,8 +9,8 @@ from margin_core.transitions cimport (
     settle_funding, takeover)
 from margin_core.types cimport FillC, PositionC, VERDICT_OK
 from matcher.engine.index cimport (
-    PASSED_OVER, TRIED, find_due, forget_ranking, gentler_price, is_endangered, narrow, next_due,
-    next_ranked, rank_side, ranking_add, refresh_index)
+    TRIED, find_due, forget_ranking, gentler_price, is_endangered, narrow, next_due, next_ranked,
+    pass_over, rank_side, readmit, refresh_index)
 from matcher.engine.matching cimport emit_fill, judge_maker, maker_lots, settle_maker, trim_all
 from matcher.engine.store cimport (
     ADL, FUND_FILL, LIQUIDATION, LIQUIDATION_ENDED, LIQUIDATION_FILL, LIQUIDATION_STARTED,
@@ -135,26 +135,32 @@ cdef inline bint deleverage_step(
     return True
 
 
+cdef inline bint is_beyond_adl(MarketC* m, const PositionC* p) noexcept nogil:
+    """LIQ-4: a short that owes more at the price 0 than it has; wholly closed it'd be negative."""
+    cdef PositionC settled = p[0]
+    settle_funding(&settled, m.funding_index)
+    return settled.lots < 0 and settled.entry_value + settled.collateral < 0
+
+
 cdef inline void deleverage(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogil:
     """LIQ-4: close against the opposite side by rank, no more than the position."""
     cdef BucketC* b = &c.buckets[bucket]
     cdef int side = 1 if b.position.lots > 0 else 0
-    cdef uint32_t counterparty, at
+    cdef uint32_t counterparty
+    if is_beyond_adl(m, &b.position):
+        return
     refresh_index(c, m)
     rank_side(c, m, side)
+    readmit(c, m, side, bankruptcy_price(&m.spec, &b.position, m.funding_index))
     while is_endangered(c, m, bucket):
         counterparty = next_ranked(c, m, side)
         if counterparty == 0:
             break
         if not deleverage_step(c, m, bucket, counterparty):
-            c.buckets[counterparty].is_tried |= PASSED_OVER
-            append_slot(c, &m.refused, counterparty)
+            pass_over(c, m, side, counterparty,
+                      bankruptcy_price(&m.spec, &b.position, m.funding_index))
         elif bucket != m.fund and b.position.lots != 0 and take_over(c, m, bucket):
             break
-    for at in range(m.refused.count):  # candidates again in the next run
-        c.buckets[m.refused.slots[at]].is_tried &= TRIED
-        ranking_add(c, m, side, m.refused.slots[at])
-    m.refused.count = 0
 
 
 cdef inline void liquidate(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogil:
@@ -246,7 +252,7 @@ cdef inline void liquidate_all(CoreC* c, MarketC* m, bint in_grace) noexcept nog
     unwind_fund(c, m, in_grace)
     m.is_liquidating = 0
     m.due.count = 0
-    forget_ranking(m)
+    forget_ranking(c, m)
     for at in range(m.tried.count):
         c.buckets[m.tried.slots[at]].is_tried = 0
     m.tried.count = 0

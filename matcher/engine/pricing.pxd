@@ -6,8 +6,8 @@ from margin_core.fixed_point cimport bh_int128, floor_div
 from margin_core.funding cimport (
     IMPACT_LEVELS_MAX, ImpactC, impact_premium_ppm, impact_price_x256, index_step_e6,
     middle_premium_ppm, settlement_rate_ppm, start_impact, take_level)
-from matcher.engine.announce cimport follow_parameters
-from matcher.engine.delivery cimport end_market, has_ended
+from matcher.engine.announce cimport ends_at, follow_parameters
+from matcher.engine.delivery cimport end_market
 from matcher.engine.ladder cimport next_down, next_up
 from matcher.engine.limits cimport set_price_band
 from matcher.engine.liquidating cimport liquidate_all
@@ -121,8 +121,8 @@ cdef inline void update_price(
     """A new index price: mark, funding, triggers, liquidations, the fund's unwinding."""
     cdef EventC* event
     cdef bint waits
-    follow_parameters(c, m)
-    if has_ended(m, time_ms):
+    follow_parameters(c, m, time_ms)
+    if ends_at(&m.spec, time_ms):
         end_market(c, m, index_price, time_ms)
         return
     if m.index_price and not is_fresh(c, m):

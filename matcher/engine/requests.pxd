@@ -286,6 +286,8 @@ cdef inline int peer_of(CoreC* c, RequestC* items, int at) noexcept nogil:
             return PEER_FITS if names_it and other.p.market_id == r.p.market_id else PEER_STRANGE
         if ends_old(c, other) and c.orders[other.old].nonce == r.w.oco_nonce:
             return PEER_ENDS
+        if makes_order(other) and is_ascending(r.w.oco_nonce) and other.p.nonce > r.w.oco_nonce:
+            return PEER_ENDS     # SIG-5: below one that is used
     return 0
 
 

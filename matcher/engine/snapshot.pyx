@@ -91,9 +91,10 @@ cdef void forget_market(MarketC* m) noexcept nogil:
     # Lists of a tick, empty between commands: due.entries, ranking.entries, found.slots …
     memset(&m.due, 0, sizeof(m.due))
     memset(m.ranking, 0, sizeof(m.ranking))
+    memset(m.waiting, 0, sizeof(m.waiting))
     memset(&m.found, 0, sizeof(m.found))
     memset(&m.tried, 0, sizeof(m.tried))
-    memset(&m.refused, 0, sizeof(m.refused))
+    memset(&m.passed, 0, sizeof(m.passed))
     for k in range(LADDERS):
         ladder_at(m, k).levels = NULL
         memset(ladder_at(m, k).bits, 0, sizeof(ladder_at(m, k).bits))

@@ -157,7 +157,7 @@ cdef struct BucketC:             # an account's isolated position in one market
     uint32_t followers           # reduce-only orders
     uint8_t is_dirty             # its place in the liquidation index is out of date
     uint8_t is_frozen
-    uint8_t is_tried             # bit 0: liquidated in this tick; bit 1: passed over by this ADL
+    uint8_t is_tried             # in this tick: of TRIED, PASSED_OVER, WAS_PASSED_OVER (index.pxd)
     uint8_t after                # of AfterC
     int64_t top_up_cap           # quote that the owner's standing instruction may still draw
     uint64_t top_up_nonce
@@ -239,9 +239,10 @@ cdef struct MarketC:
     int32_t is_liquidating
     DueC due                     # liquidatable positions of this tick
     RankingC ranking[2]
+    RankingC waiting[2]          # passed over by ADL, by what they can bear (IDX-3)
     SlotsC found                 # scratch
     SlotsC tried                 # in this tick
-    SlotsC refused               # as counterparties by this ADL
+    SlotsC passed                # as counterparties, in this tick
     uint32_t* dirty              # buckets whose place in the index is out of date
     uint32_t dirty_count
     uint32_t dirty_capacity

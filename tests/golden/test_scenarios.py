@@ -2,7 +2,8 @@
 
 `BULKHEAD_UPDATE=1` writes what the engine says into the stories; the difference is for review.
 Their rules: MATCH-1, MATCH-2, MATCH-4, TRIG-1, LIQ-1 to LIQ-6, FUND-1, ORD-3, COLL-1, COLL-2,
-TIF-1, POST-1, MIN-1, ICE-1, STP-1, OCO-1, ATT-1, AMD-1, REP-1, TRIG-2, TRIG-3, AUC-1, AUC-2.
+TIF-1, POST-1, MIN-1, ICE-1, STP-1, OCO-1, ATT-1, AMD-1, REP-1, TRIG-2, TRIG-3, AUC-1, AUC-2,
+SIG-5.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ STORIES = sorted(Path(__file__).parent.glob("*.scenario"))
 DOCUMENT = Path(__file__).parents[2] / "matcher/ORDERS.md"
 EXAMPLE = re.compile(r"^```story\n(.*?)\n```$", re.MULTILINE | re.DOTALL)
 ARROW = " -> "
+ASCENDING = 2**63  # SIG-5: nonces from here on
 SIDES = {"buy": BUY, "sell": SELL}
 IN_FORCE = {"gtc": GTC, "ioc": IOC, "fok": FOK}
 FLAGS = {"post-only": POST_ONLY, "reduce-only": REDUCE_ONLY}
@@ -147,7 +149,7 @@ class Story:
         self, name: str, label: str, side: str, qty: str, _: str, price: str, tif: str, *more: str
     ) -> str:
         form, margin = self.order_form(tif, more)
-        self.nonces[label] = self.v.nonce + 1
+        self.nonces[label] = form.get("nonce", self.v.nonce + 1)
         account = self.accounts[name]
         return self.words(self.v.place(account, SIDES[side], int(qty), int(price), margin, **form))
 
@@ -162,6 +164,8 @@ class Story:
                 form["flags"] = form.get("flags", 0) | FLAGS[key]
             elif key in TRIGGERS:
                 form |= {"trigger_kind": TRIGGERS[key], "trigger_price_ticks": int(value)}
+            elif key == "ascending":
+                form["nonce"] = ASCENDING + int(value)
             elif key == "expires":
                 form["expiry_time_s"] = self.v.now_s + int(value)
             elif key in INSTRUCTION_FLAGS:
@@ -237,7 +241,7 @@ class Story:
         """Return one event as a trader would say it."""
         kind = EventKind(e.kind).name
         if kind == "ORDER_ACCEPTED":
-            (label,) = [key for key, nonce in self.nonces.items() if nonce == e.order_id_2]
+            label = [key for key, nonce in self.nonces.items() if nonce == e.order_id_2][-1]
             self.orders[e.order_id] = label
             return self.standing(e)
         return WORDS.get(kind, "ok").format(

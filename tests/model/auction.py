@@ -6,6 +6,8 @@ from tests.model.floor import Order, Venue
 from tests.model.margin import RefusedError
 from tests.model.orders import Orders
 
+CLEARINGS_MAX = 8  # of one uncrossing
+
 
 class Auctions(Orders):
     """A crossed book is cleared at one price when the market becomes continuous."""
@@ -30,23 +32,48 @@ class Auctions(Orders):
         bids, asks = self.book(market, 0), self.book(market, 1)
         return bool(bids and asks and bids[0].price >= asks[0].price)
 
+    def end_beyond(self, venue: Venue, market: int) -> bool:
+        """AUC-1: end the first order of a cross that is wholly beyond the band."""
+        if not self.is_crossed(market) or self.clearing_price(venue, market):
+            return False
+        bid, ask = self.book(market, 0)[0], self.book(market, 1)[0]
+        o = bid if ask.price > venue.rules.mark else ask
+        self.drop(o, "SIBLING_ENDED" if o.is_doomed else "PRICE_BAND")
+        return True
+
     def uncross(self, venue: Venue, market: int) -> None:
         """AUC-2."""
-        while (bids := self.book(market, 0)) and (asks := self.book(market, 1)):
-            if bids[0].price < asks[0].price:
-                return
-            cross = self.clearing_price(venue, market)
-            if cross is None:
-                is_above = asks[0].price > venue.rules.mark
-                self.drop(bids[0] if is_above else asks[0], "PRICE_BAND")
-                self.trim()
-                continue
-            price, volume, surplus = cross
-            self.say("AUCTION", market, price=price, qty=volume, amount=surplus)
-            while bids and asks and bids[0].price >= price >= asks[0].price:
-                self.clear_step(bids[0], asks[0], price)
-                bids, asks = self.book(market, 0), self.book(market, 1)
+        clearings = 0
+        while self.is_crossed(market):
+            if self.end_beyond(venue, market):
+                while self.end_beyond(venue, market):
+                    pass
+            elif clearings < CLEARINGS_MAX:
+                clearings += 1
+                self.clear(venue, market)
+            else:
+                self.clear_pairs(venue, market)
             self.trim()
+
+    def clear(self, venue: Venue, market: int) -> None:
+        """AUC-2: at the one price."""
+        cross = self.clearing_price(venue, market)
+        assert cross is not None
+        price, volume, surplus = cross
+        self.say("AUCTION", market, price=price, qty=volume, amount=surplus)
+        bids, asks = self.book(market, 0), self.book(market, 1)
+        while bids and asks and bids[0].price >= price >= asks[0].price:
+            self.clear_step(bids[0], asks[0], price)
+            bids, asks = self.book(market, 0), self.book(market, 1)
+
+    def clear_pairs(self, venue: Venue, market: int) -> None:
+        """AUC-2: each pair at the tick nearest to the mark that both admit."""
+        while self.is_crossed(market):
+            if not self.end_beyond(venue, market):
+                bid, ask = self.book(market, 0)[0], self.book(market, 1)[0]
+                ticks = range(ask.price, bid.price + 1)
+                price = min(ticks, key=lambda tick: abs(tick - venue.rules.mark))
+                self.clear_step(bid, ask, price)
 
     def clear_step(self, bid: Order, ask: Order, price: int) -> None:
         """One fill, or the end of an order that is not fit; both pay the maker's fee."""

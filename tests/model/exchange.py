@@ -191,6 +191,8 @@ class Exchange(Forced):
         spec = venue.spec
         if venue.announced and venue.announced[1] <= self.now_s:
             spec = venue.announced[0]
+        elif venue.announced and (end_s := venue.announced[0].expiry_time_s):
+            require(c.aux < end_s * 1000, "PRICE_STALE")  # EXP-2
         if (end_s := spec.expiry_time_s) and self.now_s < end_s + 86_400:
             require(c.aux <= end_s * 1000 + 300_000, "PRICE_STALE")  # EXP-2
         self.follow_parameters(venue, market)
@@ -213,6 +215,7 @@ class Exchange(Forced):
 
     def liquidate_all(self, venue: Venue, market: int, waits: bool) -> None:
         tried: set[Key] = set()
+        self.passed, self.was_passed, self.asked_later = set(), set(), {}
         while not waits and (key := self.most_endangered(venue, market, tried)) is not None:
             tried.add(key)
             self.liquidate(venue, key)

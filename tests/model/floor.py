@@ -164,6 +164,10 @@ class Floor:
         self.fees = self.time_ns = self.turns = 0
         self.is_risk_paused = False  # GOV-4
         self.events: list[Seen] = []
+        # IDX-3, under one price row: no candidates for ADL; that were once; by what they can bear.
+        self.passed: set[Key] = set()
+        self.was_passed: set[Key] = set()
+        self.asked_later: dict[Key, tuple[bool, int]] = {}
         self.after: dict[Key, set[str]] = {}  # what positions wait for until the fills are done
 
     def list_market(self, spec: MarketSpec) -> None:

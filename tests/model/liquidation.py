@@ -41,10 +41,8 @@ class Waterfall(Pricing):
         self.draw_top_up(venue, key)
         while rules.liquidatable(self.positions[key]) and self.close_on_book(venue, key):
             pass
-        passed: set[Key] = set()
-        while rules.liquidatable(self.positions[key]):
-            if not self.take_over(venue, key) and not self.deleverage(venue, key, passed):
-                break
+        if rules.liquidatable(self.positions[key]) and not self.take_over(venue, key):
+            self.deleverage(venue, key)
         p = self.positions[key]
         self.say("LIQUIDATION_ENDED", market, account=account, qty=abs(p.lots), amount=p.margin)
 
@@ -118,29 +116,59 @@ class Waterfall(Pricing):
         self.commit((FUND, market), fund_after)
         return True
 
-    def deleverage(self, venue: Venue, key: Key, passed: set[Key]) -> bool:
-        """LIQ-4: one counterparty, judged at the mark; False when there is none."""
+    def deleverage(self, venue: Venue, key: Key) -> None:
+        """LIQ-4: by rank, until the fund can carry what is left."""
+        left = venue.rules.settled(p := self.positions[key])
+        if left.lots < 0 and left.value + left.margin < 0:
+            return
+        self.readmit(p.lots > 0, venue.rules.bankruptcy_price(p))
+        while (other := self.counterparty(venue, key)) is not None:
+            if not self.deleverage_against(venue, key, other):
+                self.pass_over(venue, key, other)
+            elif key[0] != FUND and self.positions[key].lots and self.take_over(venue, key):
+                return
+
+    def counterparty(self, venue: Venue, key: Key) -> Key | None:
+        """IDX-3: the highest rank, the oldest of equals; None: nobody, or nothing is to be done."""
+        p = self.positions[key]
+        if not venue.judging(p).liquidatable(p):
+            return None
+        others = [k for k in self.positions if k[1] == key[1] and k[0] != FUND]
+        others = [k for k in others if self.positions[k].lots * p.lots < 0]
+        others = [k for k in others if k not in self.frozen | self.passed]
+        return max(others, key=lambda k: venue.rules.adl_rank(self.positions[k]), default=None)
+
+    def pass_over(self, venue: Venue, key: Key, other: Key) -> None:
+        """IDX-3."""
+        p, price = self.positions[key], venue.rules.bankruptcy_price(self.positions[key])
+        own = venue.rules.bankruptcy_price(self.positions[other])
+        is_beyond = price > own if p.lots > 0 else price < own
+        if is_beyond and other not in self.was_passed:
+            self.asked_later[other] = p.lots > 0, own
+        self.passed.add(other)
+        self.was_passed.add(other)
+
+    def readmit(self, is_long: bool, price: int) -> None:
+        """IDX-3: who can bear the price of this run."""
+        for other, (was_long, own) in list(self.asked_later.items()):
+            if was_long == is_long and (price <= own if is_long else price >= own):
+                del self.asked_later[other]
+                self.passed.discard(other)
+
+    def deleverage_against(self, venue: Venue, key: Key, other: Key) -> bool:
+        """LIQ-4: close with one counterparty, judged at the mark; False: a rule forbids it."""
         account, market = key
         rules, p = venue.rules, self.positions[key]
-        if not venue.judging(p).liquidatable(p):
-            return False
-        others = [k for k in self.positions if k[1] == market and k[0] != FUND and k not in passed]
-        others = [k for k in others if self.positions[k].lots * p.lots < 0 and k not in self.frozen]
-        if not others:
-            return False
-        other = max(others, key=lambda k: rules.adl_rank(self.positions[k]))  # the first of equals
         counter = self.positions[other]
         lots = min(abs(p.lots), abs(counter.lots))
         try:
             after, counter_after = rules.adl(p, counter, lots)
         except RefusedError:
-            passed.add(other)
-            return True
+            return False
         if account == FUND:
             after.margin, after.free = after.margin + after.free, 0
         if not self.pays(market, after, counter_after):
-            passed.add(other)
-            return True
+            return False
         profit_ppm, leverage_ppm = rules.adl_factors(counter)
         self.say(
             "ADL", market, account=other[0], account_2=account, side=int(p.lots < 0),
@@ -152,9 +180,9 @@ class Waterfall(Pricing):
 
     def unwind_fund(self, venue: Venue, market: int, waits: bool) -> None:
         """LIQ-7, LIQ-5."""
-        rules, key, passed = venue.rules, (FUND, market), set[Key]()
-        while not waits and self.deleverage(venue, key, passed):
-            pass
+        rules, key = venue.rules, (FUND, market)
+        if not waits and venue.judging(fund := self.positions[key]).liquidatable(fund):
+            self.deleverage(venue, key)
         slack = rules.mark * venue.spec.mark_band_ppm // (FUND_SLIPPAGE * PPM)
         while (fund := self.positions[key]).lots:
             sells = fund.lots > 0

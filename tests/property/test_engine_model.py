@@ -45,7 +45,7 @@ REASONS = {
         "PRICE_BAND FROZEN CAPACITY UNFILLED_MISMATCH GROUP_REJECTED INSTRUCTIONS_INVALID",
     "ORDER_CANCELED":
         "MARKET_STATE EXPIRED SELF_TRADE POST_ONLY_WOULD_TAKE FOK_NOT_FILLABLE REDUCE_ONLY "
-        "INSUFFICIENT_MARGIN PRICE_BAND FROZEN "
+        "INSUFFICIENT_MARGIN PRICE_BAND FROZEN MARKET_CANNOT_PAY "
         "MIN_QTY_NOT_MET OPEN_INTEREST_LIMIT USER_CANCELED IMMEDIATE_REMAINDER LIQUIDATION "
         "REPLACED SIBLING_ENDED POSITION_CLOSED",
     "COMMAND_REJECTED":
@@ -145,9 +145,9 @@ class Stream:
         spec = self.rng.choice(self.specs)
         names = (
             "place", "cancel", "price", "cancel_all", "move", "withdraw", "tick", "odd", "amend",
-            "replace", "group", "auto_top_up", "announce", "request",
+            "replace", "group", "auto_top_up", "announce", "request", "rush",
         )  # fmt: skip
-        name = self.rng.choices(names, (60, 6, 20, 1, 7, 2, 2, 3, 5, 5, 4, 5, 1, 3))[0]
+        name = self.rng.choices(names, (60, 6, 20, 1, 7, 2, 2, 3, 5, 5, 4, 5, 1, 3, 0.4))[0]
         if name == "price":
             self.price(spec.market_id)
         else:
@@ -402,6 +402,33 @@ class Stream:
             market_id=rng.choice((spec.market_id,) * 9 + (99,)), aux=min(max(0, amount), 2**64 - 1),
             side=rng.randrange(2), amount_quote=rng.choice((0, 0, 3, 31)),
         )  # fmt: skip
+
+    def rush(self, spec: MarketSpec) -> None:
+        """Let the index jump while its losers are frozen: winners run for the money (CONS-4)."""
+        rng, market = self.rng, spec.market_id
+        jump = rng.choice((0.6, 1.5))
+        held = {k[0]: p.lots for k, p in self.pair.model.positions.items() if k[1] == market}
+        losers = [k for k, lots in held.items() if k and lots * (jump - 1) < 0]
+        winners = [k for k, lots in held.items() if k and lots * (jump - 1) > 0]
+        for account in losers:
+            self.send(CommandKind.SETTLEMENT_REJECTED, account=account, market_id=market, aux=1)
+        self.index[market] = max(20, min(2_900, round(self.index[market] * jump)))
+        for _ in range(6):
+            self.price(market)
+        for account in winners:
+            lots, price = held[account], self.pair.engine.market(market).mark_price_ticks
+            others = [k for k in range(1, self.accounts + 1) if k not in (*losers, *winners)]
+            for who in (rng.choice(others or winners), account):
+                self.nonce += 1
+                self.send(
+                    CommandKind.PLACE, account=who, market_id=market, nonce=self.nonce,
+                    side=int((lots > 0) == (who == account)), qty_lots=abs(lots),
+                    price_ticks=max(1, price), expiry_time_s=NEVER_S,
+                    amount_quote=price * abs(lots) * spec.quote_per_tick_lot // 5,
+                )  # fmt: skip
+            self.move(spec)
+        for account in losers:
+            self.send(CommandKind.SETTLEMENT_REJECTED, account=account, market_id=market, aux=0)
 
     def tick(self, _: MarketSpec) -> None:
         self.send(CommandKind.TICK)

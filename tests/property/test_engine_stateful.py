@@ -18,6 +18,7 @@ from matcher.engine.commands import (
     RequestKind,
 )
 from matcher.engine.instructions import FLAG_ON_LAST, Instructions
+from tests.model.orders import ASCENDING
 from tests.model.pair import NS, START_NS, Pair
 
 SPEC = MarketSpec(
@@ -95,6 +96,21 @@ class Venue(RuleBasedStateMachine):
             time_in_force=tif, flags=flags, trigger_kind=trigger,
             trigger_price_ticks=trigger_price, expiry_time_s=self.time_ns // NS + lifetime,
             amount_quote=0 if flags == 2 else qty * price // leverage, session=session,
+        )  # fmt: skip
+
+    @rule(
+        account=accounts, side=st.integers(0, 1), qty=lots, price=prices,
+        tif=st.sampled_from((0, 1, 1, 2)), nonce=st.integers(0, 8),
+        trigger=st.sampled_from((0, 0, 0, 1)),
+    )  # fmt: skip
+    def take(
+        self, account: int, side: int, qty: int, price: int, tif: int, nonce: int, trigger: int
+    ) -> None:
+        """SIG-5: ascending nonces of few values, so that some are used and others skipped."""
+        self.send(
+            CommandKind.PLACE, account=account, side=side, qty_lots=qty, price_ticks=price,
+            time_in_force=tif, amount_quote=qty * price // 5, nonce=ASCENDING + nonce,
+            trigger_kind=trigger, trigger_price_ticks=1_999,
         )  # fmt: skip
 
     @rule(

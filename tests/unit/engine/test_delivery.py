@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from margin_core import ContractKind
-from matcher.engine.commands import CommandKind, MarketState
+from matcher.engine.commands import Command, CommandKind, MarketState
 from matcher.engine.events import Event, EventKind
 from tests.unit.engine.test_liquidation import only, waterfall
 from tests.unit.engine.venue import BUY, CASH, SELL, START_S, Venue, spec_of, story
@@ -146,6 +146,52 @@ def test_a_perpetual_is_delisted_by_announcement() -> None:
     v.restart()
     assert [found[0] for found in settled(settle(v))] == [1, 2, 3, 4]
     assert v.engine.fund(1).collateral_quote == 10
+
+
+def crowded(**changes: object) -> Venue:
+    """Return a venue with more positions than a row indexes under announced parameters."""
+    v = Venue(spec=spec_of(**changes), accounts=5_000, cash=0, positions=6_000, orders=10)
+    for account in range(1, 5_001):
+        v.nonce += 1
+        command = Command(
+            CommandKind.AUTO_TOP_UP, time_ns=v.time_ns, account=account, market_id=1,
+            nonce=v.nonce, expiry_time_s=v.now_s + 9,
+        )  # fmt: skip
+        v.engine.apply_one(command)
+    return v
+
+
+def test_no_row_comes_before_the_parameters_that_make_it_the_last() -> None:
+    """EXP-2, PAR-1: a row may be a little ahead of the clock; the contract refuses it too."""
+    v = Venue()
+    v.announce(100, expiry_time_s=END_S)
+    v.wait(95)
+    assert story(v.price(1_000, aux=END_S * 1_000 - 1)) == ["PRICE"]
+    assert story(v.price(1_000, aux=END_S * 1_000)) == ["COMMAND_REJECTED PRICE_STALE"]
+    v.wait(5)
+    assert story(v.price(1_000)) == ["PARAMETERS_CHANGED", "PRICE", "MARKET_STATE"]
+
+
+@pytest.mark.engine_alone
+@pytest.mark.parametrize("late_s", [0, 300])
+def test_an_end_that_was_announced_late_waits_for_no_index(late_s: int) -> None:
+    """EXP-2, PAR-1, PAR-2: any row of the five minutes is the last, also the first one."""
+    v = crowded()
+    v.announce(0, expiry_time_s=END_S)
+    v.wait(END_S - v.now_s + late_s)
+    assert story(v.price(1_000)) == ["PARAMETERS_CHANGED", "PRICE", "MARKET_STATE"]
+    assert v.engine.market(1).state == MarketState.SETTLED
+
+
+@pytest.mark.engine_alone
+@pytest.mark.parametrize("until_s", [0, END_S + 1_000])
+def test_an_end_that_was_put_off_late_waits_for_no_index(until_s: int) -> None:
+    """EXP-2, PAR-1, PAR-2: the parameters that are due say when a perpetual ends, or that not."""
+    v = crowded(expiry_time_s=END_S)
+    v.announce(0, expiry_time_s=until_s)
+    v.wait(END_S - v.now_s)
+    assert story(v.price(1_000)) == ["PARAMETERS_CHANGED", "PRICE"]
+    assert v.engine.market(1).state == MarketState.OPEN
 
 
 @pytest.mark.engine_alone

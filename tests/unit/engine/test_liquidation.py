@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from matcher.engine.commands import MarketState
+from matcher.engine.commands import CommandKind, MarketState
 from matcher.engine.events import Event, EventKind
-from tests.unit.engine.venue import BUY, CASH, POST_ONLY, SELL, Venue, fills, spec_of, story
+from tests.unit.engine.venue import (
+    ANY,
+    BUY,
+    CASH,
+    POST_ONLY,
+    SELL,
+    Venue,
+    fills,
+    outcome,
+    spec_of,
+    story,
+)
 
 pytestmark = pytest.mark.usefixtures("on_both")
 
@@ -238,6 +249,49 @@ def test_adl_passes_over_a_liquidatable_counterparty() -> None:
     adls = only(v.walk(940), EventKind.ADL)
     assert [event.account for event in adls] == [2]
     assert v.lots(4) == -10
+
+
+def test_adl_asks_again_whom_a_worse_price_would_have_ruined() -> None:
+    """IDX-3: account 8 is bankrupt at 800, ranks first, and pays when the price is not beyond."""
+    v = Venue(spec=spec_of(mark_band_ppm=500_000), accounts=9)
+    longs = {1: 900, 2: 860, 3: 790, 4: 780}
+    for account, bankrupt_at in longs.items():
+        v.trade(account, 9, 10, 1_000, 10 * (1_000 - bankrupt_at), 50_000)
+        v.freeze(account)
+    v.trade(7, 8, 15, 800, 9_000, 15 * 310)
+    v.walk(700)
+    assert outcome(v.move(8, -15 * 310)) == "OK"
+    for account in longs:
+        v.freeze(account, 0)
+    adls = only(v.walk(735), EventKind.ADL)
+    told = [(e.account_2, e.account, e.qty_lots, e.price_ticks) for e in adls]
+    assert told == [
+        (1, 9, 10, 900),
+        (2, 9, 10, 860),
+        (3, 8, 10, 790),
+        (4, 8, 5, 780),
+        (4, 9, 5, 780),
+    ]
+
+
+def test_a_short_that_its_funding_has_eaten_is_left_to_the_fund() -> None:
+    """LIQ-4: closed for nothing it would still owe; ADL is not begun, and passes nobody over."""
+    v = Venue(spec=spec_of(mark_band_ppm=500_000, funding_cap_ppm=10**5, funding_interval_s=60))
+    for account, margin in ((1, 1_500), (3, 7_200)):
+        v.trade(2, account, 10, 1_000, 40_000, margin)
+        v.freeze(account)
+    v.place(4, BUY, 1, 1, 5)
+    v.place(5, SELL, 1, 3, 5_000)
+    for _ in range(12):  # shorts pay a tenth of the notional each time
+        v.wait(60)
+        v.price(1_000)
+    v.do(CommandKind.CANCEL_ALL, account=5, side=ANY)
+    v.freeze(1, 0)
+    v.freeze(3, 0)
+    events = v.price(1_000)
+    assert waterfall(events) == [STARTED, ENDED, STARTED, "ADL", ENDED]
+    assert [(e.account_2, e.account) for e in only(events, EventKind.ADL)] == [(3, 2)]
+    assert v.lots(1) == -10
 
 
 def test_a_frozen_position_is_left_alone() -> None:

@@ -6,6 +6,8 @@ import resource
 from random import Random
 from typing import Any
 
+import pytest
+
 from matcher.engine.commands import NEVER_S, Command, CommandKind
 from matcher.engine.engine import Engine
 from matcher.engine.events import unpack
@@ -15,6 +17,7 @@ from tests.unit.engine.venue import spec_of
 TIME_NS = 10**18
 ACCOUNTS = 8
 GROUP = 64  # nonces of an entry
+ASCENDING = 2**63  # nonces from here on
 
 
 def engine_of(**more: Any) -> Engine:
@@ -33,12 +36,17 @@ def engine_of(**more: Any) -> Engine:
     return engine
 
 
-def order(account: int, nonce: int) -> bytes:
+def order(account: int, nonce: int, **fields: Any) -> bytes:
     form: dict[str, Any] = {"market_id": 1, "qty_lots": 1, "price_ticks": 1, "amount_quote": 1}
+    form |= {"time_in_force": 1, "expiry_time_s": NEVER_S}
     return Command(
-        CommandKind.PLACE, account=account, nonce=nonce, expiry_time_s=NEVER_S, time_ns=TIME_NS,
-        time_in_force=1, **form,
-    ).records()  # fmt: skip
+        CommandKind.PLACE, account=account, nonce=nonce, time_ns=TIME_NS, **(form | fields)
+    ).records()
+
+
+def outcome(engine: Engine, records: bytes) -> str:
+    """Return the reason for which the command was refused, or NONE."""
+    return RejectReason(next(iter(unpack(engine.apply(records)))).reason).name
 
 
 def test_growing_changes_no_result() -> None:
@@ -91,3 +99,45 @@ def test_no_call_moves_the_table() -> None:
         most, total = max(most, faults), total + faults
     assert total > 400, "the new table has been touched"
     assert most < 100
+
+
+@pytest.mark.parametrize(
+    ("number", "fields", "expected"),
+    [
+        (7, {}, "NONCE_USED"),  # the latest
+        (6, {}, "NONCE_USED"),  # below it, though never seen
+        (0, {}, "NONCE_USED"),
+        (8, {}, "NONE"),
+        (2**63 - 1, {}, "NONE"),  # the last of all
+        (8, {"time_in_force": 2}, "NONE"),
+        (8, {"time_in_force": 0}, "NONCE_USED"),
+        (8, {"trigger_kind": 1, "trigger_price_ticks": 2_000}, "NONCE_USED"),
+        (8, {"qty_lots": 0}, "QTY_OUT_OF_RANGE"),  # after the nonce
+        (8, {"expiry_time_s": 1}, "EXPIRED"),  # before it
+        (7, {"qty_lots": 0}, "NONCE_USED"),
+        (-1, {}, "NONE"),  # the last of the others
+    ],
+)
+def test_ascending_nonces(number: int, fields: dict[str, int], expected: str) -> None:
+    """SIG-5, ORD-1: the highest used ends all below; never for what rests or waits."""
+    engine = engine_of()
+    for used in (3, 7):
+        assert outcome(engine, order(1, ASCENDING + used)) == "NONE"
+    engine = Engine.restore(b"".join(engine.snapshot()))
+    assert outcome(engine, order(1, ASCENDING + number, **fields)) == expected
+    assert outcome(engine, order(2, ASCENDING + 1)) == "NONE", "each account has its own"
+    is_used = expected == "NONE" and number >= 8
+    assert outcome(engine, order(1, ASCENDING + 8)) == ("NONCE_USED" if is_used else "NONE")
+
+
+def test_ascending_nonces_take_no_room() -> None:
+    """SIG-5: one entry for an account, however many it uses; other nonces stay as they were."""
+    engine = engine_of()
+    records = b"".join(order(account, 5) for account in range(1, ACCOUNTS + 1))
+    engine.apply(records + b"".join(order(1, ASCENDING + GROUP * k) for k in range(2)))
+    size = sum(len(piece) for piece in engine.snapshot())
+    engine.apply(b"".join(order(1, ASCENDING + GROUP * k) for k in range(2, 30_000)))
+    assert sum(len(piece) for piece in engine.snapshot()) == size
+    assert outcome(engine, order(1, ASCENDING + GROUP * 29_999)) == "NONCE_USED"
+    assert outcome(engine, order(1, 5)) == "NONCE_USED"
+    assert outcome(engine, order(1, 6)) == "NONE"

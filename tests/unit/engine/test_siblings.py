@@ -8,7 +8,8 @@ import pytest
 
 from matcher.engine.commands import NEVER_S, Command, CommandKind
 from matcher.engine.instructions import Instructions
-from tests.unit.engine.venue import BUY, SELL, Venue, fills, outcome, story
+from matcher.engine.reject_reason import RejectReason
+from tests.unit.engine.venue import BUY, IOC, SELL, Venue, fills, outcome, story
 
 pytestmark = pytest.mark.usefixtures("on_both")
 
@@ -81,6 +82,19 @@ def test_a_refused_group_leaves_no_position() -> None:
     assert v.engine.position(1, 1) is None
     v.group([good._replace(account=2), good])
     assert v.engine.order_count == 2
+
+
+@pytest.mark.parametrize(("named", "expected"), [(4, "ORDER_UNKNOWN"), (6, "OK")])
+def test_a_sibling_below_an_ascending_nonce_of_the_group_has_ended(
+    named: int, expected: str
+) -> None:
+    """OCO-1, GRP-1, SIG-5: the item before it has used all nonces up to its own."""
+    v = Venue()
+    first = order(CommandKind.PLACE, 2**63 + 5, 0, 900)._replace(time_in_force=IOC)
+    second = order(CommandKind.PLACE, 7, 2**63 + named, 1_010)
+    events = v.group([first, second])
+    found = [RejectReason(e.reason).name for e in events if e.order_id_2 == 7]
+    assert found[0] == ("NONE" if expected == "OK" else expected)
 
 
 @pytest.mark.engine_alone
