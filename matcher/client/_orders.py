@@ -25,7 +25,8 @@ class NonceSource:
     """Counts nonces upwards, so that eight in a row share one storage slot of the contract.
 
     One source serves one account: two of them with overlapping ranges give NONCE_USED. Store
-    `next_nonce` and pass it on to resume, or let each start take the clock's range.
+    `next_nonce` and pass it on to resume, or let each start take the clock's range: an account may
+    begin 1,024 ranges for less than 16 orders each, and one more a minute (SIG-6, CAPACITY).
     """
 
     __slots__ = ("next_nonce",)

@@ -10,8 +10,8 @@ from matcher.engine.store cimport (
     INSUFFICIENT_MARGIN, ORDER_AMENDED, POSITION_CLOSED, REASON_REDUCE_ONLY, SIBLING_ENDED,
     count_order, drop_order, emit, trim_orders, update_reservation)
 from matcher.engine.types cimport (
-    AFTER_ALONE, AFTER_FLAT, AFTER_MOVE, AFTER_SIBLING, AFTER_TRIM, ATTACHED, BucketC, CoreC,
-    EventC, ExtraC, MarketC, ORDER_PENDING, ORDER_RESTING, OrderC, REDUCE_ONLY, SPECIAL)
+    AFTER_ALONE, AFTER_FLAT, AFTER_MOVE, AFTER_TRIM, ATTACHED, BucketC, CoreC,
+    EventC, MarketC, ORDER_PENDING, ORDER_RESTING, OrderC, REDUCE_ONLY, SPECIAL)
 
 
 cdef inline int64_t reducible_lots(const PositionC* p, int side) noexcept nogil:
@@ -62,15 +62,27 @@ cdef inline void cut_order(
     event.remaining = left - lots
 
 
-cdef inline void follow(CoreC* c, MarketC* m, uint32_t slot, uint8_t what) noexcept nogil:
-    """End one live order as its bucket's position or its sibling tells."""
-    cdef ExtraC* x = &c.extras[slot]
-    if not c.orders[slot].flags & SPECIAL:
-        return
-    if what & AFTER_SIBLING and x.is_doomed:
-        drop_order(c, m, slot, SIBLING_ENDED)
-    elif what & AFTER_FLAT and x.flags & ATTACHED:
-        drop_order(c, m, slot, POSITION_CLOSED)
+cdef inline void end_siblings(CoreC* c) noexcept nogil:
+    """OCO-1: what lost its sibling in this command and lives; a slot may have another order."""
+    cdef uint32_t k, slot
+    for k in range(c.doomed_count):
+        slot = c.doomed[k]
+        if c.orders[slot].flags & SPECIAL and c.extras[slot].is_doomed:
+            drop_order(c, c.markets[c.buckets[c.orders[slot].bucket].market], slot, SIBLING_ENDED)
+    c.doomed_count = 0
+
+
+cdef inline void end_attached(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogil:
+    """ATT-1: the position was closed or turned. All that rests to reduce it ends too (RED-1), so
+    that a step is one of these, or one of those that wait.
+    """
+    cdef uint32_t slot = c.buckets[bucket].followers
+    cdef uint32_t older
+    while slot:
+        older = c.orders[slot].bucket_next
+        if c.orders[slot].flags & SPECIAL and c.extras[slot].flags & ATTACHED:
+            drop_order(c, m, slot, POSITION_CLOSED)
+        slot = older
 
 
 cdef inline int64_t margin_to_wait(MarketC* m, uint32_t trigger, int64_t lots) noexcept nogil:
@@ -97,11 +109,11 @@ cdef inline uint8_t unbacked(
 
 cdef inline void end_unbacked(CoreC* c, MarketC* m, uint32_t bucket, bint is_flat) noexcept nogil:
     """TRIG-4: what waits to reduce and cannot any more ends; after the position was closed or
-    turned, also what waits with less margin than that asks for. At most BUCKET_ORDERS_MAX steps.
+    turned, also what waits with less margin than that asks for. At most BUCKET_WAITING_MAX steps.
     """
     cdef BucketC* b = &c.buckets[bucket]
     cdef bint are_alone[2]
-    cdef uint32_t slot = b.orders if b.waiting else 0
+    cdef uint32_t slot = b.waiting
     cdef uint32_t older
     cdef uint8_t reason
     cdef OrderC* order
@@ -112,13 +124,12 @@ cdef inline void end_unbacked(CoreC* c, MarketC* m, uint32_t bucket, bint is_fla
         return
     while slot:
         order = &c.orders[slot]
-        older = order.bucket_next
+        older = c.extras[slot].waiting_next
         reason = 0
-        if order.state == ORDER_PENDING:
-            if order.flags & REDUCE_ONLY:
-                reason = REASON_REDUCE_ONLY if are_alone[order.side] else 0
-            elif is_flat:
-                reason = unbacked(c, m, slot, order.remaining)
+        if order.flags & REDUCE_ONLY:
+            reason = REASON_REDUCE_ONLY if are_alone[order.side] else 0
+        elif is_flat:
+            reason = unbacked(c, m, slot, order.remaining)
         if reason:
             drop_order(c, m, slot, reason)
         slot = older
@@ -129,21 +140,18 @@ cdef inline bint rests_to_reduce(const OrderC* order) noexcept nogil:
 
 
 cdef inline void trim_reducing(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogil:
-    """RED-1: reduce-only orders of a side rest with at most what they close in sum."""
+    """RED-1: reduce-only orders of a side rest with at most what they close in sum.
+
+    Each step ends an order, or is the last one, or passes one that waits.
+    """
     cdef BucketC* b = &c.buckets[bucket]
     cdef int64_t excess[2]
-    cdef uint32_t slot = b.orders
+    cdef uint32_t slot = b.followers
     cdef uint32_t older
     cdef OrderC* order
     cdef int side
     for side in range(2):
-        excess[side] = -reducible(b, side)
-    while slot:
-        order = &c.orders[slot]
-        if rests_to_reduce(order):
-            excess[order.side] += order.remaining
-        slot = order.bucket_next
-    slot = b.orders
+        excess[side] = c.reducing[bucket].lots[side] - reducible(b, side)
     while slot and (excess[0] > 0 or excess[1] > 0):
         order = &c.orders[slot]
         older = order.bucket_next
@@ -159,17 +167,16 @@ cdef inline void trim_reducing(CoreC* c, MarketC* m, uint32_t bucket) noexcept n
 
 
 cdef inline void finish(CoreC* c, uint32_t bucket) noexcept nogil:
-    """All that the bucket waits for, newest order first; what that ends waits for another turn."""
+    """All that the bucket waits for, newest order first; what that ends waits for another turn.
+
+    A step is an order that ends, one of a few that wait, or the last.
+    """
     cdef BucketC* b = &c.buckets[bucket]
     cdef MarketC* m = c.markets[b.market]
     cdef uint8_t what = b.after
-    cdef uint32_t slot = b.orders if what & (AFTER_SIBLING | AFTER_FLAT) else 0
-    cdef uint32_t older
     b.after = 0
-    while slot:
-        older = c.orders[slot].bucket_next
-        follow(c, m, slot, what)
-        slot = older
+    if what & AFTER_FLAT:
+        end_attached(c, m, bucket)
     if what & AFTER_MOVE:
         trim_reducing(c, m, bucket)
     if what & (AFTER_MOVE | AFTER_ALONE):

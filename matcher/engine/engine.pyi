@@ -189,6 +189,10 @@ class Engine:
     def is_risk_paused(self) -> bool:
         """Whether the guardian's pause holds (GOV-4)."""
 
+    @property
+    def trial_steps(self) -> int:
+        """Orders and parts of icebergs that trials have looked at so far (MATCH-4, TRIG-1)."""
+
     def fees_quote(self) -> int:
         """Return the fees that the venue has earned."""
 

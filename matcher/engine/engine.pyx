@@ -27,18 +27,18 @@ from matcher.engine.ladder cimport (
 from matcher.engine.limits cimport PRICE_UNBOUND
 from matcher.engine.memory cimport release, reserve, reserve_dense, touch
 from matcher.engine.nonces cimport end_growth, has_nonces_to_tend, tend_nonces
-from matcher.engine.requests cimport dispatch_request, group_span, span
+from matcher.engine.requests cimport GROUP_ITEMS_MAX, dispatch_request, group_span, span
 from matcher.engine.snapshot cimport (
     PIECE_BYTES_MAX, Reader, core_pieces, market_pieces, piece_bytes, piece_size, read_core,
     read_market, read_spec)
-from matcher.engine.special cimport NO_EXPIRY_S
+from matcher.engine.special cimport NO_EXPIRY_S, WalkC, step_down, walk_from
 from matcher.engine.standing cimport KIND_AUTO_TOP_UP, KIND_SETTLE_MARKET, dispatch_standing
 from matcher.engine.store cimport (
     AMOUNT_OUT_OF_RANGE, COMMAND_REJECTED, ORDER_REJECTED, PARAMETERS_ANNOUNCED, bucket_at, emit,
     ensure_bucket, free_events)
 from matcher.engine.types cimport (
     AccountC, BucketC, CommandC, CoreC, EVENTS_RESERVED, EventC, ExtraC, LeafC, ListedC,
-    MARKETS_MAX, MarketC, NonceC, ORDER_PENDING, OrderC, SLOT_BITS)
+    MARKETS_MAX, MarketC, NonceC, ORDER_PENDING, OrderC, ReducingC, SLOT_BITS)
 
 from margin_core import MarketSpec
 from matcher.engine.snapshot import DIGEST_BYTES, open_snapshot
@@ -109,6 +109,9 @@ cdef class Engine:
         self.c.timed = <uint32_t*> reserve(self.c.order_capacity * sizeof(uint32_t))
         self.c.trims = <uint32_t*> reserve(
             self.c.bucket_capacity * <uint64_t> AFTER_PASSES_MAX * sizeof(uint32_t))
+        self.c.doomed = <uint32_t*> reserve(
+            (<uint64_t> self.c.order_capacity + GROUP_ITEMS_MAX) * sizeof(uint32_t))
+        self.c.reducing = <ReducingC*> reserve(self.c.bucket_capacity * sizeof(ReducingC))
         self.c.next_expiry_s = NO_EXPIRY_S
         self.c.nonces = <NonceC*> reserve_dense(self.c.nonce_capacity * sizeof(NonceC))
         if self.c.nonces != NULL:
@@ -118,7 +121,7 @@ cdef class Engine:
                 or self.c.bucket_of == NULL or self.c.nonces == NULL or self.c.events == NULL
                 or self.c.listed == NULL or self.c.tree_nodes == NULL
                 or self.c.extras == NULL or self.c.timed == NULL or self.c.trims == NULL
-                or self.c.names == NULL):
+                or self.c.names == NULL or self.c.doomed == NULL or self.c.reducing == NULL):
             raise MemoryError("engine: the system refuses the memory for these capacities")
         self.c.account_count = 1
         self.c.bucket_top = 1
@@ -146,6 +149,11 @@ cdef class Engine:
         if self.c.trims != NULL:
             release(self.c.trims, self.c.bucket_capacity * <uint64_t> AFTER_PASSES_MAX
                     * sizeof(uint32_t))
+        if self.c.doomed != NULL:
+            release(self.c.doomed, (<uint64_t> self.c.order_capacity + GROUP_ITEMS_MAX)
+                    * sizeof(uint32_t))
+        if self.c.reducing != NULL:
+            release(self.c.reducing, self.c.bucket_capacity * sizeof(ReducingC))
         if self.c.bucket_of != NULL:
             release(self.c.bucket_of,
                     <uint64_t> self.c.account_capacity * MARKETS_MAX * sizeof(uint32_t))
@@ -386,13 +394,15 @@ cdef class Engine:
     def open_orders(self, account):
         cdef uint32_t k, slot, bucket
         cdef uint32_t index = self._account(account)
+        cdef WalkC walk
         ids = []
         for k in range(self.c.market_count):
             bucket = bucket_at(&self.c, index, self.c.markets[k])
-            slot = self.c.buckets[bucket].orders if bucket else 0
+            walk = walk_from(&self.c.buckets[bucket])   # bucket 0 has none
+            slot = step_down(&self.c, &walk)
             while slot:
                 ids.append(self.c.orders[slot].id)
-                slot = self.c.orders[slot].bucket_next
+                slot = step_down(&self.c, &walk)
         return ids
 
     @property
@@ -414,6 +424,10 @@ cdef class Engine:
     @property
     def is_risk_paused(self):
         return bool(self.c.is_risk_paused)
+
+    @property
+    def trial_steps(self):
+        return self.c.trial_steps
 
     def fees_quote(self):
         return self.c.fees

@@ -11,7 +11,7 @@ from margin_core.types cimport (
 from matcher.engine.handlers cimport (
     KIND_FORCED_REQUEST, KIND_PAUSE_RISK, QUOTE_MAX, find_order, market_of, refuse)
 from matcher.engine.index cimport is_endangered
-from matcher.engine.special cimport mark_after
+from matcher.engine.special cimport WalkC, mark_after, step_down, walk_from
 from matcher.engine.nonces cimport raise_nonce_floor, use_nonce
 from matcher.engine.store cimport (
     ACCOUNT_UNKNOWN, AMOUNT_OUT_OF_RANGE, CAPACITY, COMMAND_REJECTED, FORCED_SERVED,
@@ -73,15 +73,15 @@ cdef inline void trim_account(CoreC* c, uint32_t account) noexcept nogil:
 
 cdef inline void cancel_below(CoreC* c, uint32_t account, uint64_t floor) noexcept nogil:
     """Orders of the account with a nonce below the floor end, newest first in each market."""
-    cdef uint32_t k, bucket, slot, older
+    cdef uint32_t k, slot
+    cdef WalkC walk
     for k in range(c.market_count):
-        bucket = bucket_at(c, account, c.markets[k])
-        slot = c.buckets[bucket].orders if bucket else 0
+        walk = walk_from(&c.buckets[bucket_at(c, account, c.markets[k])])   # bucket 0 has none
+        slot = step_down(c, &walk)
         while slot:
-            older = c.orders[slot].bucket_next
             if c.orders[slot].nonce < floor:
                 drop_order(c, c.markets[k], slot, USER_CANCELED)
-            slot = older
+            slot = step_down(c, &walk)
     raise_nonce_floor(c, account, floor)
 
 

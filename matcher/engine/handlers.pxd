@@ -15,9 +15,11 @@ from matcher.engine.announce cimport ends_at
 from matcher.engine.auction cimport end_opening_orders, is_crossed, uncross
 from matcher.engine.matching cimport TIF_FOK, TIF_GTC, execute, takes, trim_all, would_take
 from matcher.engine.names cimport add_name, find_name, keyed_hash
-from matcher.engine.nonces cimport is_ascending, nonce_used, use_nonce
+from matcher.engine.nonces cimport (
+    claim_nonce, has_nonce_room, is_ascending, is_near, near_nonce_used, nonce_used,
+    use_near_nonce, use_nonce)
 from matcher.engine.pricing cimport begin_grace, update_price
-from matcher.engine.special cimport is_backed, join
+from matcher.engine.special cimport WalkC, is_backed, join, step_down, walk_from
 from matcher.engine.states cimport admits, is_continuous, price_holds
 from matcher.engine.trigger cimport fire_due
 from matcher.engine.store cimport (
@@ -121,14 +123,15 @@ cdef inline cold_int check_form(CoreC* c, MarketC* m, const CommandC* p) noexcep
 
 
 cdef inline bint is_plain(const CoreC* c, const MarketC* m, const CommandC* p) noexcept nogil:
-    """`check_form` has nothing against the order, its nonce aside, and it has neither trigger nor
-    flags, post-only apart.
+    """`check_form` has nothing against the order, its nonce aside, which is one of the account's
+    newest 64, and it has neither trigger nor flags, post-only apart.
     """
     return m != NULL and m.state == STATE_OPEN and not p.trigger_kind and (
         p.flags == 0 or (p.flags == POST_ONLY and p.time_in_force == TIF_GTC)) and (
         p.account - 1 < c.account_count - 1 and p.price - 1 < m.ticks_max) and (
         p.side <= 1 and p.time_in_force <= TIF_FOK and p.expiry_s > now_s(c)) and (
-        p.qty - 1 < ORDER_LOTS_MAX and <int64_t> p.qty <= m.spec.position_lots_max)
+        p.qty - 1 < ORDER_LOTS_MAX and <int64_t> p.qty <= m.spec.position_lots_max) and (
+        is_near(c, p.account, p.nonce))
 
 
 cdef inline int64_t required_margin(MarketC* m, const CommandC* p, int64_t lots) noexcept nogil:
@@ -287,7 +290,8 @@ cdef inline inlined accept(
 
 
 cdef inline bint has_room_to_wait(const BucketC* b, const CommandC* p) noexcept nogil:
-    return not p.trigger_kind or b.waiting < BUCKET_WAITING_MAX
+    """TRIG-4."""
+    return not p.trigger_kind or b.waiting_count < BUCKET_WAITING_MAX
 
 
 cdef inline inlined place_formed(
@@ -305,12 +309,15 @@ cdef inline inlined place_formed(
         if reserved - b.reserved > (
                 c.accounts[p.account].free - c.accounts[p.account].reserved):
             reason = INSUFFICIENT_FREE
-    if reason == 0 and b.order_count < BUCKET_ORDERS_MAX and (plain or has_room_to_wait(b, p)) and (
-            c.order_free or c.order_top < c.order_capacity):
+    if reason == 0 and b.order_count < BUCKET_ORDERS_MAX and (
+            c.order_free or c.order_top < c.order_capacity) and (plain or (
+                has_room_to_wait(b, p) and has_nonce_room(c, p.account, p.nonce))):
         if unlikely(bucket == 0):
             bucket = ensure_bucket(c, p.account, m)
         slot = new_order(c, bucket) if bucket else 0
-        if slot and use_nonce(c, p.account, p.nonce):
+        if plain and slot:
+            use_near_nonce(c, p.account, p.nonce)
+        if slot and (plain or use_nonce(c, p.account, p.nonce)):
             accept(c, m, &c.buckets[bucket], slot, p, reserved, plain)
             return
         if slot:
@@ -335,10 +342,18 @@ cdef inline apart place(CoreC* c, const CommandC* p) noexcept nogil:
     cdef MarketC* m = market_of(c, p)
     if unlikely(not is_plain(c, m, p)):
         place_other(c, m, p)
-    elif unlikely(nonce_refused(c, p)):
+    elif unlikely(near_nonce_used(c, p.account, p.nonce)):
         refuse(c, m, ORDER_REJECTED, p, NONCE_USED)
     else:
         place_plain(c, m, p)
+
+
+cdef inline uint32_t nonce_in(const CoreC* c, uint32_t newest, uint64_t nonce) noexcept nogil:
+    """Slot of a list's order with the nonce; down to the first that has been entered by name."""
+    cdef uint32_t slot = newest
+    while slot and c.orders[slot].nonce != nonce:
+        slot = c.orders[slot].bucket_next if not c.orders[slot].flags & NAMED else 0
+    return slot
 
 
 cdef inline uint64_t order_of_nonce(
@@ -351,9 +366,9 @@ cdef inline uint64_t order_of_nonce(
         bucket = bucket_at(c, account, c.markets[k])
         if slot:
             break
-        slot = c.buckets[bucket].orders if bucket else 0
-        while slot and c.orders[slot].nonce != nonce:
-            slot = c.orders[slot].bucket_next if not c.orders[slot].flags & NAMED else 0
+        slot = nonce_in(c, c.buckets[bucket].orders, nonce)   # bucket 0 has none
+        if slot == 0:
+            slot = nonce_in(c, c.buckets[bucket].followers, nonce)
     return c.orders[slot].id
 
 
@@ -362,18 +377,19 @@ cdef inline uint32_t find_order(CoreC* c, uint32_t account, uint64_t nonce) noex
 
     Enters what no look-up has met yet, so that each order is walked over once.
     """
-    cdef uint32_t found, k, bucket, slot
+    cdef uint32_t found, k, bucket, kind, slot
     if not nonce_used(c, account, nonce):
         return 0
     found = find_name(c, account, nonce)
     for k in range(0 if found else c.market_count):
         bucket = bucket_at(c, account, c.markets[k])
-        slot = c.buckets[bucket].orders if bucket else 0
-        while slot and not c.orders[slot].flags & NAMED:
-            add_name(c, slot)
-            if c.orders[slot].nonce == nonce:
-                found = slot
-            slot = c.orders[slot].bucket_next
+        for kind in range(2):    # bucket 0 has none
+            slot = c.buckets[bucket].followers if kind else c.buckets[bucket].orders
+            while slot and not c.orders[slot].flags & NAMED:
+                add_name(c, slot)
+                if c.orders[slot].nonce == nonce:
+                    found = slot
+                slot = c.orders[slot].bucket_next
     return found
 
 
@@ -415,14 +431,13 @@ cdef inline void cancel_session(
     CoreC* c, MarketC* m, uint32_t bucket, int side, uint32_t session
 ) noexcept nogil:
     """Cancel the bucket's orders of a side (2: both) that this session has placed."""
-    cdef uint32_t slot = c.buckets[bucket].orders
-    cdef uint32_t older
+    cdef WalkC walk = walk_from(&c.buckets[bucket])
+    cdef uint32_t slot = step_down(c, &walk)
     while slot:
-        older = c.orders[slot].bucket_next
         if c.orders[slot].flags & TAGGED and c.extras[slot].session == session and (
                 side == 2 or c.orders[slot].side == side):
             drop_order(c, m, slot, USER_CANCELED)
-        slot = older
+        slot = step_down(c, &walk)
 
 
 cdef inline void deposit(CoreC* c, const CommandC* p) noexcept nogil:
@@ -509,7 +524,7 @@ cdef inline void move_collateral(CoreC* c, const CommandC* p) noexcept nogil:
             reason = take_out(&m.spec, &f, &b.position, m.funding_index, m.mark_price, -p.amount)
             if reason == 0 and f.free_delta > m.pot:
                 reason = MARKET_CANNOT_PAY
-    if reason == 0 and not use_nonce(c, p.account, p.nonce):
+    if reason == 0 and not claim_nonce(c, p.account, p.nonce):
         reason = CAPACITY
     if reason:
         refuse(c, m, COMMAND_REJECTED, p, reason)
@@ -530,7 +545,7 @@ cdef inline void withdraw(CoreC* c, const CommandC* p) noexcept nogil:
             reason = AMOUNT_OUT_OF_RANGE
         elif p.amount > c.accounts[p.account].free - c.accounts[p.account].reserved:
             reason = INSUFFICIENT_FREE
-        elif not use_nonce(c, p.account, p.nonce):
+        elif not claim_nonce(c, p.account, p.nonce):
             reason = CAPACITY
     if reason:
         refuse(c, NULL, COMMAND_REJECTED, p, reason)

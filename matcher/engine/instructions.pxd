@@ -7,7 +7,7 @@ from matcher.engine.handlers cimport (
     market_of, refuse, reserved_with)
 from matcher.engine.after cimport unbacked
 from matcher.engine.matching cimport execute, live_price, would_take
-from matcher.engine.nonces cimport nonce_used, use_nonce
+from matcher.engine.nonces cimport has_nonce_room, nonce_used, use_nonce
 from matcher.engine.special cimport join
 from matcher.engine.store cimport (
     CAPACITY, INSTRUCTIONS_INVALID, INSUFFICIENT_FREE, MARKET_STATE, ORDER_ACCEPTED,
@@ -165,6 +165,8 @@ cdef inline int check_order(
             w.trailing and m.trail_count == TRAILING_MAX):
         return CAPACITY
     if c.order_count + taken >= c.order_capacity - 1:
+        return CAPACITY
+    if not has_nonce_room(c, p.account, p.nonce):
         return CAPACITY
     if bucket_at(c, p.account, m) == 0 and c.bucket_top == c.bucket_capacity:
         return CAPACITY

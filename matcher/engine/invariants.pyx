@@ -1,13 +1,14 @@
 """A walk over the whole state that proves what must always hold; not on the hot path."""
 
-from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint32_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, UINT64_MAX, int32_t, int64_t, uint32_t, uint64_t
 
 from margin_core.transitions cimport slice_of
 from margin_core.types cimport SpecC, TIERS_MAX_C
 from matcher.engine.after cimport left_of, reducible, rests_to_reduce
 from matcher.engine.index cimport key_of, reaches
 from matcher.engine.ladder cimport next_down, next_up
-from matcher.engine.special cimport NEVER_S, cut_of, expires_before, is_backed, shown_of
+from matcher.engine.special cimport (
+    NEVER_S, WalkC, cut_of, expires_before, is_backed, shown_of, step_down, walk_from)
 from matcher.engine.states cimport is_continuous
 from matcher.engine.store cimport reservation
 from matcher.engine.tree cimport descend, inner_of, leaf_of, rank_in
@@ -86,10 +87,36 @@ cdef int check_timed(CoreC* c) except -1:
     return 0
 
 
+cdef int check_lists(CoreC* c, uint32_t slot) except -1:
+    """Each list of the bucket has what it is for, the one of those that wait all of them."""
+    cdef BucketC* b = &c.buckets[slot]
+    cdef uint32_t at = b.orders
+    cdef uint32_t waiting = 0
+    cdef uint64_t newer = UINT64_MAX
+    while at:
+        require(not c.orders[at].flags & REDUCE_ONLY, "INV-7 opening orders", slot)
+        at = c.orders[at].bucket_next
+    at = b.followers
+    while at:
+        require(c.orders[at].flags & REDUCE_ONLY != 0, "INV-7 reduce-only orders", slot)
+        at = c.orders[at].bucket_next
+    at = b.waiting
+    while at:
+        require(c.orders[at].state == ORDER_PENDING and c.orders[at].bucket == slot,
+                "INV-8 it waits", slot)
+        require(c.orders[at].id < newer, "INV-8 newest first", slot)
+        newer = c.orders[at].id
+        waiting += 1
+        at = c.extras[at].waiting_next
+    require(waiting == b.waiting_count, "INV-8 all that wait", slot)
+    return 0
+
+
 cdef int check_bucket(CoreC* c, uint32_t slot) except -1:
     """The bucket's sums are those of its orders; it reserves what they need."""
     cdef BucketC* b = &c.buckets[slot]
-    cdef uint32_t at = b.orders
+    cdef WalkC walk = walk_from(b)
+    cdef uint32_t at = step_down(c, &walk)
     cdef int64_t margin[2]
     cdef int64_t lots[2]
     cdef int64_t reducing[2]
@@ -97,17 +124,20 @@ cdef int check_bucket(CoreC* c, uint32_t slot) except -1:
     cdef OrderC* order
     cdef int side
     cdef uint32_t remaining, end
-    cdef uint32_t followers = 0
     cdef uint32_t waiting = 0
+    cdef uint32_t count = 0
+    cdef uint64_t newer = UINT64_MAX
     margin[0] = margin[1] = lots[0] = lots[1] = reducing[0] = reducing[1] = 0
     reducers[0] = reducers[1] = 0
     while at:
         order = &c.orders[at]
         require(order.bucket == slot and order.state != ORDER_FREE, "INV-7 list", order.id)
+        require(order.id < newer, "INV-7 newest first", order.id)
+        newer = order.id
+        count += 1
         remaining = left_of(c, at)
         end = order.qty - cut_of(c, at)
         check_extra(c, at)
-        followers += order.flags & REDUCE_ONLY != 0
         if not order.flags & REDUCE_ONLY:
             margin[order.side] += slice_of(order.margin, order.qty, end - remaining, end)
             lots[order.side] += remaining
@@ -116,14 +146,17 @@ cdef int check_bucket(CoreC* c, uint32_t slot) except -1:
             order.state == ORDER_PENDING and order.flags & REDUCE_ONLY != 0)
         if rests_to_reduce(order):
             reducing[order.side] += remaining
-        at = order.bucket_next
+        at = step_down(c, &walk)
+    require(count == b.order_count, "INV-7 number of orders", slot)
+    check_lists(c, slot)
     for side in range(2):
+        require(reducing[side] == c.reducing[slot].lots[side],
+                "INV-8 lots that rest to reduce", (slot, side))
         require(reducing[side] <= reducible(b, side),
                 "INV-8 resting reduce-only orders are at most the position", (slot, side))
     require(margin[0] == b.margin[0] and margin[1] == b.margin[1], "INV-7 margin", slot)
     require(lots[0] == b.lots[0] and lots[1] == b.lots[1], "INV-7 lots", slot)
-    require(followers == b.followers, "INV-8 followers", slot)
-    require(waiting == b.waiting, "INV-8 waiting", slot)
+    require(waiting == b.waiting_count, "INV-8 waiting", slot)
     for side in range(2):
         require(reducers[side] == b.reducers[side], "INV-8 reducers", (slot, side))
         require(reducers[side] == 0 or is_backed(b, side),

@@ -12,6 +12,7 @@ from matcher.engine.index cimport (
     TRIED, find_due, forget_ranking, gentler_price, is_endangered, narrow, next_due, next_ranked,
     pass_over, rank_side, readmit, refresh_index)
 from matcher.engine.matching cimport emit_fill, judge_maker, maker_lots, settle_maker, trim_all
+from matcher.engine.special cimport WalkC, step_down, walk_from
 from matcher.engine.store cimport (
     ADL, FUND_FILL, LIQUIDATION, LIQUIDATION_ENDED, LIQUIDATION_FILL, LIQUIDATION_STARTED,
     MARKET_CANNOT_PAY, TAKEOVER, commit, drop_order, emit, out_of, trim_orders, update_reservation)
@@ -27,13 +28,12 @@ cdef inline void cancel_bucket(
     CoreC* c, MarketC* m, uint32_t bucket, int side, uint8_t reason
 ) noexcept nogil:
     """Cancel the bucket's orders of a side (2: both), newest first."""
-    cdef uint32_t slot = c.buckets[bucket].orders
-    cdef uint32_t older
+    cdef WalkC walk = walk_from(&c.buckets[bucket])
+    cdef uint32_t slot = step_down(c, &walk)
     while slot:
-        older = c.orders[slot].bucket_next
         if side == 2 or c.orders[slot].side == side:
             drop_order(c, m, slot, reason)
-        slot = older
+        slot = step_down(c, &walk)
 
 
 cdef inline bint close_step(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogil:

@@ -6,7 +6,7 @@ from margin_core.transitions cimport fill, open_part, part_of, slice_of, start_f
 from margin_core.types cimport FillC, LINEAR_PERPETUAL, PositionC, VERDICT_OK
 from matcher.engine.ladder cimport (
     clear_level, cold, cold_int, flip_of, next_down, next_up, prefetch, unlikely)
-from matcher.engine.after cimport cut_order, finish, reducible, reducible_lots
+from matcher.engine.after cimport cut_order, end_siblings, finish, reducible, reducible_lots
 from matcher.engine.limits cimport lots_within, protect
 from matcher.engine.special cimport filled_of, mark_after, shown_of
 from matcher.engine.states cimport price_holds
@@ -138,7 +138,7 @@ cdef inline void settle_order(
     commit(c, m, order.bucket, f)
     c.fees += f.fee
     m.pot -= f.fee
-    count_lots(b, order, -margin_slice, -lots)
+    count_lots(c, b, order, -margin_slice, -lots)
     order.remaining -= <uint32_t> lots
     update_reservation(c, b)
 
@@ -151,9 +151,10 @@ cdef inline void trim_later(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogi
 
 
 cdef inline cold trim_all(CoreC* c) noexcept nogil:
-    """What waits for the end of the fills: `finish` of every bucket that they touched."""
+    """What waits for the end of the fills: siblings, then each bucket that they have touched."""
     cdef uint32_t k = 0
     while k < c.trim_count:
+        end_siblings(c)
         finish(c, c.trims[k])
         k += 1
     c.trim_count = 0
@@ -420,8 +421,6 @@ cdef inline int64_t try_maker(
         return 0
     if only_reduces(c, taker):
         lots = min(lots, reducible_lots(&own.position, taker.side))
-        if lots == 0:
-            return -1
     within = try_open_interest(c, m, &own.position, &trial.position, taker.side, lots)
     if within == 0:
         return -1
@@ -502,6 +501,9 @@ cdef inline bint fillable(CoreC* c, MarketC* m, uint32_t slot, int64_t target) n
         next_at = side.levels[price].head
         queued = taken = 0
         while next_at or taken < queued:
+            if WITH_MARGIN and only_reduces(c, taker) and (
+                    reducible_lots(&own.position, taker.side) == 0):
+                return False
             if next_at:
                 at = next_at
                 given = 0
@@ -512,6 +514,7 @@ cdef inline bint fillable(CoreC* c, MarketC* m, uint32_t slot, int64_t target) n
                 given = gave[taken]
                 shown = min(<int64_t> c.extras[at].display, c.orders[at].remaining - given)
                 taken += 1
+            c.trial_steps += 1
             lots = try_step(c, m, at, shown, given, slot, filled, own, &left, &trials)
             if lots < 0 or steps == TRIAL_STEPS_MAX:
                 return False
@@ -556,10 +559,28 @@ cdef inline void slide(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
     event.remaining = order.remaining
 
 
+cdef inline void end_overdue(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
+    """POST-1: orders that are due to end and that a post-only order would meet end before it looks
+    for what it would take, so that they are looked past once.
+    """
+    cdef OrderC* order = &c.orders[slot]
+    cdef LadderC* opposite = &m.sides[1 - order.side]
+    cdef uint32_t met
+    while order.flags & POST_ONLY and reaches(order.side, order.price, opposite.best):
+        met = opposite.levels[opposite.best].head
+        if c.orders[met].expiry_s > now_s(c):
+            return
+        drop_order(c, m, met, EXPIRED)
+
+
 cdef inline cold_int enter(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
     """What an order must meet before its first fill; the reason why it ends, 0 none."""
     cdef OrderC* order = &c.orders[slot]
+    if WITH_MARGIN:
+        end_overdue(c, m, slot)
     if WITH_MARGIN and order.flags & SPECIAL:
+        if c.extras[slot].is_doomed:
+            return SIBLING_ENDED
         slide(c, m, slot)
     if order.flags & POST_ONLY and would_take(c, m, order.side, order.price):
         return POST_ONLY_WOULD_TAKE
@@ -597,6 +618,7 @@ cdef inline void execute(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
         drop_order(c, m, slot, IMMEDIATE_REMAINDER)
     else:
         if WITH_MARGIN and order.flags & REDUCE_ONLY:
+            c.reducing[order.bucket].lots[order.side] += order.remaining
             mark_after(c, order.bucket, AFTER_MOVE)
         if WITH_MARGIN and order.flags & SPECIAL:
             c.extras[slot].shown = min(c.extras[slot].display, order.remaining)

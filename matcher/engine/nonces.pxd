@@ -5,9 +5,12 @@ beside itself: when it is a quarter full a call, after its commands, reserves on
 Each later call makes a page of that present for every record, then moves MOVED_PER_RECORD slots a
 record into it, then gives the old memory back in pieces. So no command waits for it. Where a
 single call brings so many new entries that the table is half full before its end, it grows at once.
+
+An entry takes 100 bytes or so. Who counts upwards has one for 64 nonces; how many with less than 16
+an account may leave behind is bounded (SIG-6), its bucket leaks a group a minute.
 """
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from matcher.engine.ladder cimport cold, cold_int, unlikely
 from matcher.engine.memory cimport discard, release, reserve, touch
@@ -18,14 +21,20 @@ cdef extern from *:
     """
     #define BH_FLOOR_WORD 0xFFFFFFFFFFFFFFFFull
     #define BH_ASCENDING_WORD 0xFFFFFFFFFFFFFFFEull
+    #define BH_SPARSE_WORD 0xFFFFFFFFFFFFFFFDull
     """
     uint64_t FLOOR_WORD "BH_FLOOR_WORD"
     uint64_t ASCENDING_WORD "BH_ASCENDING_WORD"
+    uint64_t SPARSE_WORD "BH_SPARSE_WORD"   # `used`: second from which on the bucket is empty
+    int count_bits "__builtin_popcountll"(uint64_t word) noexcept nogil
 
 cdef enum:
     MOVED_PER_RECORD = 8         # a record makes two entries at most: the move is done in time
     TOUCHED_PER_RECORD = 4096    # bytes
     DISCARDED_PER_RECORD = 16384
+    GROUP_USED_MIN = 16          # nonces of a group that is not sparse
+    SPARSE_GROUPS_MAX = 1024
+    SPARSE_LEAK_S = 60           # in which one of them is forgiven
 
 
 cdef inline NonceC* probe(
@@ -174,6 +183,33 @@ cdef inline bint store_nonces(
     return True
 
 
+cdef inline bint leaves_sparse(CoreC* c, uint32_t account, uint64_t nonce) noexcept nogil:
+    """SIG-6: using the nonce leaves an entry behind that says little."""
+    cdef AccountC* a = &c.accounts[account]
+    if is_ascending(nonce) or nonce >> 6 == a.nonce_word:
+        return False
+    if nonce >> 6 < a.nonce_word:
+        return find_nonces(c, account, nonce >> 6).account == 0
+    return a.nonce_bits != 0 and count_bits(a.nonce_bits) < GROUP_USED_MIN
+
+
+cdef inline cold_int has_nonce_room(CoreC* c, uint32_t account, uint64_t nonce) noexcept nogil:
+    """SIG-6: the nonce, which is unused, may be remembered."""
+    return not leaves_sparse(c, account, nonce) or (
+        <int64_t> find_nonces(c, account, SPARSE_WORD).used - c.time_s <= (
+            (SPARSE_GROUPS_MAX - 1) * SPARSE_LEAK_S))
+
+
+cdef inline bint count_sparse(CoreC* c, uint32_t account) noexcept nogil:
+    """One more in the bucket. False when memory is refused."""
+    cdef NonceC* entry
+    if not store_nonces(c, account, SPARSE_WORD, 0):
+        return False
+    entry = find_nonces(c, account, SPARSE_WORD)
+    entry.used = max(entry.used, <uint64_t> c.time_s) + SPARSE_LEAK_S
+    return True
+
+
 cdef inline cold use_far_nonce(
     CoreC* c, uint32_t account, uint64_t nonce, bint* done
 ) noexcept nogil:
@@ -187,6 +223,9 @@ cdef inline cold use_far_nonce(
         if done[0] and ascending_count(nonce) > latest.used:
             latest.used = ascending_count(nonce)
         return
+    if leaves_sparse(c, account, nonce) and not count_sparse(c, account):
+        done[0] = False
+        return
     if nonce >> 6 < a.nonce_word:
         done[0] = store_nonces(c, account, nonce >> 6, bit)
         return
@@ -194,6 +233,24 @@ cdef inline cold use_far_nonce(
     if done[0]:
         a.nonce_word = nonce >> 6
         a.nonce_bits = bit
+
+
+cdef inline bint is_near(const CoreC* c, uint32_t account, uint64_t nonce) noexcept nogil:
+    """The nonce is one of the account's newest 64: used or not, its record tells."""
+    return nonce >> 6 == c.accounts[account].nonce_word
+
+
+cdef inline bint near_nonce_used(const CoreC* c, uint32_t account, uint64_t nonce) noexcept nogil:
+    return (c.accounts[account].nonce_bits >> (nonce & 63)) & 1
+
+
+cdef inline void use_near_nonce(CoreC* c, uint32_t account, uint64_t nonce) noexcept nogil:
+    c.accounts[account].nonce_bits |= <uint64_t> 1 << (nonce & 63)
+
+
+cdef inline bint claim_nonce(CoreC* c, uint32_t account, uint64_t nonce) noexcept nogil:
+    """Remember the nonce for ever. False when there is no room for it."""
+    return has_nonce_room(c, account, nonce) and use_nonce(c, account, nonce)
 
 
 cdef inline bint use_nonce(CoreC* c, uint32_t account, uint64_t nonce) noexcept nogil:

@@ -150,7 +150,7 @@ cdef inline void count_places(CoreC* c, uint32_t slot, int sign) noexcept nogil:
     cdef BucketC* b = &c.buckets[order.bucket]
     b.order_count += sign
     if order.state == ORDER_PENDING:
-        b.waiting += sign
+        b.waiting_count += sign
         if order.flags & SPECIAL and c.extras[slot].trailing:
             c.markets[b.market].trail_count += sign
 
@@ -226,7 +226,7 @@ cdef inline void count_claims(CoreC* c, RequestC* r, int sign) noexcept nogil:
     cdef BucketC* b = &c.buckets[r.bucket]
     b.order_count += sign
     if r.p.trigger_kind:
-        b.waiting += sign
+        b.waiting_count += sign
         if r.w.trailing:
             c.markets[b.market].trail_count += sign
 

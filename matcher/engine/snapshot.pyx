@@ -13,13 +13,14 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
+from matcher.engine.after cimport rests_to_reduce
 from matcher.engine.ladder cimport mark_level, next_up
 from matcher.engine.memory cimport release, reserve_dense
 from matcher.engine.names cimport add_name
 from matcher.engine.nonces cimport end_growth
 from matcher.engine.types cimport (
     AccountC, BucketC, CoreC, ExtraC, LadderC, LeafC, LevelC, ListedC, MARKETS_MAX, MarketC,
-    NAMED, NEAR_MARKETS, NonceC, OrderC)
+    NAMED, NEAR_MARKETS, NonceC, ORDER_FREE, OrderC)
 
 cdef extern from *:
     """
@@ -72,6 +73,8 @@ cdef void forget_core(CoreC* c) noexcept nogil:
         arrays[k].at[0] = NULL
     c.bucket_of = NULL           # follows from the buckets
     c.names = NULL               # follows from the orders
+    c.reducing = NULL            # likewise
+    c.doomed = NULL              # empty between commands
     c.nonces_before = NULL       # there is none: `core_pieces` ends the growth
     c.nonces_next = NULL         # empty
     c.nonces_touched = 0
@@ -235,6 +238,8 @@ cdef int read_core(Reader reader, CoreC* c) except -1:
         c.market_count = 0
         c.bucket_of = fresh.bucket_of
         c.names = fresh.names
+        c.reducing = fresh.reducing
+        c.doomed = fresh.doomed
         c.events = fresh.events
         c.event_capacity = fresh.event_capacity
         count = core_arrays(c, arrays)
@@ -245,7 +250,7 @@ cdef int read_core(Reader reader, CoreC* c) except -1:
         require(market_count <= MARKETS_MAX, "markets")
         read_arrays(reader, arrays, ours, count)
         index_buckets(c)
-        index_names(c)
+        index_orders(c)
     finally:
         free(fresh)
     return market_count
@@ -339,13 +344,17 @@ cdef int index_buckets(CoreC* c) except -1:
     return 0
 
 
-cdef int index_names(CoreC* c) except -1:
-    """Orders that were looked for by nonce are found by it."""
+cdef int index_orders(CoreC* c) except -1:
+    """Orders that were looked for by nonce are found by it; what rests to reduce is summed up."""
     cdef uint32_t slot
+    cdef OrderC* order
     for slot in range(1, c.order_top):
-        if c.orders[slot].flags & NAMED:
-            require(c.orders[slot].bucket < c.bucket_top, "orders")
+        order = &c.orders[slot]
+        require(order.state == ORDER_FREE or order.bucket < c.bucket_top, "orders")
+        if order.flags & NAMED:
             add_name(c, slot)
+        if rests_to_reduce(order):
+            c.reducing[order.bucket].lots[(order.side & 1)] += order.remaining
     return 0
 
 

@@ -79,11 +79,13 @@ cdef inline void make_special(CoreC* c, uint32_t slot) noexcept nogil:
     cdef ExtraC* x = &c.extras[slot]
     cdef uint32_t session = x.session
     cdef uint32_t timed_at = x.timed_at
+    cdef uint32_t waiting_next = x.waiting_next
     if c.orders[slot].flags & SPECIAL:
         return
     memset(x, 0, sizeof(ExtraC))
     x.session = session
     x.timed_at = timed_at
+    x.waiting_next = waiting_next
     c.orders[slot].flags |= SPECIAL
 
 
@@ -138,6 +140,50 @@ cdef inline void unlink_trail(CoreC* c, MarketC* m, uint32_t slot) noexcept nogi
     m.trail_count -= 1
 
 
+cdef inline void link_waiting(CoreC* c, uint32_t slot) noexcept nogil:
+    """List the newest of the bucket's orders that wait."""
+    cdef OrderC* order = &c.orders[slot]
+    cdef BucketC* b = &c.buckets[order.bucket]
+    c.extras[slot].waiting_next = b.waiting
+    b.waiting = slot
+    b.waiting_count += 1
+    b.reducers[order.side] += order.flags & REDUCE_ONLY != 0
+
+
+cdef inline void unlink_waiting(CoreC* c, uint32_t slot) noexcept nogil:
+    """At most BUCKET_WAITING_MAX steps."""
+    cdef OrderC* order = &c.orders[slot]
+    cdef BucketC* b = &c.buckets[order.bucket]
+    cdef uint32_t* at = &b.waiting
+    while at[0] != slot:
+        at = &c.extras[at[0]].waiting_next
+    at[0] = c.extras[slot].waiting_next
+    b.waiting_count -= 1
+    b.reducers[order.side] -= order.flags & REDUCE_ONLY != 0
+
+
+# A bucket's orders
+
+cdef struct WalkC:               # over both lists of a bucket
+    uint32_t opening             # slots that come next, 0: the list is at its end
+    uint32_t reducing
+
+
+cdef inline WalkC walk_from(const BucketC* b) noexcept nogil:
+    return WalkC(b.orders, b.followers)
+
+
+cdef inline uint32_t step_down(const CoreC* c, WalkC* walk) noexcept nogil:
+    """The next order of the walk, newest first, which may end; 0: there are no more."""
+    cdef uint32_t slot = walk.opening
+    if c.orders[walk.reducing].id > c.orders[slot].id:   # of slot 0 it is 0
+        slot = walk.reducing
+        walk.reducing = c.orders[slot].bucket_next
+    elif slot:
+        walk.opening = c.orders[slot].bucket_next
+    return slot
+
+
 # Ends
 
 cdef inline void mark_after(CoreC* c, uint32_t bucket, uint8_t what) noexcept nogil:
@@ -156,22 +202,26 @@ cdef inline bint is_backed(const BucketC* b, int side) noexcept nogil:
 
 
 cdef inline void join(CoreC* c, uint32_t slot, uint32_t session) noexcept nogil:
-    """Count an order that follows its position; keep the session that placed it."""
+    """List an order, its bucket's newest, that follows its position with its like; keep the session
+    that placed it.
+    """
     cdef OrderC* order = &c.orders[slot]
+    cdef BucketC* b = &c.buckets[order.bucket]
     if order.flags & REDUCE_ONLY:
-        c.buckets[order.bucket].followers += 1
+        b.orders = order.bucket_next
+        c.orders[order.bucket_next].bucket_previous = 0
+        order.bucket_next = b.followers
+        c.orders[b.followers].bucket_previous = slot
+        b.followers = slot
     if session:
         order.flags |= TAGGED
         c.extras[slot].session = session
 
 
 cdef inline void leave(CoreC* c, uint32_t slot) noexcept nogil:
-    """Undo what a reduce-only, dated or special order holds beside its place in the book."""
+    """Undo what a dated or special order holds beside its place in the book."""
     cdef OrderC* order = &c.orders[slot]
     cdef ExtraC* x = &c.extras[slot]
-    cdef BucketC* b = &c.buckets[order.bucket]
-    if order.flags & REDUCE_ONLY:
-        b.followers -= 1
     if order.flags & TIMED:
         remove_timed(c, slot)
     if order.flags & NAMED:
@@ -179,5 +229,7 @@ cdef inline void leave(CoreC* c, uint32_t slot) noexcept nogil:
     if order.flags & SPECIAL and x.sibling:
         c.extras[x.sibling].sibling = 0
         c.extras[x.sibling].is_doomed = 1
+        c.doomed[c.doomed_count] = x.sibling
+        c.doomed_count += 1
         mark_after(c, order.bucket, AFTER_SIBLING)
         x.sibling = 0

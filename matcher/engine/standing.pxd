@@ -4,7 +4,7 @@ from libc.stdint cimport uint32_t
 from matcher.engine.delivery cimport deliver_next
 from matcher.engine.handlers cimport (
     QUOTE_MAX, advance, check_signed, market_of, refuse, settle_command)
-from matcher.engine.nonces cimport use_nonce
+from matcher.engine.nonces cimport has_nonce_room, use_nonce
 from matcher.engine.store cimport (
     AMOUNT_OUT_OF_RANGE, AUTO_TOP_UP_SET, CAPACITY, COMMAND_REJECTED, MARKET_STATE, MARKET_UNKNOWN,
     emit, ensure_bucket)
@@ -24,6 +24,8 @@ cdef inline void set_top_up(CoreC* c, const CommandC* p) noexcept nogil:
     cdef EventC* event
     if reason == 0 and (p.amount < 0 or p.amount > QUOTE_MAX):
         reason = AMOUNT_OUT_OF_RANGE
+    if reason == 0 and not has_nonce_room(c, p.account, p.nonce):
+        reason = CAPACITY
     if reason == 0:
         bucket = ensure_bucket(c, p.account, m)
         if bucket == 0 or not use_nonce(c, p.account, p.nonce):

@@ -13,8 +13,8 @@ from matcher.engine.ladder cimport (
     unlink_order)
 from matcher.engine.memory cimport release, reserve
 from matcher.engine.special cimport (
-    add_timed, cut_of, filled_of, is_backed, leave, link_trail, mark_after, shown_of, trigger_side,
-    unlink_trail)
+    add_timed, cut_of, filled_of, is_backed, leave, link_trail, link_waiting, mark_after, shown_of,
+    trigger_side, unlink_trail, unlink_waiting)
 from matcher.engine.types cimport (
     AFTER_ALONE, AFTER_FLAT, AFTER_MOVE, AccountC, BucketC, CoreC, EventC, LadderC, MARKETS_MAX,
     MarketC, NAMED, NEAR_MARKETS, ORDER_FREE, ORDER_PENDING, ORDER_RESTING, ORDER_TAKING,
@@ -260,10 +260,14 @@ cdef inline int64_t usable(const CoreC* c, const BucketC* b) noexcept nogil:
 
 
 cdef inline void count_lots(
-    BucketC* b, const OrderC* order, int64_t margin, int64_t lots
+    CoreC* c, BucketC* b, const OrderC* order, int64_t margin, int64_t lots
 ) noexcept nogil:
-    """Add margin and lots of an opening order to its side."""
+    """Add margin and lots of an opening order to its side; of one that only reduces the lots, while
+    it rests.
+    """
     if unlikely(order.flags & REDUCE_ONLY):
+        if order.state == ORDER_RESTING:
+            c.reducing[order.bucket].lots[order.side] += lots
         return
     b.margin[order.side] += margin
     b.lots[order.side] += lots
@@ -273,7 +277,7 @@ cdef inline void count_order(
     CoreC* c, BucketC* b, const OrderC* order, uint32_t begin, uint32_t end, int sign
 ) noexcept nogil:
     """Add (sign 1) or take away (-1) the margin and lots [begin, end) of an opening order."""
-    count_lots(b, order, sign * slice_of(order.margin, order.qty, begin, end),
+    count_lots(c, b, order, sign * slice_of(order.margin, order.qty, begin, end),
                sign * (<int64_t> end - begin))
 
 
@@ -322,11 +326,15 @@ cdef inline void free_order(CoreC* c, uint32_t slot) noexcept nogil:
     """Unlink from the bucket and give the slot back."""
     cdef OrderC* order = &c.orders[slot]
     cdef uint32_t newer = order.bucket_previous
+    cdef uint32_t* newest
     cdef uint32_t* before
     if WITH_MARGIN:
+        newest = &c.buckets[order.bucket].orders
         if unlikely(order.flags & (REDUCE_ONLY | SPECIAL | TIMED | NAMED)):
             leave(c, slot)
-        before = either(newer, &c.orders[newer].bucket_next, &c.buckets[order.bucket].orders)
+            if order.flags & REDUCE_ONLY:
+                newest = &c.buckets[order.bucket].followers
+        before = either(newer, &c.orders[newer].bucket_next, newest)
         before[0] = order.bucket_next
         c.orders[order.bucket_next].bucket_previous = newer
         c.buckets[order.bucket].order_count -= 1
@@ -369,13 +377,11 @@ cdef inline void await_trigger(
 ) noexcept nogil:
     """Let the order wait outside the book until its reference price reaches `trigger`."""
     cdef OrderC* order = &c.orders[slot]
-    cdef BucketC* b = &c.buckets[order.bucket]
     order.state = ORDER_PENDING
     order.remaining = trigger
     link_order(&m.triggers[trigger_side(c, slot)], c.orders, slot, trigger, 0)
     m.last_count += trigger_side(c, slot) >> 1
-    b.waiting += 1
-    b.reducers[order.side] += order.flags & REDUCE_ONLY != 0
+    link_waiting(c, slot)
     add_timed(c, slot)
     if order.flags & SPECIAL and c.extras[slot].trailing:
         link_trail(c, m, slot)
@@ -392,8 +398,7 @@ cdef inline void unrest_order(CoreC* c, MarketC* m, uint32_t slot) noexcept nogi
     elif order.state == ORDER_PENDING:
         unlink_order(&m.triggers[trigger_side(c, slot)], c.orders, slot, order.remaining, 0)
         m.last_count -= trigger_side(c, slot) >> 1
-        c.buckets[order.bucket].waiting -= 1
-        c.buckets[order.bucket].reducers[order.side] -= order.flags & REDUCE_ONLY != 0
+        unlink_waiting(c, slot)
         order.remaining = order.qty - cut_of(c, slot)
         if order.flags & SPECIAL and c.extras[slot].trailing:
             unlink_trail(c, m, slot)
@@ -425,7 +430,7 @@ cdef inline void trim_orders(CoreC* c, MarketC* m, uint32_t bucket) noexcept nog
     cdef uint32_t older
     while account.reserved > account.free and slot:
         older = c.orders[slot].bucket_next
-        if not c.orders[slot].flags & REDUCE_ONLY and c.orders[slot].state != ORDER_TAKING:
+        if c.orders[slot].state != ORDER_TAKING:
             drop_order(c, m, slot, INSUFFICIENT_FREE)
         slot = older
 

@@ -66,6 +66,7 @@ cdef enum SelfTradeC:
 cdef enum DueOnC:
     DUE_ON_MARK = 1
     DUE_ON_LAST = 2
+    DUE_LATER = 4                # on the mark: this command has had its share
 
 cdef enum AfterC:                # what a bucket waits for until the fills of a command are done
     AFTER_TRIM = 1               # its reservations exceed the free balance
@@ -118,7 +119,7 @@ cdef struct OrderC:              # one cache line
     uint32_t remaining           # lots
     uint32_t previous            # slot in the level, 0 none; free list uses `next`
     uint32_t next
-    uint32_t bucket_previous     # slot in the bucket's list, newest first
+    uint32_t bucket_previous     # slot in one of the bucket's two lists, newest first
     uint32_t bucket_next
     uint32_t bucket
     uint32_t expiry_s
@@ -142,7 +143,8 @@ cdef struct ExtraC:              # beside an order, by slot; one cache line
     uint8_t self_trade
     uint8_t flags                # of Instruction
     uint8_t is_doomed            # its sibling has ended
-    uint8_t padding[5]
+    uint8_t padding
+    uint32_t waiting_next        # slot in the bucket's list of those that wait, newest first
     uint64_t ended_in            # number of the last trial in which its sibling ended
 
 cdef struct BucketC:             # an account's isolated position in one market
@@ -152,9 +154,9 @@ cdef struct BucketC:             # an account's isolated position in one market
     int64_t reserved             # quote; what the orders hold of the account's free balance
     uint32_t account
     uint32_t market              # slot
-    uint32_t orders              # newest order's slot
+    uint32_t orders              # slot of the newest order that may open
     uint32_t order_count
-    uint32_t followers           # reduce-only orders
+    uint32_t followers           # slot of the newest reduce-only order
     uint8_t is_dirty             # its place in the liquidation index is out of date
     uint8_t is_frozen
     uint8_t is_tried             # in this tick: of TRIED, PASSED_OVER, WAS_PASSED_OVER (index.pxd)
@@ -163,9 +165,13 @@ cdef struct BucketC:             # an account's isolated position in one market
     uint64_t top_up_nonce
     uint32_t top_up_expiry_s
     uint32_t trial_at            # where its copy stands in a trial, if it has one
-    uint32_t waiting             # orders that wait for their trigger
+    uint32_t waiting             # slot of the newest order that waits for its trigger
     uint8_t reducers[2]          # those of them that only reduce, by side
-    uint8_t padding[2]           # to two cache lines
+    uint8_t waiting_count        # orders that wait
+    uint8_t padding              # to two cache lines
+
+cdef struct ReducingC:           # touched where there are such orders
+    int64_t lots[2]              # of a bucket's resting reduce-only orders, by side
 
 cdef struct ListedC:             # what a bucket's entries in the liquidation index are made of
     int64_t lots                 # signed; 0: it has none
@@ -352,5 +358,10 @@ cdef struct CoreC:
     int64_t withdrawals          # quote
     int32_t is_out_of_memory
     uint8_t is_risk_paused       # GOV-4
-    uint8_t has_traded           # a market's `has_traded` or `has_due` is set
+    uint8_t has_traded           # a market's `has_traded` or `has_due` may be set
     uint8_t has_changed_specs    # in this call
+    ReducingC* reducing          # [bucket]
+    uint32_t* doomed             # slots of orders whose sibling has ended in this command
+    uint32_t doomed_count
+    uint64_t trial_steps         # orders and parts of icebergs that all trials have looked at
+    uint64_t fired_steps         # likewise, trials of orders that this command has fired

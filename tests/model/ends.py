@@ -19,6 +19,7 @@ class Ends(Floor):
             names = other.c.instructions.oco_nonce, o.c.instructions.oco_nonce
             if other.key == o.key and names == (o.c.nonce, other.c.nonce):
                 other.is_doomed = True
+                self.doomed.append(other)
                 self.mark(o.key, "SIBLING")
 
     def drop(self, o: Order, reason: str) -> None:
@@ -42,10 +43,12 @@ class Ends(Floor):
     def trim(self) -> None:
         """After the fills: siblings end, orders follow their position, reservations fit (ORD-3)."""
         while self.after:
+            self.end_siblings()
             key = next(iter(self.after))
             what = self.after.pop(key)
-            for o in self.newest_first(key):
-                self.follow(o, what)
+            for o in self.newest_first(key) if "FLAT" in what else ():
+                if o.asks(FLAG_ATTACHED):
+                    self.drop(o, "POSITION_CLOSED")  # ATT-1
             if "MOVE" in what:
                 self.trim_reducing(key)
             if what & {"MOVE", "ALONE"}:
@@ -54,12 +57,12 @@ class Ends(Floor):
                 if self.unreserved(key[0]) < 0 and not o.reduces:
                     self.drop(o, "INSUFFICIENT_FREE_COLLATERAL")
 
-    def follow(self, o: Order, what: set[str]) -> None:
-        """OCO-1, ATT-1."""
-        if "SIBLING" in what and o.is_doomed:
-            self.drop(o, "SIBLING_ENDED")
-        elif "FLAT" in what and o.asks(FLAG_ATTACHED):
-            self.drop(o, "POSITION_CLOSED")
+    def end_siblings(self) -> None:
+        """OCO-1: in the order in which the others have ended."""
+        doomed, self.doomed = self.doomed, []
+        for o in doomed:
+            if o in self.orders:
+                self.drop(o, "SIBLING_ENDED")
 
     def is_backed(self, o: Order) -> bool:
         """TRIG-4: a reduce-only order has a position, or opening orders that may make one."""

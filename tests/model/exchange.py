@@ -83,6 +83,7 @@ class Exchange(Forced):
         self.check_signed_move(c)
         require(1 <= c.amount_quote <= QUOTE_MAX, "AMOUNT_OUT_OF_RANGE")
         require(c.amount_quote <= self.unreserved(c.account), "INSUFFICIENT_FREE_COLLATERAL")
+        self.check_nonce_room(c.account, c.nonce)
         self.use_nonce(c.account, c.nonce)
         self.free[c.account] -= c.amount_quote
         self.withdrawals += c.amount_quote
@@ -107,6 +108,7 @@ class Exchange(Forced):
         else:
             p = venue.rules.take_out(p, -c.amount_quote)
             require(self.pays(c.market_id, p), "MARKET_CANNOT_PAY")
+        self.check_nonce_room(c.account, c.nonce)
         self.use_nonce(c.account, c.nonce)
         self.commit(key, p)
         self.answer("COLLATERAL_MOVED", c, c.amount_quote, c.market_id)
@@ -118,6 +120,7 @@ class Exchange(Forced):
         self.check_signed_move(c)
         require(0 <= c.amount_quote <= QUOTE_MAX, "AMOUNT_OUT_OF_RANGE")
         key = (c.account, c.market_id)
+        self.check_nonce_room(c.account, c.nonce)
         self.use_nonce(c.account, c.nonce)
         self.positions.setdefault(key, Bucket(0, 0, 0, venue.rules.index))
         self.top_ups[key] = c

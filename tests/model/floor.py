@@ -128,6 +128,7 @@ class Venue:
     has_traded: bool = False  # while orders wait for the last price, which have not been asked
     has_due: bool = False  # triggers on the mark that a limit has left for the next command
     has_due_on_last: bool = False
+    has_fired: bool = False  # in this command, at its price row
 
     @property
     def is_continuous(self) -> bool:
@@ -169,6 +170,7 @@ class Floor:
         self.was_passed: set[Key] = set()
         self.asked_later: dict[Key, tuple[bool, int]] = {}
         self.after: dict[Key, set[str]] = {}  # what positions wait for until the fills are done
+        self.doomed: list[Order] = []  # orders whose sibling has ended in this command
 
     def list_market(self, spec: MarketSpec) -> None:
         self.venues[spec.market_id] = Venue(Market(spec, mark=0))

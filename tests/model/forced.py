@@ -75,7 +75,7 @@ class Forced(Auctions):
             for o in self.newest_first((c.account, market)):
                 if o.c.nonce < c.aux:
                     self.drop(o, "USER_CANCELED")
-        self.floors[c.account] = max(c.aux, self.floors.get(c.account, 0))
+        self.raise_floor(c.account, c.aux)
         return {}
 
     def serve_cancel(self, c: Command) -> dict[str, int]:

@@ -12,10 +12,16 @@ from tests.model.limits import Limits
 from tests.model.margin import Bucket, RefusedError
 
 OVERDUE_MAX = 4_096  # orders that are due to end which a post-only order looks past
+ORDER_LOTS_MAX = 2**32 - 2
 
 
 class Matching(Limits):
     """Orders against the book."""
+
+    def __init__(self, order_max: int) -> None:
+        super().__init__(order_max)
+        self.looked: set[tuple[int, int, int, int | None]] = set()  # orders, parts of icebergs
+        self.trial_steps = 0  # how many of these all trials have looked at
 
     def judge(self, o: Order, lots: int, price: int, fee_ppm: int) -> Bucket:
         """MATCH-2: FILL-1 to FILL-6 on a copy."""
@@ -65,10 +71,11 @@ class Matching(Limits):
         trial.orders = [copy(each) for each in self.orders]
         trial.venues = {market: copy(venue) for market, venue in self.venues.items()}
         trial.free, trial.positions = self.free.copy(), self.positions.copy()
-        trial.after, trial.events = {}, []
+        trial.after, trial.doomed, trial.events, trial.looked = {}, [], [], set()
         twin = trial.orders[self.orders.index(o)]
         with suppress(RefusedError):
-            trial.match(twin)
+            trial.match(twin, target)
+        self.trial_steps += len(trial.looked)
         return twin.filled >= target
 
     def fill(self, o: Order, p: Bucket, lots: int) -> None:
@@ -120,11 +127,13 @@ class Matching(Limits):
                 return
         require(mode == SelfTradePrevention.CANCEL_OLDEST, "SELF_TRADE")
 
-    def match(self, o: Order) -> None:
-        """MATCH-1 to MATCH-3; raises why the order ends."""
+    def match(self, o: Order, target: int = ORDER_LOTS_MAX) -> None:
+        """MATCH-1 to MATCH-3, until `target` lots are filled; raises why the order ends."""
         account, market = o.key
-        while o.left and (makers := self.crossed(o)):
+        while o.left and o.filled < target and (makers := self.crossed(o)):
             maker = makers[0]
+            if self.offer(o):
+                self.looked.add((*maker.key, maker.c.nonce, maker.turn))
             if self.dead(maker) is None and maker.key[0] == account:
                 self.meet_own(o, maker)
                 require(not o.is_doomed, "SIBLING_ENDED")
@@ -157,6 +166,13 @@ class Matching(Limits):
         live = [m for m in found[:OVERDUE_MAX] if m.c.expiry_time_s > self.now_s]
         return live + found[OVERDUE_MAX:]
 
+    def end_overdue(self, o: Order) -> None:
+        """POST-1: what a post-only order would meet and is due to end, ends first."""
+        for met in self.crossed(o) if o.c.flags & FLAG_POST_ONLY else ():
+            if met.c.expiry_time_s > self.now_s:
+                return
+            self.drop(met, "EXPIRED")
+
     def slide(self, o: Order) -> None:
         """POST-1: one tick behind the opposite best price."""
         makers = self.met_live(o) if o.c.flags & FLAG_POST_ONLY and o.asks(FLAG_SLIDES) else []
@@ -167,6 +183,8 @@ class Matching(Limits):
 
     def enter(self, o: Order) -> None:
         """MATCH-4, MIN-1, POST-1; raises why the order ends."""
+        self.end_overdue(o)
+        require(not o.is_doomed, "SIBLING_ENDED")
         self.slide(o)
         takes = o.c.flags & FLAG_POST_ONLY and self.met_live(o)
         require(not takes, "POST_ONLY_WOULD_TAKE")

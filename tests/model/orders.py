@@ -23,14 +23,18 @@ from matcher.engine.instructions import (
 from tests.model.floor import FUND, Key, Order, Venue, require
 from tests.model.liquidation import Waterfall
 from tests.model.margin import Bucket, RefusedError
+from tests.model.matching import ORDER_LOTS_MAX
 
-ORDER_LOTS_MAX = 2**32 - 2
 QUOTE_MAX = 2**60
 ASCENDING = 2**63  # SIG-5: nonces from here on
 ICEBERG_PARTS_MAX = 256
 ORDERS_MAX = 4_096  # of an account in a market
 WAITING_MAX = 32  # likewise, of those that wait for a trigger
 TRAILS_MAX = 4_096  # of a market
+GROUP = 64  # nonces that are remembered together (SIG-6)
+GROUP_USED_MIN = 16
+SPARSE_GROUPS_MAX = 1_024
+SPARSE_LEAK_S = 60
 
 
 class Orders(Waterfall):
@@ -39,6 +43,8 @@ class Orders(Waterfall):
     def __init__(self, order_max: int) -> None:
         super().__init__(order_max)
         self.nonces: set[Key] = set()
+        self.groups: dict[int, dict[int, set[int]]] = {}  # SIG-6: of an account, what is used
+        self.sparse_until_s: dict[int, int] = {}  # from then on its sparse ones are forgiven
         self.floors: dict[int, int] = {}  # nonces below are used
         self.latest: dict[int, int] = {}  # highest ascending nonce that was used
         self.names: dict[int, Key] = {}  # order id of the engine: account and nonce
@@ -71,10 +77,40 @@ class Orders(Waterfall):
         return (account, nonce) in self.nonces or nonce < self.floors.get(account, 0)
 
     def use_nonce(self, account: int, nonce: int) -> None:
-        if nonce < ASCENDING:
-            self.nonces.add((account, nonce))
-        else:
+        if nonce >= ASCENDING:
             self.latest[account] = max(self.latest.get(account, 0), nonce)
+            return
+        if self.leaves_sparse(account, nonce):
+            begin_s = max(self.now_s, self.sparse_until_s.get(account, 0))
+            self.sparse_until_s[account] = begin_s + SPARSE_LEAK_S
+        self.nonces.add((account, nonce))
+        self.groups.setdefault(account, {}).setdefault(nonce // GROUP, set()).add(nonce)
+
+    def leaves_sparse(self, account: int, nonce: int) -> bool:
+        """SIG-6: the nonce leaves a group of which little was used, or is alone in a lower one."""
+        groups, group = self.groups.get(account, {0: set[int]()}), nonce // GROUP
+        highest = max(groups)
+        if nonce >= ASCENDING or group == highest:
+            return False
+        if group < highest:
+            return not groups.get(group)
+        return 0 < len(groups[highest]) < GROUP_USED_MIN
+
+    def check_nonce_room(self, account: int, nonce: int) -> None:
+        """SIG-6."""
+        waits_s = self.sparse_until_s.get(account, 0) - self.now_s
+        is_full = waits_s > (SPARSE_GROUPS_MAX - 1) * SPARSE_LEAK_S
+        require(not is_full or not self.leaves_sparse(account, nonce), "CAPACITY")
+
+    def raise_floor(self, account: int, floor: int) -> None:
+        """SIG-1: nonces below are dead; those of the highest group count as used (SIG-6)."""
+        if floor <= self.floors.get(account, 0):
+            return
+        self.floors[account] = floor
+        groups = self.groups.setdefault(account, {0: set[int]()})
+        if floor // GROUP >= max(groups):
+            dead = range(floor // GROUP * GROUP, floor)
+            groups.setdefault(floor // GROUP, set()).update(dead)
 
     # Placing
 
@@ -105,6 +141,7 @@ class Orders(Waterfall):
         trails = [o for o in self.orders if o.key[1] == c.market_id and o.trails]
         require(not c.instructions.trailing_ticks or len(trails) < TRAILS_MAX, "CAPACITY")
         require(len(self.orders) < self.order_max, "CAPACITY")
+        self.check_nonce_room(c.account, c.nonce)
         return order
 
     def check_form(self, c: Command, venue: Venue) -> None:
@@ -270,6 +307,7 @@ class Orders(Waterfall):
         """GRP-1: done on a copy of everything, which counts if all are admitted; then matched."""
         trial = deepcopy(self)
         trial.book = self.book  # type: ignore[method-assign]  # post-only: the book before it
+        trial.check_nonce_room = self.check_nonce_room  # type: ignore[method-assign]  # SIG-6
         named: set[Key] = set()
         made = []
         for at, c in enumerate(commands):
@@ -279,7 +317,7 @@ class Orders(Waterfall):
                 for k, item in enumerate(commands):
                     self.refuse(item, str(refused) if k == at else "GROUP_REJECTED")
                 return
-        del trial.book
+        del trial.book, trial.check_nonce_room
         self.__dict__ = trial.__dict__
         for o in made:
             if o in self.orders:

@@ -114,6 +114,7 @@ class Pair:
 
     def compare(self, command: Command) -> None:
         engine, model = self.engine, self.model
+        assert engine.trial_steps == model.trial_steps, command  # TRIG-1
         for account in model.free:
             found = engine.free_quote(account), engine.reserved_quote(account)
             assert found == (model.free[account], model.reserved(account)), (account, command)

@@ -8,6 +8,7 @@ from math import ceil, floor
 from matcher.engine.commands import (
     FLAG_POST_ONLY,
     FLAG_REDUCE_ONLY,
+    TIF_FOK,
     TIF_GTC,
     Command,
     MarketState,
@@ -21,6 +22,7 @@ FUNDING_INDEX_MAX = 2**62
 TRIGGERS_MAX = 4_096
 IMPACT_LEVELS_MAX = 256
 TRIGGERS_OF_COMMAND = 256
+FIRED_STEPS_MAX = 65_536  # orders that the trials of one command's fired orders look at
 
 
 def clamp(x: int, low: int, high: int) -> int:
@@ -29,6 +31,10 @@ def clamp(x: int, low: int, high: int) -> int:
 
 class Pricing(Matching):
     """What follows from a price, but for liquidations."""
+
+    def __init__(self, order_max: int) -> None:
+        super().__init__(order_max)
+        self.fired_steps = 0  # of the trials of orders that this command has fired
 
     def check_state(self, venue: Venue, c: Command) -> None:
         """STATE-1."""
@@ -126,14 +132,20 @@ class Pricing(Matching):
             if distance and (price < o.trigger if o.is_upward else price > o.trigger):
                 o.trigger, o.waits = price, self.next_turn()
 
+    def fires_now(self, o: Order) -> bool:
+        """TRIG-1: an order that is tried waits when this command has tried enough."""
+        is_tried = o.c.time_in_force == TIF_FOK or o.c.instructions.min_lots
+        return not is_tried or self.fired_steps < FIRED_STEPS_MAX
+
     def fire(self, o: Order, venue: Venue, reference: int) -> None:
         """TRIG-1: execute it as if it came now."""
-        o.waits = None
+        o.waits, steps = None, self.trial_steps
         told = {"account": o.key[0], "side": o.c.side, "nonce": o.c.nonce}
         self.say("ORDER_TRIGGERED", o.key[1], price=reference, **told)
         try:
             require(o.c.expiry_time_s > self.now_s, "EXPIRED")
             self.check_state(venue, o.c)
+            self.end_overdue(o)
             self.slide(o)
             self.check_band(o)
         except RefusedError as refused:
@@ -141,46 +153,53 @@ class Pricing(Matching):
             self.trim()
         else:
             self.execute(o)
+        self.fired_steps += self.trial_steps - steps
 
     def fire_triggers(self, venue: Venue, market: int) -> None:
         """TRIG-3, TRIG-1."""
         self.move_trails(market, venue.rules.mark, 0)
         self.fire_on_mark(venue, market, TRIGGERS_MAX)
+        venue.has_fired = True
 
     def fire_on_mark(self, venue: Venue, market: int, most: int) -> None:
         """TRIG-1: what a limit leaves is due after the next command."""
-        venue.has_due, mark = False, venue.rules.mark
+        venue.has_due = False
         is_fresh = self.now_s * 1000 - venue.index_ms <= venue.spec.index_age_max_ms
         fires = venue.is_continuous and is_fresh and self.price_holds(venue)
-        for _ in range(most if fires else 0):
-            if not (due := self.due(market, mark, 0)):
-                return
-            self.fire(due[0], venue, mark)
-            venue.has_due = bool(self.due(market, mark, 0))
+        if fires:
+            _, venue.has_due = self.fire_some(venue, market, most, 0)
 
-    def fire_on_last(self, venue: Venue, market: int) -> None:
-        """TRIG-2: after a command that has traded, until nothing is due."""
-        if not self.price_holds(venue):
-            return  # what is due stays due
-        venue.has_due_on_last = False
-        for _ in range(TRIGGERS_MAX if venue.is_continuous else 0):
-            if venue.has_traded:
-                venue.has_traded = False
-                self.move_trails(market, venue.last_price, FLAG_ON_LAST)
-            if not (due := self.due(market, venue.last_price, FLAG_ON_LAST)):
-                return
-            self.fire(due[0], venue, venue.last_price)
-            venue.has_due_on_last = bool(self.due(market, venue.last_price, FLAG_ON_LAST))
-        venue.has_traded &= venue.is_continuous
-        venue.has_due_on_last |= venue.has_traded
+    def fire_some(self, venue: Venue, market: int, most: int, on_last: int) -> tuple[int, bool]:
+        """Fire up to `most` orders that are due; how many did, and whether some are left."""
+        for fired in range(most + 1):
+            reference = venue.last_price if on_last else venue.rules.mark
+            due = self.due(market, reference, on_last)
+            if not due or fired == most or not self.fires_now(due[0]):
+                break
+            self.fire(due[0], venue, reference)
+        return fired, bool(due)
+
+    def fire_on_last(self, venue: Venue, market: int, most: int) -> int:
+        """TRIG-2: after a command that has traded; its trails move once (TRIG-3)."""
+        may_fire = venue.is_continuous and self.price_holds(venue)
+        if self.waiting(market, FLAG_ON_LAST) and not may_fire:
+            return 0  # what is due stays due
+        if venue.has_traded:
+            venue.has_traded = False
+            self.move_trails(market, venue.last_price, FLAG_ON_LAST)
+        fired, venue.has_due_on_last = self.fire_some(venue, market, most, FLAG_ON_LAST)
+        return fired
 
     def fire_due(self) -> None:
         """After a command: what a limit has left, then what it has made due at the last price."""
+        left = TRIGGERS_MAX
         for market, venue in self.venues.items():
-            if venue.has_due:
+            if venue.has_due and not venue.has_fired:
                 self.fire_on_mark(venue, market, TRIGGERS_OF_COMMAND)
+            venue.has_fired = False
             if venue.has_traded or venue.has_due_on_last:
-                self.fire_on_last(venue, market)
+                left -= self.fire_on_last(venue, market, left)
+        self.fired_steps = 0
 
     def is_met(self, o: Order, venue: Venue) -> bool:
         """TRIG-4: its trigger's reference, if there is one, has reached it."""

@@ -15,15 +15,16 @@ from matcher.engine.reject_reason import RejectReason
 from tests.unit.engine.venue import spec_of
 
 TIME_NS = 10**18
-ACCOUNTS = 8
+ACCOUNTS = 100
 GROUP = 64  # nonces of an entry
 ASCENDING = 2**63  # nonces from here on
+SPARSE_MAX = 1_000  # such entries of an account that are admitted, and a few more (SIG-6)
 
 
 def engine_of(**more: Any) -> Engine:
     """Return an engine whose accounts can place and have no money for it."""
     engine = Engine(
-        account_count_max=ACCOUNTS, position_count_max=99, order_count_max=99_999, **more
+        account_count_max=ACCOUNTS, position_count_max=999, order_count_max=99_999, **more
     )
     engine.list_market(spec_of(), TIME_NS)
     for account in range(1, ACCOUNTS + 1):
@@ -47,6 +48,11 @@ def order(account: int, nonce: int, **fields: Any) -> bytes:
 def outcome(engine: Engine, records: bytes) -> str:
     """Return the reason for which the command was refused, or NONE."""
     return RejectReason(next(iter(unpack(engine.apply(records)))).reason).name
+
+
+def sparse_order(k: int) -> bytes:
+    """Return an order with an entry of its own; after SPARSE_MAX of them another account's."""
+    return order(1 + k // SPARSE_MAX, GROUP * (1 + k % SPARSE_MAX))
 
 
 def test_growing_changes_no_result() -> None:
@@ -80,7 +86,7 @@ def test_one_call_that_fills_the_table_grows_it_at_once() -> None:
     """SIG-1: 20,000 entries in a table for 1,024, then again in the middle of a growth."""
     small, large = engine_of(), engine_of(nonce_group_count=1 << 16)
     for begin, count in ((0, 20_000), (20_000, 1), (20_001, 60_000)):
-        records = b"".join(order(1, GROUP * k) for k in range(begin, begin + count))
+        records = b"".join(sparse_order(k) for k in range(begin, begin + count))
         assert small.apply(records) == large.apply(records)
     assert small.state_hash() == large.state_hash()
 
@@ -89,10 +95,10 @@ def test_no_call_moves_the_table() -> None:
     """A table of 1.5 MB is copied into one of 3 MB without a call that touches 100 pages."""
     engine = engine_of(nonce_group_count=1 << 14)
     for k in range((1 << 14) - 100):
-        engine.apply_view(order(1, GROUP * k))
+        engine.apply_view(sparse_order(k))
     most = total = 0
     for k in range((1 << 14) - 100, (1 << 14) + 20_000):
-        record = order(1, GROUP * k)
+        record = sparse_order(k)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
         engine.apply_view(record)
         faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before

@@ -1,0 +1,221 @@
+"""What one command can cost: by the events of its steps, or as a ratio of work at N and at many N.
+
+Nothing here depends on how fast a machine is: a ratio without its bound would be 20 and more.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pytest
+
+from matcher.engine.commands import NEVER_S, Command, CommandKind
+from matcher.engine.events import EventKind, unpack
+from matcher.engine.instructions import FLAG_ATTACHED, FLAG_ON_LAST, Instructions
+from tests.unit.engine.venue import (
+    BUY,
+    FOK,
+    IOC,
+    REDUCE_ONLY,
+    SELL,
+    Venue,
+    spec_of,
+    story,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MANY = 3_900  # orders of an account in a market; 4,096 are the limit
+FEW = 60
+TAKERS = 120
+HELD = 2 * TAKERS  # lots that the maker is long at first
+ON_LAST = Instructions(flags=FLAG_ON_LAST)
+
+
+class Desk(Venue):
+    """Six rich accounts; commands are applied many at a time, and may be timed."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(spec=spec_of(mark_band_ppm=500_000), cash=10**12, **more)
+
+    def order(self, account: int, side: int, price: int, **fields: Any) -> Command:
+        """Return an order of one lot."""
+        self.nonce += 1
+        margin = 0 if fields.get("flags", 0) & REDUCE_ONLY else price * fields.get("qty_lots", 1)
+        form: dict[str, Any] = {
+            "account": account, "side": side, "qty_lots": 1, "price_ticks": price,
+            "amount_quote": margin, "nonce": self.nonce, "expiry_time_s": NEVER_S,
+            "time_ns": self.time_ns, "market_id": 1,
+        }  # fmt: skip
+        return Command(CommandKind.PLACE, **(form | fields))
+
+    def timed(self, commands: list[Command]) -> tuple[float, list[str]]:
+        """Apply the commands; return CPU seconds and the story."""
+        records = b"".join(command.records() for command in commands)
+        begin = time.process_time()
+        made = self.engine.apply(records)
+        seconds = time.process_time() - begin
+        self.engine.check_invariants()
+        return seconds, story(list(unpack(made)))
+
+
+Case: TypeAlias = "Callable[[Desk, int], list[Command]]"
+
+
+def least_seconds(run: Callable[[int], float], size: int) -> float:
+    return min(run(size) for _ in range(6))
+
+
+def far_bids(v: Desk, count: int) -> list[Command]:
+    return [v.order(1, BUY, 1 + k % 500) for k in range(count)]
+
+
+def a_reduce_only_order_rests(v: Desk, size: int) -> list[Command]:
+    """Makers' fills open, nothing has to give way: the position's orders are left alone."""
+    v.send([v.order(1, SELL, 90_000, flags=REDUCE_ONLY), *far_bids(v, size)])
+    v.send([v.order(1, BUY, 1_000, qty_lots=TAKERS)])
+    return [v.order(2, SELL, 1_000, time_in_force=IOC) for _ in range(TAKERS)]
+
+
+def each_fill_cuts_one_lot(v: Desk, size: int) -> list[Command]:
+    """The oldest order has to give way by one lot, again and again."""
+    v.send([v.order(1, SELL, 90_000, flags=REDUCE_ONLY, qty_lots=HELD), *far_bids(v, size)])
+    v.send([v.order(1, SELL, 1_000, qty_lots=TAKERS)])
+    return [v.order(2, BUY, 1_000, time_in_force=IOC) for _ in range(TAKERS)]
+
+
+def each_fill_ends_a_sibling(v: Desk, size: int) -> list[Command]:
+    """One order ends; all others are no siblings of what filled."""
+    orders = []
+    for _ in range(TAKERS // 2):
+        first, second = v.nonce + 1, v.nonce + 2
+        orders.append(v.order(1, BUY, 600, instructions=Instructions(oco_nonce=second)))
+        orders.append(v.order(1, BUY, 1_000, instructions=Instructions(oco_nonce=first)))
+    v.send(orders + far_bids(v, size))
+    return [v.order(2, SELL, 1_000, time_in_force=IOC) for _ in range(TAKERS // 2)]
+
+
+def each_fill_leaves_a_stop_alone(v: Desk, size: int) -> list[Command]:
+    """A stop's only backing fills; 30 wait beside it, thousands of bids do not."""
+    v.send([v.order(1, SELL, 90_000, flags=REDUCE_ONLY, qty_lots=HELD), *far_bids(v, size)])
+    takers = []
+    for k in range(30):
+        stop = {"flags": REDUCE_ONLY, "trigger_kind": 1, "trigger_price_ticks": 1_500 + k}
+        takers += [v.order(1, SELL, 1_000), v.order(1, BUY, 1_600, **stop)]
+        takers.append(v.order(2, BUY, 1_000, time_in_force=IOC))
+    return takers
+
+
+def each_round_closes_the_position(v: Desk, size: int) -> list[Command]:
+    """Opened and closed by takers, a stop waiting: nothing attached is looked for among bids."""
+    stop = {"flags": REDUCE_ONLY, "trigger_kind": 2, "trigger_price_ticks": 500}
+    word = Instructions(flags=FLAG_ATTACHED)
+    v.send([*far_bids(v, size), v.order(1, BUY, 1_000, qty_lots=TAKERS)])
+    rounds = []
+    for _ in range(TAKERS // 4):
+        rounds.append(v.order(2, SELL, 1_000, time_in_force=IOC))
+        rounds.append(v.order(1, SELL, 900, instructions=word, **stop))
+        rounds.append(v.order(3, BUY, 1_001))
+        rounds.append(v.order(1, SELL, 1_001, time_in_force=IOC))
+    return rounds
+
+
+CASES: dict[Case, dict[str, int]] = {
+    a_reduce_only_order_rests: {"FILL": TAKERS},
+    each_fill_cuts_one_lot: {"FILL": TAKERS, "ORDER_AMENDED REDUCE_ONLY": TAKERS},
+    each_fill_ends_a_sibling: {"FILL": TAKERS // 2, "ORDER_CANCELED SIBLING_ENDED": TAKERS // 2},
+    each_fill_leaves_a_stop_alone: {"FILL": 30, "ORDER_CANCELED REDUCE_ONLY": 30},
+    each_round_closes_the_position: {
+        "FILL": TAKERS // 2, "ORDER_CANCELED POSITION_CLOSED": TAKERS // 4},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_taker_does_not_pay_for_the_makers_other_orders(
+    case: Case,
+) -> None:
+    """RED-1, OCO-1, TRIG-4, ATT-1: 65 times the orders are not 65 times the work."""
+
+    def run(size: int) -> float:
+        v = Desk(orders=9_000)
+        if case is not each_round_closes_the_position:
+            v.send([v.order(3, SELL, 1_000, qty_lots=HELD), v.order(1, BUY, 1_000, qty_lots=HELD)])
+        commands = case(v, size)
+        told = story(v.send(commands[: len(commands) // 2]))  # memory is touched
+        seconds, more = v.timed(commands[len(commands) // 2 :])
+        told += more
+        assert {word: told.count(word) for word in CASES[case]} == CASES[case]
+        return seconds
+
+    assert least_seconds(run, MANY) < 8 * least_seconds(run, FEW)
+
+
+def test_trails_move_once_however_many_orders_fire() -> None:
+    """TRIG-3: 3,900 trails, 16 and 1,024 fires in one command: less than 64 times the work."""
+
+    def run(fires: int) -> float:
+        v = Desk(orders=12_000, accounts=200, positions=300)
+        orders = [v.order(190, SELL, 1_000 + k) for k in range(fires + 1)]
+        trail = Instructions(flags=FLAG_ON_LAST, trailing_ticks=500)
+        for k in range(MANY):
+            asked = {"trigger_kind": 4, "trigger_price_ticks": 1, "time_in_force": IOC}
+            orders.append(v.order(1 + k // 32, SELL, 1, instructions=trail, **asked))
+        for k in range(fires):
+            asked = {"trigger_kind": 3, "trigger_price_ticks": 1_000 + k, "time_in_force": IOC}
+            orders.append(v.order(130 + k // 32, BUY, 99_000, instructions=ON_LAST, **asked))
+        v.send(orders)
+        seconds, told = v.timed([v.order(191, BUY, 1_000)])
+        assert told.count("ORDER_TRIGGERED") == fires
+        return seconds
+
+    assert least_seconds(run, 1_024) < 20 * least_seconds(run, 16)
+
+
+def deep_book(v: Desk, fok: int) -> None:
+    """Rest 4,096 asks of one lot; let orders wait that want one lot more."""
+    v.send([v.order(180 + k % 4, SELL, 1_200 + k % 9) for k in range(4_096)])
+    asked = {"trigger_kind": 1, "trigger_price_ticks": 1_100, "qty_lots": 4_097}
+    v.send(
+        [v.order(1 + k // 32, BUY, 1_300, time_in_force=FOK, **asked) for k in range(fok)]
+    )  # fmt: skip
+
+
+def test_what_fires_is_tried_so_often_and_no_more() -> None:
+    """TRIG-1, MATCH-4: 16 trials of 4,096 orders each a command.
+
+    The others stay due in their order, in a restored engine too.
+    """
+    v = Desk(orders=9_000, accounts=200, positions=300)
+    deep_book(v, 50)
+    fired = [story(v.walk(1_200)).count("ORDER_TRIGGERED")]
+    assert v.mark == 1_200
+    while fired[-1]:
+        v.restart()
+        fired.append(story(v.do(CommandKind.TICK)).count("ORDER_TRIGGERED"))
+    assert fired == [16, 16, 16, 2, 0]
+
+
+def test_trials_of_all_markets_count_together() -> None:
+    """TRIG-1: the second market's fill-or-kill order waits for the next command.
+
+    Its stop does not: it asks for no trial.
+    """
+    v = Desk(orders=9_000, accounts=200, positions=900)
+    v.engine.list_market(spec_of(market_id=2, mark_band_ppm=500_000), v.time_ns)
+    v.do(CommandKind.PRICE, market_id=2, price_ticks=1_000, aux=v.time_ns // 10**6)
+    v.send([v.order(180 + k % 4, SELL, 1_200) for k in range(4_096)])
+    v.send([v.order(170, SELL, 1_000), v.order(171, SELL, 1_000, market_id=2)])
+    on_last = {"trigger_kind": 3, "trigger_price_ticks": 1_000, "instructions": ON_LAST}
+    wants = {"qty_lots": 4_097, "time_in_force": FOK, **on_last}
+    v.send([v.order(1, BUY, 1_300, **wants) for _ in range(17)])
+    v.send([v.order(2, BUY, 1_001, market_id=2, **on_last)])
+    v.send([v.order(3, BUY, 1_001, market_id=2, **(on_last | {"time_in_force": FOK}))])
+    items = [v.order(160, BUY, 1_000), v.order(161, BUY, 1_000, market_id=2)]
+    events = v.group(items)
+    fired = [e.market_id for e in events if e.kind == EventKind.ORDER_TRIGGERED]
+    assert fired == [1] * 16 + [2]
+    events = v.do(CommandKind.TICK)
+    fired = [e.market_id for e in events if e.kind == EventKind.ORDER_TRIGGERED]
+    assert fired == [1, 2]
