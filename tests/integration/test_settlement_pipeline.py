@@ -184,6 +184,16 @@ def test_an_outbox_of_another_deployment_is_refused(world: World) -> None:
         world.attest()
 
 
+def test_an_attestor_that_would_see_a_pause_too_late_is_refused(world: World) -> None:
+    """GOV-4: the notice of the contract that is deployed counts."""
+    text = world.config.read_text(encoding="utf-8")
+    limits = "[settlement.chain.limits]\nrisk_pause_notice_s = 60\n[settlement.chain]"
+    text = text.replace("[settlement.chain]", limits)
+    world.config.write_text(text.replace("confirmation_count = 0", "confirmation_count = 30"))
+    with pytest.raises(AssertionError, match="riskPauseNoticeS: expected at least 37 s"):
+        world.attest()
+
+
 def test_ready_is_said_after_the_first_contact(world: World) -> None:
     text = world.config.read_text(encoding="utf-8")
     world.config.write_text(text.replace("give_up_after_ms = 30_000", "give_up_after_ms = 200"))

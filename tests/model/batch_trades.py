@@ -203,8 +203,11 @@ class Trades:
         if end_s and time_ms > end_s * 1000 + 300_000:  # EXP-2
             is_old = self.clock_s * 1000 > time_ms + 3_600_000
             refuse_if(self.clock_s < end_s + DAY_S or is_old, Reason.PRICE_STALE)
-        if listed.announced is not None and listed.announced[0].expiry_time_s:
-            is_early = time_ms >= listed.announced[0].expiry_time_s * 1000
+        if listed.announced is not None:
+            spec, from_s = listed.announced
+            is_past_next = bool(spec.expiry_time_s) and time_ms >= spec.expiry_time_s * 1000
+            is_past_held = bool(end_s) and time_ms >= end_s * 1000
+            is_early = is_past_next or (is_past_held and self.clock_s >= from_s)
             refuse_if(is_early, Reason.PRICE_STALE)
         signers = [self.observer(market_id, one) for one in seen]
         refuse_if(

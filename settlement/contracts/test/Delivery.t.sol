@@ -184,6 +184,39 @@ contract DeliveryTest is SettlementTest {
         assertEq(state.deliveryTicks, 1010, "the first");
     }
 
+    /// @dev EXP-2: an end that was put off does not come while the parameters that say so are due.
+    function test_delivery_isNotAtAnEndThatWasPutOff() public {
+        _open(200_000);
+        uint40 endS = uint40(block.timestamp + 8 days + 60);
+        _announceEnd(endS);
+        vm.warp(block.timestamp + 4 days);
+        Plan memory p = plan();
+        addItem(p, abi.encodePacked(uint8(12), uint8(0)));
+        settleAccepted(p);
+        uint256 state = vm.snapshotState();
+        _announceEnd(endS + 1 days);
+        vm.warp(endS);
+        p = plan();
+        addPrice(p, 1010, 1010);
+        settleRejected(p, RejectReason.PRICE_STALE);
+        p = plan();
+        addItem(p, abi.encodePacked(uint8(12), uint8(0)));
+        addPrice(p, 1010, 1011);
+        settleAccepted(p);
+        p = plan();
+        _deliver(p, ALICE);
+        settleRejected(p, RejectReason.MARKET_STATE);
+        // What holds later than the end puts nothing off.
+        vm.revertToState(state);
+        vm.warp(block.timestamp + 61);
+        _announceEnd(endS + 1 days);
+        vm.warp(endS);
+        p = plan();
+        addPrice(p, 1010, 1010);
+        _deliver(p, ALICE);
+        settleAccepted(p);
+    }
+
     /// @dev EXIT-2: in exit mode too, delivered or not, whatever an adapter says by then.
     function test_exit_ofAnEndedMarketIsAtItsLastIndex() public {
         StubOracle adapter = new StubOracle(1000);
@@ -309,6 +342,14 @@ contract DeliveryTest is SettlementTest {
         Plan memory p = plan();
         addItem(p, abi.encodePacked(uint8(12), uint8(0)));
         settleAccepted(p);
+    }
+
+    /// @dev To hold from as soon as may be.
+    function _announceEnd(uint40 endS) private {
+        MarketParams memory params = marketParams();
+        params.expiryTimeS = endS;
+        uint40 effectiveTimeS = uint40(block.timestamp + 4 days);
+        settlement.announceMarketParams(MARKET, params, tiers(), effectiveTimeS);
     }
 
     function _announce(MarketParams memory params) private returns (uint40 endS) {

@@ -203,9 +203,14 @@ abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
             && (b.clockTimeS < expiryTimeS + SETTLEMENT_WAIT_S
                 || b.clockTimeS * 1000 > timeMs + PRICE_HOLD_MAX_MS);
         if (isLate) return RejectReason.PRICE_STALE;
-        // EXP-2: nor does a row come before the end that is to make it the last.
-        uint256 announcedS = _announced[m.marketId].params.expiryTimeS;
-        if (announcedS != 0 && timeMs >= announcedS * 1000) return RejectReason.PRICE_STALE;
+        // EXP-2: nor does a row come before the parameters by which it is the last, or is not.
+        Announcement storage next = _announced[m.marketId];
+        uint256 nextExpiryS = next.params.expiryTimeS;
+        bool isEarly = nextExpiryS != 0 && timeMs >= nextExpiryS * 1000;
+        if (isLast && next.effectiveTimeS != 0 && b.clockTimeS >= next.effectiveTimeS) {
+            isEarly = true;
+        }
+        if (isEarly) return RejectReason.PRICE_STALE;
         if (!_isObserved(b, payload, offset, count, m.marketId)) {
             return RejectReason.SIGNATURE_INVALID;
         }
