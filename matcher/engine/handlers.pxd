@@ -572,6 +572,12 @@ cdef inline bint is_too_late(CoreC* c, const MarketC* m, int64_t time_ms) noexce
         now_s(c) < end_s + SETTLEMENT_WAIT_S)
 
 
+cdef inline bint is_too_early(CoreC* c, const MarketC* m, int64_t time_ms) noexcept nogil:
+    """EXP-2: a row at or after the end that an announced set names, before that set is due."""
+    return m.pending_from_s > now_s(c) and m.pending.expiry_time_s != 0 and (
+        time_ms >= m.pending.expiry_time_s * 1000)
+
+
 cdef inline void set_price(CoreC* c, const CommandC* p) noexcept nogil:
     """An index price whose signature the shell has checked; its time does not go back."""
     cdef MarketC* m = market_of(c, p)
@@ -584,7 +590,8 @@ cdef inline void set_price(CoreC* c, const CommandC* p) noexcept nogil:
         refuse(c, m, COMMAND_REJECTED, p, PRICE_OUT_OF_RANGE)
     elif time_ms < m.index_time_ms or (
             now_s(c) * 1000 - time_ms > m.spec.index_age_max_ms) or (
-            time_ms > now_s(c) * 1000 + INDEX_AHEAD_MAX_MS) or is_too_late(c, m, time_ms):
+            time_ms > now_s(c) * 1000 + INDEX_AHEAD_MAX_MS) or is_too_late(c, m, time_ms) or (
+            is_too_early(c, m, time_ms)):
         refuse(c, m, COMMAND_REJECTED, p, PRICE_STALE)
     else:
         update_price(c, m, p.price, time_ms)

@@ -198,6 +198,9 @@ class Exchange(Forced):
             require(c.aux < end_s * 1000, "PRICE_STALE")  # EXP-2
         if (end_s := spec.expiry_time_s) and self.now_s < end_s + 86_400:
             require(c.aux <= end_s * 1000 + 300_000, "PRICE_STALE")  # EXP-2
+        if venue.announced and venue.announced[1] > self.now_s:
+            next_end_s = venue.announced[0].expiry_time_s
+            require(not next_end_s or c.aux < next_end_s * 1000, "PRICE_STALE")
         self.follow_parameters(venue, market)
         if venue.spec.expiry_time_s and c.aux >= venue.spec.expiry_time_s * 1000:
             self.end_market(venue, c)

@@ -77,6 +77,19 @@ def test_the_last_row_comes_within_five_minutes() -> None:
     assert story(v.price(1_010)) == ["COMMAND_REJECTED PRICE_STALE"]
 
 
+def test_no_row_comes_before_the_end_that_it_should_bring() -> None:
+    """EXP-2: a row whose time is ahead waits for the parameters by which it is the last."""
+    v = Venue(spec=spec_of())
+    v.announce(100, expiry_time_s=END_S)
+    v.wait(95)
+    assert story(v.price(1_010, aux=END_S * 1_000)) == ["COMMAND_REJECTED PRICE_STALE"]
+    assert story(v.price(1_010, aux=END_S * 1_000 - 1)) == ["PRICE"]
+    v.wait(5)
+    assert story(v.price(1_010, aux=END_S * 1_000)) == [
+        "PARAMETERS_CHANGED", "PRICE", "MARKET_STATE",
+    ]  # fmt: skip
+
+
 def test_everybody_gets_what_is_left() -> None:
     """EXP-1, EXP-2: longs and shorts in turn, the oldest first; the fund is flat afterwards."""
     v = dated()
