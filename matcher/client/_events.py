@@ -253,9 +253,9 @@ class RequestServed(AccountEvent, frozen=True, kw_only=True):
     """A request of the account in the contract's forced queue was served.
 
     Attributes:
-        reason: Why there was nothing to do; NONE: it was done. NO_PRICE, PRICE_STALE and
-            MARKET_CANNOT_PAY: it was set aside and is served, with another event, when its market
-            has a price, or the money.
+        reason: Why there was nothing to do; NONE: it was done. NO_PRICE, PRICE_STALE, PRICE_BAND,
+            CAPACITY and MARKET_CANNOT_PAY: it was set aside and is served, with another event,
+            when its market has a price at which it can be, or its fund the room, or the money.
         qty_lots: Lots that were closed, at `price_ticks`.
         amount_quote: Money that was moved.
         fee_quote: Paid to the insurance fund.
