@@ -17,6 +17,7 @@ from bulkhead_signing import (
     bulk_proof,
     bulk_root,
 )
+from matcher.engine.reject_reason import RejectReason as Reason
 from settlement.batch import payload as wire
 from tests.model.batch import BatchJudge
 from tests.model.batch_trades import VoidError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from tests.differential.random_batches import Desk
 
 NEVER_S = 2**32 - 1
+TRIES = 10  # for an item of a kind that was never accepted
 NOBODY = SigningKey(b"\x66" * 32)
 
 
@@ -118,6 +120,55 @@ class Drafted:
         except VoidError:
             return self.venue
         return judge.venue
+
+    def insist(self, wanted: set[str]) -> None:
+        """Add an item of a kind that was never accepted so far, when one of few is acceptable.
+
+        The model says whether it is, as at the end contract and model do.
+        """
+        name = self.rng.choice(sorted(wanted))
+        if "SettleMarket" in wanted and self.clock_s >= self.venue.markets[2].spec.expiry_time_s:
+            name = "SettleMarket"  # a row that ends the market comes within five minutes
+        tables: tuple[list[Any], ...] = (
+            self.markets, self.accounts, self.positions, self.orders, self.written, self.roots,
+            self.items,
+        )  # fmt: skip
+        before = [list(table) for table in tables], self.clock_s
+        for _ in range(TRIES):
+            self.try_for(name)
+            if name in self.kinds():
+                return
+            for table, rows in zip(tables, before[0], strict=True):
+                table[:] = rows
+            self.clock_s = before[1]
+
+    def try_for(self, name: str) -> None:
+        """Add what may become an item of this kind, and what it needs before it."""
+        if name == "SettleMarket":
+            if not self.venue.markets[2].has_ended:
+                self.items.append(wire.ParametersItem(market=self.market(2)))
+                self.price(2)
+            self.deliver()
+        elif name.startswith("FundFill"):
+            self.takeover()
+            self.fund_fill(float(name == "FundFillAt"))
+        elif name.startswith("LiquidationFill"):
+            self.liquidation(float(name == "LiquidationFillAt"))
+        else:
+            method = {
+                "FillAt": "fill_at", "AutoTopUp": "auto_top_up", "SessionKey": "session_key",
+                "MARKET_CANNOT_PAY": "gap",
+            }.get(name, name.lower())  # fmt: skip
+            getattr(self, method)()
+
+    def kinds(self) -> set[str]:
+        """Return the names of what the model accepts or refuses, as `name_of` has them."""
+        judge = BatchJudge(deepcopy(self.venue), self.desk.domain, self.payload(), self.now_s)
+        try:
+            judge.load()
+            return {part for item in self.items for part in name_of(item, judge.judge(item))}
+        except VoidError:
+            return set()
 
     # Prices and time
 
@@ -380,10 +431,11 @@ class Drafted:
         if owner == not_of and rng.random() < 0.9:
             owner = rng.choice([one for one in self.desk.owners if one != not_of])
         return self.order(
-            owner, market_id, side, max(1, price), max(1, lots), is_post_only=rng.random() < 0.8
-        )
+            owner, market_id, side, max(1, price), max(1, lots), is_post_only=rng.random() < 0.9,
+            share=rng.choice((30, 30, 20, 12)),
+        )  # fmt: skip
 
-    def liquidation(self) -> None:
+    def liquidation(self, slides_share: float = 0.4) -> None:
         rng, venue = self.rng, self.seen()
         market_id, address, held = self.victim(venue)
         venue = self.seen()
@@ -391,14 +443,15 @@ class Drafted:
         rules = venue.markets[market_id].judging(p)
         end = rules.bankruptcy_price(p) if held else 10_000
         price = rng.choice((rules.mark, (rules.mark + end) // 2, end, end + rng.choice((-1, 1))))
+        slides = 1 - 2 * int(held > 0) if rng.random() < slides_share else 0
+        slid = max(1, price + slides)
         lots = max(1, abs(held))
         if held and rules.liquidatable(p):
-            needed = rules.lots_to_restore(p, lots, max(1, price))
+            needed = rules.lots_to_restore(p, lots, slid)
             lots = rng.choice((needed, needed, max(1, needed // 2), needed + 1, lots))
         maker = self.resting(market_id, address, int(held < 0), price, lots)
         position = self.position(market_id, address)
-        if rng.random() < 0.4:
-            slid = max(1, price + (-1 if maker.order.side == 0 else 1))
+        if slides:
             self.items.append(
                 wire.LiquidationFillAtItem(
                     position=position, maker_order=self.row(maker), lots=lots, price_ticks=slid
@@ -442,7 +495,7 @@ class Drafted:
             )
         )  # fmt: skip
 
-    def fund_fill(self) -> None:
+    def fund_fill(self, slides_share: float = 0.5) -> None:
         rng, venue = self.rng, self.seen()
         held = {m: venue.position(m, FUND).lots for m in venue.markets}
         market_id = next((m for m, lots in held.items() if lots), 1)
@@ -451,7 +504,7 @@ class Drafted:
         price = self.near(market_id, venue)
         maker = self.resting(market_id, FUND, int(held[market_id] < 0), price, lots)
         fund = self.position(market_id, FUND if rng.random() < 0.97 else self.desk.owners[0])
-        if rng.random() < 0.5:
+        if rng.random() < slides_share:
             price += rng.choice((1, 1, -1)) * (1 if maker.order.side else -1)
             self.items.append(
                 wire.FundFillAtItem(
@@ -576,6 +629,15 @@ class Drafted:
         self.items.append(
             wire.ForcedItem(request_id=request_id, account=self.account(address), position=position)
         )
+
+
+def name_of(item: wire.Item, reason: int) -> tuple[str, ...]:
+    """Return the kind of an item that is accepted; else the reason, alone and with the kind."""
+    name = type(item).__name__.removesuffix("Item")
+    if isinstance(item, wire.FillAtItem) and item.auction:
+        name = "Auction"
+    why = Reason(reason).name
+    return (name,) if reason == 0 else (why, f"{name} {why}")
 
 
 def index_in(table: list[Any], row: Any) -> int:

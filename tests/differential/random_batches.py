@@ -77,8 +77,8 @@ class Desk:
 
     # What is in a batch
 
-    def batch(self, venue: Venue, now_s: int) -> bytes:
-        """Return the bytes of a batch for the next block."""
+    def batch(self, venue: Venue, now_s: int, wanted: set[str]) -> bytes:
+        """Return the bytes of a batch for the next block, with a kind that is wanted if it can."""
         rng = self.rng
         lowest = max(venue.clock_time_s, now_s - venue.limits.clock_lag_max_s)
         clock_s = max(lowest, now_s - rng.choice((0, 0, 0, 5, 60)))
@@ -95,6 +95,8 @@ class Desk:
                 draft.price(market_id)
         for _ in range(rng.randint(1, 14)):
             rng.choices(*zip(*((make, weight) for weight, make in makers), strict=True))[0]()
+        if wanted:
+            draft.insist(wanted)
         return self.spoiled(draft.payload())
 
     def spoiled(self, parts: Payload) -> bytes:
