@@ -69,6 +69,9 @@ _IS_FOR_LATER: Final = frozenset(
     }
 )
 _SET_ASIDE: Final = 1
+# Which bring money (FORCE-5); which change a fund; which credit an account: it gets a place.
+_BRINGING: Final = frozenset({RequestKind.TOP_UP, RequestKind.GIVE, RequestKind.BACK})
+_OF_FUNDS: Final = frozenset({RequestKind.GIVE, RequestKind.BACK, RequestKind.UNBACK})
 
 # Room from the start for 256 orders an account; beyond, their table grows in steps between calls.
 NONCE_GROUPS_PER_ACCOUNT: Final = 4
@@ -161,7 +164,7 @@ class Venue:
                 assert self.cursor.command_seq == 1, self.cursor.command_seq
                 assert Capacities.unpack(extra) == self.capacities, self.capacities
                 return []
-            case CommandKind.DEPOSIT | CommandKind.FUND_DEPOSIT:
+            case CommandKind.DEPOSIT:
                 return self._apply__deposit(command, extra)
             case CommandKind.ANNOUNCE_PARAMETERS:
                 return self._apply__announce_parameters(command, extra)
@@ -212,15 +215,13 @@ class Venue:
         return made
 
     def _apply__deposit(self, command: Command, extra: bytes) -> list[Event]:
-        """A deposit that is known already, leaves a gap, or names no market, does nothing.
+        """A deposit that is known already, or leaves a gap, does nothing.
 
         One of an account for which there is no place is parked: it would stop all that follow.
         """
-        if command.nonce != self.cursor.deposit_seq + 1 or not self.has_market_of(command):
+        if command.nonce != self.cursor.deposit_seq + 1:
             return []
         self.cursor.deposit_seq += 1
-        if command.kind == CommandKind.FUND_DEPOSIT:
-            return self._apply_to_engine(command, extra)
         index = self._index_of(extra)
         if index is None:
             self.parked[extra] = self.parked.get(extra, 0) + command.amount_quote
@@ -235,10 +236,6 @@ class Venue:
             self.accounts.register(address, index)
         return index
 
-    def has_market_of(self, command: Command) -> bool:
-        """Tell whether the market of a deposit or request, if it names one, is listed."""
-        return not command.market_id or command.market_id in self.listings
-
     @property
     def places_left(self) -> int:
         """Accounts that can still be registered."""
@@ -246,18 +243,22 @@ class Venue:
 
     def _apply__forced_request(self, command: Command, extra: bytes) -> list[Event]:
         """FORCE-2: requests are served in order; what another price may mend is set aside."""
-        is_next = command.nonce == self.cursor.request_seq + 1
-        if not is_next or not self.has_market_of(command):
+        if command.nonce != self.cursor.request_seq + 1:
             return []
         self.cursor.request_seq += 1
-        is_payment = command.flags == RequestKind.UNBACK
-        index = self._index_of(extra) if is_payment else self.accounts.find_index(extra)
-        if index is None and not is_payment:
+        kind = command.flags
+        is_crediting = kind in _BRINGING or kind in _OF_FUNDS
+        index = self._index_of(extra) if is_crediting else self.accounts.find_index(extra)
+        # Where the engine has no market there is nothing but what a request brings.
+        is_elsewhere = command.market_id not in self.listings and command.market_id != 0
+        is_strange = is_elsewhere and kind not in _BRINGING
+        if is_strange or (index is None and kind not in _OF_FUNDS):
             return self._pass_on(command, extra)
-        # What a fund pays to an account without a place changes the fund all the same (BACK-4).
+        # What a fund pays or takes changes it, whether or not there is a place (BACK-4, FORCE-5).
         request = command._replace(account=INSURANCE_ACCOUNT if index is None else index)
         made = self._serve(request, extra)
-        if made and made[0].reason in _IS_FOR_LATER:
+        is_for_later = made and made[0].reason in _IS_FOR_LATER
+        if is_for_later and kind not in _BRINGING:
             self.requests.append((request._replace(side=_SET_ASIDE), extra))
         return made
 
@@ -266,6 +267,8 @@ class Venue:
 
         It has nothing to do for it; the chain does by itself what its own state admits.
         """
+        if command.flags == RequestKind.TOP_UP:
+            self.parked[address] = self.parked.get(address, 0) + command.aux
         if command.flags == RequestKind.WITHDRAW and address in self.parked:
             self.parked[address] -= min(command.aux, self.parked[address])
         record = bytes(events.EVENT_BYTES)
@@ -302,8 +305,10 @@ class Venue:
         if found[0].kind == EventKind.COMMAND_REJECTED:
             return []
         if request.account == INSURANCE_ACCOUNT:
-            self._add_item_of(found[0], address)
-            self.parked[address] = self.parked.get(address, 0) + found[0].amount_quote
+            (event,) = found
+            self._add_item_of(event, address)
+            if request.flags == RequestKind.UNBACK or event.reason != RejectReason.NONE:
+                self.parked[address] = self.parked.get(address, 0) + event.amount_quote
             return found
         self._dispatcher.dispatch(request, b"", found, self.cursor.command_seq, has_result=False)
         return found

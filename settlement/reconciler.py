@@ -99,8 +99,9 @@ async def chain_state(node: Node, venue: VenueState) -> VenueState:
         positions = await reader.gather(reader.position(record) for record in venue.positions)
         market_ids = await reader.call("marketIds")
         markets = await reader.gather(reader.market(market_id) for market_id in market_ids)
-        # What waits to be paid has left the engine's custody already.
-        custody = await reader.call("custodyQuote") - await reader.call("waitingQuote")
+        # What waits to be paid has left the engine's custody, what requests bring is not in it yet.
+        waiting = await reader.call("waitingQuote") + await reader.call("requestsQuote")
+        custody = await reader.call("custodyQuote") - waiting
         return VenueState(
             free_quote=dict(zip(venue.free_quote, free, strict=True)),
             positions=positions,

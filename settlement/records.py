@@ -49,13 +49,11 @@ class BatchStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Deposit(msgspec.Struct, frozen=True, kw_only=True):
-    """A deposit into the vault; either `account` or `fund_market_id` is set."""
+    """A deposit into a free balance."""
 
     deposit_seq: int
-    account: bytes = b""
-    fund_market_id: int = 0
+    account: bytes
     amount_quote: int
-    shares: int = 0  # that the backer of a fund got for it
     block_number: int
     tx_hash: bytes
 

@@ -49,7 +49,6 @@ LOG_INDEX_BITS: Final = 20
 CANCEL: Final = 6  # RequestKind of the contract
 EVENT_NAMES: Final = (
     "Deposited",
-    "InsuranceFunded",
     "BatchSettled",
     "ItemRejected",
     "WithdrawalFailed",
@@ -201,7 +200,7 @@ class Watcher:
             event = self._event(entry)
             args = event["args"]
             match event["event"]:
-                case "Deposited" | "InsuranceFunded":
+                case "Deposited":
                     if args["depositSeq"] > self._cursor.deposit_seq:
                         deposits.append(_deposit(event))
                 case "ItemRejected":
@@ -331,15 +330,13 @@ async def expect_deployment_of(outbox: Outbox, node: Node) -> None:
 
 def _deposit(event: Any) -> Deposit:  # noqa: ANN401 - web3's event data
     args = event["args"]
-    common = {
-        "deposit_seq": args["depositSeq"],
-        "amount_quote": args["amountQuote"],
-        "block_number": event["blockNumber"],
-        "tx_hash": bytes(event["transactionHash"]),
-    }
-    if event["event"] == "InsuranceFunded":
-        return Deposit(fund_market_id=args["marketId"], shares=args["shares"], **common)
-    return Deposit(account=bytes.fromhex(args["account"].removeprefix("0x")), **common)
+    return Deposit(
+        deposit_seq=args["depositSeq"],
+        account=bytes.fromhex(args["account"].removeprefix("0x")),
+        amount_quote=args["amountQuote"],
+        block_number=event["blockNumber"],
+        tx_hash=bytes(event["transactionHash"]),
+    )
 
 
 def _announcement(event: Any) -> Announcement:  # noqa: ANN401 - web3's event data

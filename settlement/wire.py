@@ -240,18 +240,13 @@ def cursor_from_wire(
 
 
 def _deposit_to_wire(deposit: Deposit) -> chain_event_pb2.ChainDeposit:
-    message = chain_event_pb2.ChainDeposit(
+    return chain_event_pb2.ChainDeposit(
         deposit_seq=deposit.deposit_seq,
+        account=deposit.account,
         amount_quote=deposit.amount_quote,
         block_number=deposit.block_number,
         tx_hash=deposit.tx_hash,
     )
-    if deposit.account:
-        message.account = deposit.account
-    else:
-        message.fund_market_id = deposit.fund_market_id
-        message.shares = deposit.shares
-    return message
 
 
 def _announcement_to_wire(one: Announcement) -> chain_event_pb2.ParametersAnnouncement:

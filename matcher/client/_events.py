@@ -257,7 +257,8 @@ class RequestServed(AccountEvent, frozen=True, kw_only=True):
             CAPACITY and MARKET_CANNOT_PAY: it was set aside and is served, with another event,
             when its market has a price at which it can be, or its fund the room, or the money.
         qty_lots: Lots that were closed, at `price_ticks`.
-        amount_quote: Money that was moved.
+        amount_quote: Money that was moved. Of a request that has brought money (a top-up, a gift, a
+            backing) all of it: with a reason it became free balance.
         fee_quote: Paid to the insurance fund.
     """
 

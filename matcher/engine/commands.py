@@ -16,7 +16,6 @@ class CommandKind(enum.IntEnum):
     """What a command asks for. Values are part of the journal format and never change."""
 
     DEPOSIT = 1  # account, amount_quote; nonce = deposit_seq of the chain
-    FUND_DEPOSIT = 2  # market_id, amount_quote; nonce = deposit_seq of the chain; aux = its shares
     PLACE = 3  # account, market_id, side, tif, flags, price, qty, amount_quote = margin, nonce
     CANCEL = 4  # account, order_id, or order_id = 0 and nonce
     CANCEL_ALL = 5  # account; market_id = 0: every; side = SIDE_ANY: both; session = 0: any
@@ -69,6 +68,8 @@ class RequestKind(enum.IntEnum):
     TOP_UP = 4  # quote
     UNBACK = 5  # shares
     CANCEL = 6  # nonce
+    GIVE = 7  # quote, to the insurance fund
+    BACK = 8  # quote, to the insurance fund for shares
 
 
 class MarketState(enum.IntEnum):
@@ -168,7 +169,6 @@ _GUARD: Final = struct.Struct("<QI")
 # These name no order; their `aux` takes the order id's place.
 _AUX_KINDS: Final = frozenset(
     {
-        CommandKind.FUND_DEPOSIT,
         CommandKind.PRICE,
         CommandKind.SET_MARKET_STATE,
         CommandKind.SETTLEMENT_REJECTED,

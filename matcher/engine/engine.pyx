@@ -634,7 +634,9 @@ cdef int check_records(const CommandC* command, Py_ssize_t count) except -1:
     while k < count:
         step = 1
         prefetch(&command[k + RECORDS_AHEAD])   # beyond the end too: it does no harm
-        if KIND_DEPOSIT <= command[k].kind <= KIND_SETTLEMENT_REJECTED:
+        if KIND_PLACE <= command[k].kind <= KIND_SETTLEMENT_REJECTED:
+            pass
+        elif command[k].kind == KIND_DEPOSIT:
             pass
         elif command[k].kind == KIND_GROUP:
             step = group_span(&command[k], count - k)

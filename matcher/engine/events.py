@@ -34,7 +34,7 @@ class EventKind(enum.IntEnum):
     * PRICE: price = mark, qty = index, amount = time of the index in ms; flags 1: grace (MARK-3)
     * FUNDING: amount = new funding index e6, amount_2 = rate in ppm
     * COLLATERAL_MOVED: account, amount > 0 into the position, order_id_2 = nonce
-    * WITHDRAWN, DEPOSITED, FUND_DEPOSITED: account, amount, order_id_2 = nonce or deposit_seq
+    * WITHDRAWN, DEPOSITED: account, amount, order_id_2 = nonce or deposit_seq
     * MARKET_STATE: amount = MarketState
     * FROZEN: account, amount = 1 frozen, 0 thawed
     * ORDER_AMENDED: account, order_id, order_id_2 = nonce, side, price, qty = the new total,
@@ -70,7 +70,6 @@ class EventKind(enum.IntEnum):
     COLLATERAL_MOVED = 13
     WITHDRAWN = 14
     DEPOSITED = 15
-    FUND_DEPOSITED = 16
     COMMAND_REJECTED = 17
     MARKET_STATE = 18
     FROZEN = 19

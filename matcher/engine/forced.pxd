@@ -1,6 +1,6 @@
 """What comes from the chain by itself: the forced queue and the guardian's pause (FORCE, GOV-4)."""
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
 
 from margin_core.fixed_point cimport bh_int128, ceil_div, floor_div
 from margin_core.requirement cimport abs64, equity, initial, notional_of
@@ -23,6 +23,7 @@ from matcher.engine.types cimport (
 
 cdef enum:
     VIRTUAL_SHARES = 1000        # BACK-2: which nobody holds
+    SHARES_PER_QUOTE_MAX = 1000000000
     FURTHER_NONCES_MAX = 31      # of one cancellation (FORCE-1)
 
 
@@ -40,11 +41,18 @@ cdef enum RequestKindC:          # as RequestKind of the contract
     REQUEST_TOP_UP = 4           # quote
     REQUEST_UNBACK = 5           # shares
     REQUEST_CANCEL = 6           # the order whose nonce is the amount, and so many nonces more
+    REQUEST_GIVE = 7             # quote, to the insurance fund
+    REQUEST_BACK = 8             # quote, for shares of the insurance fund
 
 
 cdef inline bint is_chains(int kind) noexcept nogil:
     """A command of this file."""
     return kind == KIND_FORCED_REQUEST or kind == KIND_PAUSE_RISK
+
+
+cdef inline bint brings_money(int kind) noexcept nogil:
+    """FORCE-5."""
+    return kind == REQUEST_TOP_UP or kind >= REQUEST_GIVE
 
 
 cdef inline void pause_risk(CoreC* c, const CommandC* p) noexcept nogil:
@@ -112,7 +120,9 @@ cdef inline int lacks_price(
 
     Who holds nothing needs none, and the last price of a market that has ended stays one.
     """
-    if p.flags != REQUEST_REDUCE and p.flags != REQUEST_UNBACK or m.state == STATE_SETTLED:
+    if p.flags != REQUEST_REDUCE and p.flags != REQUEST_UNBACK and p.flags != REQUEST_BACK:
+        return 0
+    if m.state == STATE_SETTLED:
         return 0
     if c.buckets[bucket if p.flags == REQUEST_REDUCE else m.fund].position.lots == 0:
         return 0
@@ -203,20 +213,15 @@ cdef inline int reduce_against_fund(
 
 
 cdef inline int pay_in(
-    CoreC* c, MarketC* m, uint32_t bucket, uint64_t amount, EventC* told
+    CoreC* c, MarketC* m, uint32_t bucket, int64_t amount
 ) noexcept nogil:
-    """FORCE-4: what was deposited goes into the position, as far as it is free."""
+    """FORCE-4: what was brought, and is free by now, goes into the position."""
     cdef BucketC* b = &c.buckets[bucket]
-    cdef int64_t most = c.accounts[told.account].free
     cdef FillC f
     if b.position.lots == 0:
         return NO_POSITION
-    told.amount = at_most(amount, most)
-    if told.amount == 0:
-        return INSUFFICIENT_FREE
-    top_up(&f, &b.position, m.funding_index, told.amount, most)
+    top_up(&f, &b.position, m.funding_index, amount, c.accounts[b.account].free)
     if not fits(&f.position):
-        told.amount = 0
         return AMOUNT_OUT_OF_RANGE
     commit(c, m, bucket, &f)
     return 0
@@ -228,6 +233,47 @@ cdef inline int64_t shares_worth(int64_t shares, int64_t whole, int64_t all_shar
         return 0
     return <int64_t> floor_div(
         <bh_int128> shares * (whole + 1), <bh_int128> all_shares + VIRTUAL_SHARES)
+
+
+cdef inline int shares_for(
+    CoreC* c, MarketC* m, int64_t amount, int64_t* shares
+) noexcept nogil:
+    """BACK-2: shares of the fund's equity at the mark, rounded down."""
+    cdef PositionC* fund = &c.buckets[m.fund].position
+    cdef int64_t whole = equity(
+        fund, m.funding_index, m.mark_price, m.spec.quote_per_tick_lot)
+    cdef bh_int128 all_shares = <bh_int128> m.fund_shares + VIRTUAL_SHARES
+    cdef bh_int128 made
+    if whole < 0 or all_shares > (<bh_int128> whole + 1) * SHARES_PER_QUOTE_MAX:
+        return VERDICT_FUND_CANNOT_CARRY
+    made = floor_div(amount * all_shares, <bh_int128> whole + 1)
+    if made == 0 or made > INT64_MAX - m.fund_shares:
+        return AMOUNT_OUT_OF_RANGE
+    shares[0] = <int64_t> made
+    return 0
+
+
+cdef inline int raise_fund(
+    CoreC* c, MarketC* m, const CommandC* p, int64_t amount, EventC* told
+) noexcept nogil:
+    """FORCE-5: a gift, or a backing, raises the fund's collateral."""
+    cdef PositionC* fund
+    cdef int64_t shares = 0
+    cdef int reason = 0
+    if m == NULL:
+        return MARKET_UNKNOWN
+    fund = &c.buckets[m.fund].position
+    if p.flags == REQUEST_BACK:
+        reason = shares_for(c, m, amount, &shares)
+    if reason == 0 and fund.collateral > QUOTE_MAX - amount:
+        reason = AMOUNT_OUT_OF_RANGE
+    if reason:
+        return reason
+    fund.collateral += amount
+    m.pot += amount
+    m.fund_shares += shares
+    told.amount_2 = shares
+    return 0
 
 
 cdef inline int pay_backer(
@@ -274,20 +320,44 @@ cdef inline int take_free(CoreC* c, uint64_t amount, EventC* told) noexcept nogi
 
 cdef inline int unservable(CoreC* c, MarketC* m, const CommandC* p) noexcept nogil:
     """What the chain never asks for; 0: the request is served."""
-    if p.account >= c.account_count or p.account == 0 and p.flags != REQUEST_UNBACK:
+    if p.account >= c.account_count or p.account == 0 and not (
+            REQUEST_UNBACK == p.flags or p.flags >= REQUEST_GIVE):
         return ACCOUNT_UNKNOWN
-    if p.flags < REQUEST_CANCEL_ALL or p.flags > REQUEST_CANCEL:
+    if p.flags < REQUEST_CANCEL_ALL or p.flags > REQUEST_BACK:
         return AMOUNT_OUT_OF_RANGE
-    if REQUEST_REDUCE != p.flags != REQUEST_TOP_UP and p.flags != REQUEST_UNBACK:
-        return 0
-    return MARKET_UNKNOWN if m == NULL else 0
+    if brings_money(p.flags) and (
+            p.order_id < 1 or p.order_id > <uint64_t> (QUOTE_MAX - c.deposits)):
+        return AMOUNT_OUT_OF_RANGE
+    if m == NULL and (p.flags == REQUEST_REDUCE or p.flags == REQUEST_UNBACK):
+        return MARKET_UNKNOWN
+    return 0
+
+
+cdef inline int serve_money(
+    CoreC* c, MarketC* m, uint32_t bucket, const CommandC* p, int lacking, EventC* told
+) noexcept nogil:
+    """FORCE-5: what the request has brought goes where it is meant to, or becomes free balance.
+
+    Of an account without a place it becomes that on chain alone.
+    """
+    cdef int64_t amount = <int64_t> p.order_id
+    cdef bint is_top_up = p.flags == REQUEST_TOP_UP
+    cdef int reason = lacking
+    told.amount = amount
+    if reason == 0 and not is_top_up:
+        reason = raise_fund(c, m, p, amount, told)
+    if p.account or reason == 0:
+        c.deposits += amount
+    if p.account and (is_top_up or reason):
+        c.accounts[p.account].free += amount
+    return pay_in(c, m, bucket, amount) if is_top_up else reason
 
 
 cdef inline void serve_request(CoreC* c, const CommandC* p) noexcept nogil:
     """FORCE-2: do it, or say why the account's own state leaves nothing to do.
 
     Without the price that it needs, or while the market cannot pay it, a request is set aside; one
-    that was before (side 1) is refused then.
+    that was before (side 1) is refused then. One that brings money is not.
     """
     cdef MarketC* m = market_of(c, p)
     cdef int reason = unservable(c, m, p)
@@ -300,23 +370,24 @@ cdef inline void serve_request(CoreC* c, const CommandC* p) noexcept nogil:
     if reason == 0 and m != NULL:
         bucket = bucket_at(c, p.account, m)
         lacking = lacks_price(c, m, bucket, p)
-        if p.side:
+        if p.side and not brings_money(p.flags):
             reason = lacking
     if reason:
         refuse(c, m, COMMAND_REJECTED, p, reason)
         return
     event = emit(c, FORCED_SERVED, NULL)
-    event.market_id = p.market_id
+    # FORCE-5: a gift to a market that is not listed here is served without it.
+    event.market_id = 0 if m == NULL and p.flags >= REQUEST_GIVE else p.market_id
     event.account = p.account
     event.flags = p.flags
     event.order_id_2 = p.nonce
     told = event[0]
-    if lacking:
+    if brings_money(p.flags):
+        reason = serve_money(c, m, bucket, p, lacking, &told)
+    elif lacking:
         reason = lacking
     elif p.flags == REQUEST_REDUCE:
         reason = reduce_against_fund(c, m, bucket, amount, &told)
-    elif p.flags == REQUEST_TOP_UP:
-        reason = pay_in(c, m, bucket, amount, &told)
     elif p.flags == REQUEST_UNBACK:
         reason = pay_backer(c, m, amount, &told)
     elif p.flags == REQUEST_WITHDRAW:

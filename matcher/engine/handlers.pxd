@@ -1,6 +1,6 @@
 """One handler per command kind: checks in the order of the reject reasons, then the change."""
 
-from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from margin_core.fixed_point cimport ppm_up
 from margin_core.requirement cimport initial, notional_of
@@ -24,7 +24,7 @@ from matcher.engine.states cimport admits, is_continuous, price_holds
 from matcher.engine.trigger cimport fire_due
 from matcher.engine.store cimport (
     ACCOUNT_UNKNOWN, AMOUNT_OUT_OF_RANGE, CAPACITY, COLLATERAL_MOVED, COMMAND_REJECTED, DEPOSITED,
-    EXPIRED, FROZEN_CHANGED, FUND_DEPOSITED, INSUFFICIENT_FREE, INSUFFICIENT_MARGIN,
+    EXPIRED, FROZEN_CHANGED, INSUFFICIENT_FREE, INSUFFICIENT_MARGIN,
     MARKET_CANNOT_PAY, MARKET_STATE, MARKET_STATE_CHANGED, MARKET_UNKNOWN, NONCE_USED, NO_POSITION,
     NO_PRICE, ORDER_ACCEPTED, ORDER_REJECTED, ORDER_UNKNOWN, POST_ONLY_WOULD_TAKE, PRICE_BAND,
     PRICE_OUT_OF_RANGE, PRICE_STALE, QTY_OUT_OF_RANGE, REASON_FROZEN, REASON_REDUCE_ONLY,
@@ -39,7 +39,6 @@ from matcher.engine.types cimport (
 
 cdef enum:
     KIND_DEPOSIT = 1
-    KIND_FUND_DEPOSIT = 2
     KIND_PLACE = 3
     KIND_CANCEL = 4
     KIND_CANCEL_ALL = 5
@@ -459,28 +458,6 @@ cdef inline void deposit(CoreC* c, const CommandC* p) noexcept nogil:
         event.order_id_2 = p.nonce
 
 
-cdef inline void fund_deposit(CoreC* c, const CommandC* p) noexcept nogil:
-    """Money for the insurance fund of one market, in the chain's order of deposits."""
-    cdef MarketC* m = market_of(c, p)
-    cdef EventC* event
-    if m == NULL:
-        refuse(c, NULL, COMMAND_REJECTED, p, MARKET_UNKNOWN)
-    elif p.nonce <= c.deposit_seq:
-        refuse(c, m, COMMAND_REJECTED, p, NONCE_USED)
-    elif p.amount < 1 or p.amount > QUOTE_MAX - c.deposits or (
-            p.order_id > <uint64_t> (INT64_MAX - m.fund_shares)):
-        refuse(c, m, COMMAND_REJECTED, p, AMOUNT_OUT_OF_RANGE)
-    else:
-        c.deposit_seq = p.nonce
-        c.deposits += p.amount
-        m.fund_shares += p.order_id
-        c.buckets[m.fund].position.collateral += p.amount
-        m.pot += p.amount
-        event = emit(c, FUND_DEPOSITED, m)
-        event.amount = p.amount
-        event.order_id_2 = p.nonce
-
-
 cdef inline int check_signed(CoreC* c, const CommandC* p) noexcept nogil:
     """What collateral moves and withdrawals share."""
     if p.account == 0 or p.account >= c.account_count:
@@ -717,8 +694,6 @@ cdef inline cold act_rarely(CoreC* c, const CommandC* p) noexcept nogil:
         set_price(c, p)
     elif p.kind == KIND_DEPOSIT:
         deposit(c, p)
-    elif p.kind == KIND_FUND_DEPOSIT:
-        fund_deposit(c, p)
     elif p.kind == KIND_MOVE_COLLATERAL:
         move_collateral(c, p)
     elif p.kind == KIND_WITHDRAW:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from matcher.accounts import Accounts, LiveOrder, LiveOrders
-from matcher.engine.commands import SIDE_BUY, Command, CommandKind
+from matcher.engine.commands import SIDE_BUY, Command, CommandKind, RequestKind
 from matcher.engine.events import FLAG_FILL_OF_AUCTION, Event, EventKind
 from matcher.engine.reject_reason import RejectReason
 from matcher.engine.views import Position
@@ -403,9 +403,6 @@ class Dispatcher:
         body = account.DepositCredited(event.amount_quote, event.order_id_2, free_quote)
         self._emit(event.account, body)
 
-    def _on__fund_deposited(self, event: Event) -> None:
-        """Nobody but the insurance fund is touched."""
-
     def _on__command_rejected(self, event: Event) -> None:
         command, _ = self._item()
         names_nonce = not self._names_order() or command.order_id == 0
@@ -425,6 +422,7 @@ class Dispatcher:
 
     def _on__forced_served(self, event: Event) -> None:
         item_seq = self._add_item(event)
+        is_reduction = event.flags == RequestKind.REDUCE  # else they are shares
         body = account.RequestServed(
             event.order_id_2,
             event.flags,
@@ -433,11 +431,11 @@ class Dispatcher:
             event.qty_lots,
             event.price_ticks,
             event.amount_quote,
-            event.amount_2_quote,
+            event.amount_2_quote if is_reduction else 0,
             item_seq,
         )
         self._emit(event.account, body)
-        if event.market_id:
+        if event.market_id in self._engine.market_ids():
             self._touch(event.account, event.market_id)
 
     def _on__liquidation_ended(self, event: Event) -> None:

@@ -85,7 +85,9 @@ LOG_INDEX_BITS: Final = 24
 LOG_INDEX_MAX: Final = (1 << LOG_INDEX_BITS) - 2
 BLOCK_NUMBER_MAX: Final = (1 << 38) - 1
 FURTHER_NONCES_MAX: Final = 31  # of one cancellation on chain (FORCE-1)
-_MARKET_REQUESTS: Final = frozenset({RequestKind.REDUCE, RequestKind.TOP_UP, RequestKind.UNBACK})
+_VENUE_REQUESTS: Final = frozenset(
+    {RequestKind.CANCEL_ALL, RequestKind.CANCEL, RequestKind.WITHDRAW}
+)
 
 
 def in_range(field: str, value: int, low: int, high: int) -> int:
@@ -320,28 +322,13 @@ def index_price_of(
 
 
 def deposit_command(wire: chain_event_pb2.ChainDeposit, path: str) -> tuple[Command, bytes]:
-    """Return the DEPOSIT or FUND_DEPOSIT; the account's index is found when it is applied."""
-    deposit_seq = in_range(f"{path}.deposit_seq", wire.deposit_seq, 1, INT64_MAX)
-    amount_quote = in_range(f"{path}.amount_quote", wire.amount_quote, 1, QUOTE_MAX)
-    match wire.WhichOneof("beneficiary"):
-        case "account":
-            address = of_length(f"{path}.account", wire.account, ADDRESS_BYTES)
-            command = Command(
-                kind=CommandKind.DEPOSIT, nonce=deposit_seq, amount_quote=amount_quote
-            )
-            return command, address
-        case "fund_market_id":
-            market_id = in_range(f"{path}.fund_market_id", wire.fund_market_id, 1, MARKET_ID_MAX)
-            command = Command(
-                kind=CommandKind.FUND_DEPOSIT,
-                market_id=market_id,
-                nonce=deposit_seq,
-                amount_quote=amount_quote,
-                aux=in_range(f"{path}.shares", wire.shares, 0, INT64_MAX),
-            )
-            return command, b""
-        case _:
-            raise field_error(f"{path}.beneficiary", "account or fund_market_id", "none")
+    """Return the DEPOSIT; the account's index is found when it is applied."""
+    command = Command(
+        kind=CommandKind.DEPOSIT,
+        nonce=in_range(f"{path}.deposit_seq", wire.deposit_seq, 1, INT64_MAX),
+        amount_quote=in_range(f"{path}.amount_quote", wire.amount_quote, 1, QUOTE_MAX),
+    )
+    return command, of_length(f"{path}.account", wire.account, ADDRESS_BYTES)
 
 
 def announcement_command(
@@ -366,7 +353,7 @@ def announcement_command(
 def request_command(wire: chain_event_pb2.ChainRequest, path: str) -> tuple[Command, bytes]:
     """Return the FORCED_REQUEST; the account's index is found when it is applied."""
     kind = RequestKind(in_range(f"{path}.kind", wire.kind, 1, len(RequestKind)))
-    least = int(kind in _MARKET_REQUESTS)
+    least = int(kind not in _VENUE_REQUESTS)
     command = Command(
         kind=CommandKind.FORCED_REQUEST,
         market_id=in_range(f"{path}.market_id", wire.market_id, least, MARKET_ID_MAX * least),

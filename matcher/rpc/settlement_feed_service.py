@@ -99,7 +99,7 @@ class SettlementFeedService(settlement_feed_service_pb2_grpc.SettlementFeedServi
             convert.deposit_command(wire, f"deposits[{at}]")
             for at, wire in enumerate(request.deposits)
         ]
-        return self._in_order(read, "deposits", "deposit_seq", self._venue.cursor.deposit_seq)
+        return self._in_order(read, "deposit_seq", self._venue.cursor.deposit_seq)
 
     def _announcements(self, request: pb.ReportChainEventsRequest) -> list[tuple[Command, bytes]]:
         commands = []
@@ -118,19 +118,18 @@ class SettlementFeedService(settlement_feed_service_pb2_grpc.SettlementFeedServi
             convert.request_command(wire, f"requests[{at}]")
             for at, wire in enumerate(request.requests)
         ]
-        return self._in_order(read, "requests", "request_id", self._venue.cursor.request_seq)
+        return self._in_order(read, "request_id", self._venue.cursor.request_seq)
 
     def _in_order(
-        self, read: list[tuple[Command, bytes]], field: str, counter: str, known_seq: int
+        self, read: list[tuple[Command, bytes]], counter: str, known_seq: int
     ) -> list[tuple[Command, bytes]]:
-        """Return what is new, its market listed; a number that was left out is an error."""
+        """Return what is new; a number that was left out is an error."""
         commands = []
-        for at, (command, extra) in enumerate(read):
+        for command, extra in read:
             if command.nonce <= known_seq:
                 continue
             if command.nonce != known_seq + 1:
                 raise _gap(counter, known_seq + 1, command.nonce)
-            self._check_market(command, f"{field}[{at}]")
             known_seq = command.nonce
             commands.append((command, extra))
         return commands
@@ -142,11 +141,6 @@ class SettlementFeedService(settlement_feed_service_pb2_grpc.SettlementFeedServi
         ]
         known = self._venue.cursor.notice_place
         return [(command, extra) for command, extra in read if command.nonce > known]
-
-    def _check_market(self, command: Command, path: str) -> None:
-        if not self._venue.has_market_of(command):
-            text = f"{path}: its market is not listed; list it"
-            raise CallError(ErrorReason.ERROR_REASON_LIMIT_REACHED, text)
 
     def _warn_of_places(self) -> None:
         """Raise the alarm before all accounts are taken, and again while deposits are parked."""

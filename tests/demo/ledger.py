@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from matcher.config import LimitsTable
 from matcher.engine import commands
-from matcher.engine.commands import CommandKind
+from matcher.engine.commands import CommandKind, RequestKind
 from matcher.engine.events import EventKind
 from matcher.envelope import INSURANCE_ADDRESS, WithdrawExtra
 from matcher.journal import read_groups
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from settlement.node import Node
 
 _LIQUIDATIONS: Final = {EventKind.LIQUIDATION_FILL, EventKind.TAKEOVER, EventKind.ADL}
-_NOT_BETWEEN: Final = {CommandKind.DEPOSIT, CommandKind.FUND_DEPOSIT, CommandKind.WITHDRAW}
+_BRINGING: Final = {RequestKind.TOP_UP, RequestKind.GIVE, RequestKind.BACK}
+_NOT_BETWEEN: Final = {CommandKind.DEPOSIT, CommandKind.FORCED_REQUEST, CommandKind.WITHDRAW}
 
 
 class Holding(NamedTuple):
@@ -250,8 +251,9 @@ async def _read_events(node: Node, ledger: ChainLedger) -> None:
             event.process_log(log) for log in logs if log["topics"][0].to_0x_hex() == event.topic
         ]
 
-    for name in ("Deposited", "InsuranceFunded"):
-        ledger.deposits_quote += sum(log["args"]["amountQuote"] for log in announced(name))
+    ledger.deposits_quote = sum(log["args"]["amountQuote"] for log in announced("Deposited"))
+    asked = [log["args"] for log in announced("ForcedRequested")]
+    ledger.deposits_quote += sum(one["amount"] for one in asked if one["kind"] in _BRINGING)
     ledger.withdrawals_quote = sum(log["args"]["amountQuote"] for log in announced("Withdrawn"))
     ledger.failed_withdrawals = len(announced("WithdrawalFailed"))
     ledger.rejected_items = len(announced("ItemRejected"))

@@ -621,9 +621,10 @@ class Drafted:
         if rng.random() < 0.05:
             address = rng.choice(self.desk.owners)
         position = wire.ForcedItem.NO_POSITION
-        if asked and asked.kind in ("REDUCE", "UNBACK") and rng.random() < 0.7:
+        if asked and asked.kind in ("REDUCE", "UNBACK", "BACK") and rng.random() < 0.7:
             self.freshen(asked.market_id)
-        if asked and (asked.market_id or rng.random() < 0.3):
+        is_elsewhere = asked and asked.kind in ("GIVE", "BACK") and rng.random() < 0.04
+        if asked and not is_elsewhere and (asked.market_id or rng.random() < 0.3):
             market_id = asked.market_id or 1
             position = self.position(3 - market_id if rng.random() < 0.05 else market_id, address)
         self.items.append(

@@ -130,9 +130,10 @@ class Desk:
         if kind >= 9:
             return self.backing(venue, market_id, now_s)
         if kind == 0:
-            return "deposit", (owner, rng.randint(1, 20_000_000))
-        if kind == 1 and not venue.unbackings.get(market_id):
-            return "insure", (market_id, rng.choice((1, 20_000, 300_000)))
+            return self.deposit(venue, owner, rng.randint(1, 20_000_000))
+        if kind == 1 and self.may_ask(venue):
+            amount = rng.choice((1, 20_000, 300_000))
+            return "GIVE", (Request("GIVE", BACKER, now_s, amount, market_id),)
         if kind == 2:
             top = self.nonce - rng.randint(0, 200)
             floor = max(top, venue.account(owner).nonce_floor + 1)
@@ -143,7 +144,7 @@ class Desk:
         if kind == 4:
             to = rng.choice((owner, bytes((9,)) * 20))
             return "WITHDRAW", (Request("WITHDRAW", owner, now_s, rng.randint(1, 2**22), 0, to),)
-        if kind in (5, 6) and held:
+        if kind in (5, 6) and held and self.may_ask(venue):
             market_id, owner = rng.choice(held)
             amount = rng.choice((1, 20_000, 400_000))
             return "TOP_UP", (Request("TOP_UP", owner, now_s, amount, market_id),)
@@ -161,25 +162,25 @@ class Desk:
 
     def backing(self, venue: Venue, market_id: int, now_s: int) -> tuple[str, tuple[Any, ...]]:
         """Let the backer add to a fund, or leave with some shares (BACK-2, BACK-4)."""
-        rng, listed = self.rng, venue.markets[market_id]
-        amount, equity = rng.choice((1_000, 70_000, 2_000_000)), venue.fund_equity(market_id)
-        whole = venue.fund_shares.get(market_id, 0)
+        rng = self.rng
+        amount = rng.choice((1, 1_000, 70_000, 2_000_000))
+        if not self.may_ask(venue):
+            return self.deposit(venue, rng.choice(self.owners), amount)
         backer = venue.backers.get((market_id, BACKER))
         free = backer.shares - backer.locked_shares if backer else 0
         if free and rng.random() < 0.7:
             shares = rng.choice((1, free, 1 + free // 3))
             return "UNBACK", (Request("UNBACK", BACKER, now_s, shares, market_id),)
-        is_old = now_s - listed.price_time_ms // 1000 > 800 and not listed.has_ended
-        is_refused = (
-            venue.unbackings.get(market_id)
-            or (venue.position(market_id, FUND).lots and is_old)
-            or not 0 <= equity < amount * (whole + 1_000)
-            or whole + 1_000 > 10**9 * (equity + 1)
-            or amount * (whole + 1_000) // (equity + 1) + whole >= 2**63
-        )
-        if is_refused:
-            return "deposit", (rng.choice(self.owners), amount)
-        return "back", (market_id, BACKER, amount)
+        return "BACK", (Request("BACK", BACKER, now_s, amount, market_id),)
+
+    def may_ask(self, venue: Venue) -> bool:
+        """FORCE-1: of the one who pays for all, fewer than 32 requests wait."""
+        return len(venue.waiting_requests(BACKER)) < 32
+
+    def deposit(self, venue: Venue, owner: bytes, amount: int) -> tuple[str, tuple[Any, ...]]:
+        """FORCE-5: no deposit while a forced withdrawal waits."""
+        kinds = [asked.kind for asked in venue.waiting_requests(owner)]
+        return "deposit", (BACKER if "WITHDRAW" in kinds else owner, amount)
 
 
 def parts_with(parts: Payload, **changed: Any) -> Payload:

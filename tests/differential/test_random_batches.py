@@ -27,7 +27,7 @@ from tests.differential.batch_chain import (
     spec_of,
 )
 from tests.differential.draft_batch import name_of
-from tests.differential.random_batches import Desk, other_terms
+from tests.differential.random_batches import BACKER, Desk, other_terms
 from tests.model.batch import Verdict, settle
 from tests.model.batch_trades import VoidError
 from tests.model.margin import PPM, Market
@@ -71,7 +71,7 @@ class Run:
             self.chain.adopt(owner, is_wallet=owner in self.desk.wallets)
             self.do("deposit", owner, DEPOSIT_QUOTE)
         for market_id in self.venue.markets:
-            self.do("insure", market_id, 100_000)
+            self.do("GIVE", Request("GIVE", BACKER, 0, 100_000, market_id))
 
     def do(self, name: str, *told: Any) -> None:
         """Do on both sides what an owner does beside the batches."""
@@ -79,12 +79,6 @@ class Run:
         if name == "deposit":
             chain.call(OWNER, "depositFor", *told)
             venue.deposit(*told)
-        elif name == "insure":
-            chain.call(OWNER, "fundInsurance", *told)
-            venue.insure(*told)
-        elif name == "back":
-            chain.call(OWNER, "backFund", told[0], told[2])
-            venue.back(*told)
         elif name == "key":
             owner, key, scope = told
             chain.call(owner, "setSessionKey", key, scope)
@@ -98,8 +92,10 @@ class Run:
                 "WITHDRAW": ("requestWithdrawal", asked.amount, asked.to),
                 "TOP_UP": ("depositToPosition", asked.market_id, asked.account, asked.amount),
                 "UNBACK": ("finishUnbacking", asked.market_id),
+                "GIVE": ("fundInsurance", asked.market_id, asked.amount),
+                "BACK": ("backFund", asked.market_id, asked.amount),
             }
-            sender = OWNER if name in ("TOP_UP", "UNBACK") else asked.account
+            sender = OWNER if name == "TOP_UP" or asked.account == BACKER else asked.account
             if name == "UNBACK":
                 chain.call(OWNER, "requestUnbacking", asked.market_id, asked.amount)
                 venue.backers[asked.market_id, asked.account].due_time_s = chain.now_s

@@ -24,6 +24,7 @@ from matcher.engine.commands import (  # noqa: E402
     GROUP_ITEMS_MAX,
     Command,
     CommandKind,
+    RequestKind,
     extension,
 )
 from matcher.engine.engine import Engine  # noqa: E402
@@ -166,10 +167,10 @@ def _prelude() -> bytes:
     ]
     records += [
         Command(
-            CommandKind.FUND_DEPOSIT, market_id=market, nonce=ACCOUNTS + k + 1,
-            amount_quote=300, time_ns=START_NS,
+            CommandKind.FORCED_REQUEST, market_id=market, flags=RequestKind.GIVE, aux=300,
+            time_ns=START_NS,
         )
-        for k, market in enumerate((1, 9))
+        for market in (1, 9)
     ]  # fmt: skip
     records += [
         Command(
@@ -206,8 +207,8 @@ def commands_of(data: bytes) -> bytes:
     takes_no_margin = is_place & (FLAGS[g[8]] == 2)
     margin = np.where(g[12] < 240, price * lots // DIVISOR[g[12]], AMOUNT[g[13]])
     records["amount"] = np.where(takes_no_margin, 0, np.where(is_place, margin, AMOUNT[g[13]]))
-    is_deposit = (kind == CommandKind.DEPOSIT) | (kind == CommandKind.FUND_DEPOSIT)
-    deposit_seq = ACCOUNTS + 2 + np.cumsum(is_deposit)
+    is_deposit = kind == CommandKind.DEPOSIT
+    deposit_seq = ACCOUNTS + np.cumsum(is_deposit)
     nonce = np.where(g[14] < 200, at + 1, g[14].astype(np.int64) - 200)
     records["nonce"] = np.where(is_deposit, deposit_seq, nonce)
     # Orders get their sequence and slot in turn, so an id can be guessed.
@@ -216,7 +217,7 @@ def commands_of(data: bytes) -> bytes:
     ).astype(np.uint64)
     records["order_id"] = np.where(g[15] < 32, 0, guess)
     is_forced = kind == CommandKind.FORCED_REQUEST  # of every kind; small nonces and amounts
-    records["flags"][is_forced] = g[8][is_forced] % 8
+    records["flags"][is_forced] = g[8][is_forced] % 10
     records["order_id"][is_forced] = g[13][is_forced]
     is_price = kind == CommandKind.PRICE
     late_ms = np.where(g[14] < 220, 0, AMOUNT[g[13]] % 100_000)

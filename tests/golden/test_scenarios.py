@@ -133,8 +133,6 @@ class Story:
         return self.words(self.v.do(CommandKind.CANCEL_ALL, **named))
 
     def do_deposit(self, name: str, amount: str) -> str:
-        if name == "fund":
-            return self.words(self.v.fund(int(amount)))
         account = self.accounts.setdefault(name, len(self.accounts))
         return self.words(self.v.deposit(account, int(amount)))
 

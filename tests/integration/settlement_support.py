@@ -144,7 +144,7 @@ class Chain:
         self.send(PAYER_SECRET, self.settlement.address, data)
 
     def fund_insurance(self, market_id: int, amount_quote: int) -> None:
-        """Give test tokens to the insurance fund of a market."""
+        """Give test tokens to the insurance fund of a market, when a batch serves that."""
         self._approve(amount_quote)
         data = self.settlement.encode_abi("fundInsurance", [market_id, amount_quote])
         self.send(PAYER_SECRET, self.settlement.address, data)

@@ -35,10 +35,12 @@ from tests.model.batch_trades import (
 from tests.model.margin import Bucket, Market, RefusedError
 from tests.model.settlement import (
     ASCENDING,
+    BRINGING,
     FUND,
     NONCE_DEAD,
     QUOTE_MAX,
     Account,
+    Backer,
     Key,
     Listing,
     Venue,
@@ -369,8 +371,11 @@ class BatchJudge(Trades):
         refuse_if(not is_head and not is_aside, Reason.ORDER_UNKNOWN)
         asked = venue.requests[item.request_id]
         refuse_if(asked.account != address, Reason.ACCOUNT_UNKNOWN)
+        is_unopened = seat is None and asked.kind in ("GIVE", "BACK") and (
+            venue.markets[asked.market_id].index_ticks == 0
+        )  # fmt: skip
         elsewhere = asked.market_id and (seat is None or seat.market_id != asked.market_id)
-        refuse_if(elsewhere, Reason.MARKET_UNKNOWN)
+        refuse_if(elsewhere and not is_unopened, Reason.MARKET_UNKNOWN)
         try:
             self.serve(asked, venue.account(address), seat)
             outcome = Reason.NONE
@@ -378,7 +383,8 @@ class BatchJudge(Trades):
             outcome = refused.reason
         except RefusedError as refused:
             outcome = Reason[str(refused)]
-        is_for_later = outcome in {
+        is_bringing = asked.kind in BRINGING
+        is_for_later = not is_bringing and outcome in {
             Reason.NO_PRICE, Reason.PRICE_STALE, Reason.PRICE_BAND, Reason.CAPACITY,
             Reason.MARKET_CANNOT_PAY,
         }  # fmt: skip
@@ -389,6 +395,10 @@ class BatchJudge(Trades):
             venue.aside.add(item.request_id)
             return
         venue.aside.discard(item.request_id)
+        if is_bringing:  # FORCE-5
+            venue.held_quote -= asked.amount
+            if outcome != Reason.NONE:
+                self.add_free(venue.account(address), asked.amount)
         if asked.kind == "TOP_UP":
             venue.top_ups[asked.market_id, address].remove(item.request_id)
             venue.top_up_time_s[asked.market_id, address] = asked.time_s  # early, never late
@@ -409,16 +419,39 @@ class BatchJudge(Trades):
             self.venue.pay(asked.account, asked.to, amount, self.now_s, later=True)
         elif asked.kind == "TOP_UP":
             p = self.venue.position(seat.market_id, seat.address)
-            amount = min(asked.amount, account.free_quote)
             refuse_if(p.lots == 0, Reason.NO_POSITION)
-            refuse_if(amount == 0, Reason.INSUFFICIENT_FREE_COLLATERAL)
-            after = seat.listed.rules().top_up(copied(p), amount, account.free_quote)
+            after = seat.listed.rules().top_up(copied(p), asked.amount, asked.amount)
+            after.free = 0
             self.expect_fit((seat, after))
             self.accept(seat, after)
         elif asked.kind == "UNBACK":
             self.unback(asked, account, seat)
+        elif asked.kind in BRINGING:
+            self.raise_fund(asked, seat)
         else:
             self.reduce(asked, seat)
+
+    def raise_fund(self, asked: Any, seat: Seat | None) -> None:
+        """FORCE-5, BACK-2."""
+        if seat is None:
+            raise RejectedError(Reason.MARKET_UNKNOWN)
+        venue, listed, market_id = self.venue, seat.listed, seat.market_id
+        fund = copied(venue.position(market_id, FUND))
+        shares, whole = 0, venue.fund_shares.get(market_id, 0)
+        if asked.kind == "BACK":
+            if fund.lots and not listed.has_ended:
+                first(self.price_reason(listed))
+            equity = listed.rules().equity(listed.rules().settled(copied(fund)))
+            is_wiped_out = equity < 0 or whole + 1000 > 10**9 * (equity + 1)
+            refuse_if(is_wiped_out, Reason.FUND_CANNOT_CARRY)
+            shares = asked.amount * (whole + 1000) // (equity + 1)
+            refuse_if(not 0 < shares < 2**63 - whole, Reason.AMOUNT_OUT_OF_RANGE)
+        refuse_if(fund.margin + asked.amount > QUOTE_MAX, Reason.AMOUNT_OUT_OF_RANGE)
+        if shares:
+            venue.fund_shares[market_id] = whole + shares
+            venue.backers.setdefault((market_id, asked.account), Backer()).shares += shares
+        fund.margin += asked.amount
+        self.accept(Seat(-1, FUND, market_id, listed), fund)
 
     def unback(self, asked: Any, account: Account, seat: Seat) -> None:
         """BACK-4."""
@@ -433,7 +466,6 @@ class BatchJudge(Trades):
         paid = max(0, min(worth, spare))
         backer = venue.backers[market_id, asked.account]
         backer.locked_shares -= asked.amount
-        venue.unbackings[market_id] -= 1
         refuse_if(paid == 0, Reason.FUND_CANNOT_CARRY)
         burned = ceil(Fraction(asked.amount * paid, worth))
         backer.shares -= burned

@@ -21,7 +21,7 @@ class Exchange(Forced):
 
     def __init__(self, order_max: int) -> None:
         super().__init__(order_max)
-        self.deposits = self.deposit_seq = 0
+        self.deposit_seq = 0
 
     def apply(self, c: Command) -> list[Seen]:
         self.begin_command(c.time_ns)
@@ -67,15 +67,6 @@ class Exchange(Forced):
         self.check_deposit(c)
         self.free[c.account] += c.amount_quote
         self.answer("DEPOSITED", c, c.amount_quote)
-
-    def fund_deposit(self, c: Command) -> None:
-        venue = self.venue(c)
-        require(c.nonce > self.deposit_seq, "NONCE_USED")
-        require(venue.fund_shares + c.aux < 2**63, "AMOUNT_OUT_OF_RANGE")
-        self.check_deposit(c)
-        venue.fund_shares += c.aux
-        self.positions[FUND, c.market_id].margin += c.amount_quote
-        self.answer("FUND_DEPOSITED", c._replace(account=FUND), c.amount_quote, c.market_id)
 
     def withdraw(self, c: Command) -> None:
         """COLL-2."""

@@ -1,4 +1,4 @@
-"""What comes from the chain by itself, in the slow model: FORCE-2 to FORCE-4, BACK-4, GOV-4."""
+"""What comes from the chain by itself, in the slow model: FORCE, BACK-2, BACK-4, GOV-4."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ from tests.model.margin import Bucket, RefusedError
 
 EMPTY = Bucket(0, 0, 0)
 FOR_LATER = {"NO_PRICE", "PRICE_STALE", "PRICE_BAND", "CAPACITY", "MARKET_CANNOT_PAY"}
+QUOTE_MAX = 2**60
+GIFTS = frozenset({RequestKind.GIVE, RequestKind.BACK})
+BRINGING = GIFTS | {RequestKind.TOP_UP}
+FUND_KINDS = GIFTS | {RequestKind.UNBACK}
+NEEDING = frozenset({RequestKind.REDUCE, RequestKind.UNBACK})  # a price, and a market
 
 
 class Forced(Auctions):
@@ -19,7 +24,7 @@ class Forced(Auctions):
 
     def __init__(self, order_max: int) -> None:
         super().__init__(order_max)
-        self.withdrawals = 0
+        self.deposits = self.withdrawals = 0
 
     def pause_risk(self, c: Command) -> None:
         """GOV-4."""
@@ -28,23 +33,33 @@ class Forced(Auctions):
 
     def forced_request(self, c: Command) -> None:
         """FORCE-2: what stays in the queue raises; what is served says how it ended."""
-        if c.account or c.flags != RequestKind.UNBACK:
+        if c.account or c.flags not in FUND_KINDS:
             self.check_account(c)
         require(c.flags in set(RequestKind), "AMOUNT_OUT_OF_RANGE")
-        kind = RequestKind(c.flags)
-        if kind in (RequestKind.REDUCE, RequestKind.TOP_UP, RequestKind.UNBACK):
-            self.venue(c)
-            if c.side:
-                self.check_price(c)
+        kind, is_bringing = RequestKind(c.flags), c.flags in BRINGING
+        require(not is_bringing or 1 <= c.aux <= QUOTE_MAX - self.deposits, "AMOUNT_OUT_OF_RANGE")
+        is_listed = c.market_id in self.venues
+        require(is_listed or kind not in NEEDING, "MARKET_UNKNOWN")
+        if c.side and kind in NEEDING:
+            self.check_price(c)
         first = len(self.events)
         facts: dict[str, int | str] = {}
         try:
             self.check_price(c)
             facts = getattr(self, f"serve_{kind.name.lower()}")(c)
+            if is_bringing:
+                self.deposits += c.aux
         except RefusedError as refused:
             if c.side and str(refused) in FOR_LATER:
                 raise
             facts = {"reason": str(refused)}
+            if is_bringing and c.account:  # FORCE-5
+                self.deposits += c.aux
+                self.free[c.account] += c.aux
+        if is_bringing:
+            facts["amount"] = c.aux
+        if kind in GIFTS and not is_listed:
+            c = c._replace(market_id=0)
         later, self.events = self.events[first:], self.events[:first]
         told = {"account": c.account, "nonce": c.nonce, "flags": c.flags}
         self.say("FORCED_SERVED", c.market_id, **(told | facts))
@@ -59,7 +74,9 @@ class Forced(Auctions):
 
     def check_price(self, c: Command) -> None:
         """FORCE-2: a holder needs a fresh price, while the market lives."""
-        needs = {RequestKind.REDUCE: c.account, RequestKind.UNBACK: FUND}
+        needs = {
+            RequestKind.REDUCE: c.account, RequestKind.UNBACK: FUND, RequestKind.BACK: FUND,
+        }  # fmt: skip
         holder = needs.get(RequestKind(c.flags))
         if holder is None or self.positions.get((holder, c.market_id), EMPTY).lots == 0:
             return
@@ -98,10 +115,33 @@ class Forced(Auctions):
         key: Key = (c.account, c.market_id)
         p = self.positions.get(key, EMPTY)
         require(p.lots != 0, "NO_POSITION")
-        amount = min(c.aux, self.free[c.account])
-        require(amount > 0, "INSUFFICIENT_FREE_COLLATERAL")
-        self.commit(key, self.venues[c.market_id].rules.top_up(p, amount, amount))
-        return {"amount": amount}
+        after = self.venues[c.market_id].rules.top_up(p, c.aux, c.aux)
+        require(after.margin <= QUOTE_MAX, "AMOUNT_OUT_OF_RANGE")
+        self.free[c.account] += c.aux
+        self.commit(key, after)
+        return {}
+
+    def serve_give(self, c: Command) -> dict[str, int]:
+        """FORCE-5."""
+        require(c.market_id in self.venues, "MARKET_UNKNOWN")
+        fund = self.positions[FUND, c.market_id]
+        require(fund.margin + c.aux <= QUOTE_MAX, "AMOUNT_OUT_OF_RANGE")
+        fund.margin += c.aux
+        return {}
+
+    def serve_back(self, c: Command) -> dict[str, int]:
+        """BACK-2."""
+        require(c.market_id in self.venues, "MARKET_UNKNOWN")
+        venue = self.venues[c.market_id]
+        equity = venue.rules.equity(self.positions[FUND, c.market_id])
+        require(equity >= 0, "FUND_CANNOT_CARRY")
+        price = Fraction(venue.fund_shares + 1_000, equity + 1)
+        require(price <= 10**9, "FUND_CANNOT_CARRY")
+        shares = int(c.aux * price)
+        require(0 < shares < 2**63 - venue.fund_shares, "AMOUNT_OUT_OF_RANGE")
+        self.serve_give(c)
+        venue.fund_shares += shares
+        return {"amount_2": shares}
 
     def serve_unback(self, c: Command) -> dict[str, int]:
         """BACK-4."""

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from margin_core import MarketSpec
 
 FUND = (1).to_bytes(20, "big")
-KINDS = ("", "CANCEL_ALL", "REDUCE", "WITHDRAW", "TOP_UP", "UNBACK", "CANCEL")
+KINDS = ("", "CANCEL_ALL", "REDUCE", "WITHDRAW", "TOP_UP", "UNBACK", "CANCEL", "GIVE", "BACK")
+BRINGING = frozenset({"TOP_UP", "GIVE", "BACK"})  # FORCE-5
 NONCE_DEAD = 2**32 - 1
 ASCENDING = 2**63  # SIG-5: nonces from here on
 QUOTE_MAX = 2**60
@@ -175,7 +176,6 @@ class Venue:
     waiting: list[Waiting] = field(default_factory=list)
     backers: dict[tuple[int, bytes], Backer] = field(default_factory=dict)
     fund_shares: dict[int, int] = field(default_factory=dict)
-    unbackings: dict[int, int] = field(default_factory=dict)  # market -> payments that wait
     served: int = 0
     sequence: int = 0
     clock_time_s: int = 0
@@ -184,6 +184,7 @@ class Venue:
     fees_quote: int = 0
     custody_quote: int = 0
     waiting_quote: int = 0
+    held_quote: int = 0  # what requests that wait have brought
     outflow_quote: int = 0
     outflow_time_s: int = 0
     paused_from_s: int = 0
@@ -219,36 +220,30 @@ class Venue:
         self.custody_quote += amount
         self.deposits += 1
 
-    def insure(self, market_id: int, amount: int) -> None:
-        self.position(market_id, FUND).margin += amount
-        self.markets[market_id].positions_quote += amount
-        self.custody_quote += amount
-        self.deposits += 1
-
-    def fund_equity(self, market_id: int) -> int:
-        rules = self.markets[market_id].rules()
-        return rules.equity(rules.settled(copied(self.position(market_id, FUND))))
-
-    def back(self, market_id: int, backer: bytes, amount: int) -> None:
-        """BACK-2."""
-        whole = self.fund_shares.get(market_id, 0)
-        shares = amount * (whole + 1000) // (self.fund_equity(market_id) + 1)
-        self.insure(market_id, amount)
-        self.fund_shares[market_id] = whole + shares
-        self.backers.setdefault((market_id, backer), Backer()).shares += shares
-
     def request(self, asked: Request) -> int:
         self.requests[len(self.requests) + 1] = asked
         if asked.kind == "UNBACK":  # BACK-4, without a lock
             self.backers[asked.market_id, asked.account].locked_shares += asked.amount
-            self.unbackings[asked.market_id] = self.unbackings.get(asked.market_id, 0) + 1
+        if asked.kind in BRINGING:
+            self.custody_quote += asked.amount
+            self.held_quote += asked.amount
         if asked.kind == "TOP_UP":
-            self.deposit(asked.account, asked.amount)
             place = (asked.market_id, asked.account)
             if not self.top_ups.get(place):
                 self.top_up_time_s[place] = asked.time_s
             self.top_ups.setdefault(place, []).append(len(self.requests))
         return len(self.requests)
+
+    def waiting_requests(self, caller: bytes) -> list[Request]:
+        """Return what a caller has asked for that is not served."""
+        waiting = (
+            asked for number, asked in self.requests.items()
+            if number > self.served or number in self.aside
+        )  # fmt: skip
+        return [
+            asked for asked in waiting
+            if caller == (asked.to if asked.kind == "TOP_UP" else asked.account)
+        ]  # fmt: skip
 
     def is_frozen(self, market_id: int, address: bytes, clock_s: int) -> bool:
         """FORCE-4."""
@@ -292,7 +287,7 @@ class Venue:
     def gap_quote(self) -> int:
         """CONS-1: custody less all that is owed."""
         owed = sum(account.free_quote for account in self.accounts.values())
-        owed += self.fees_quote + self.waiting_quote
+        owed += self.fees_quote + self.waiting_quote + self.held_quote
         owed += sum(max(0, listed.pot_quote) for listed in self.markets.values())
         return self.custody_quote - owed
 
@@ -307,7 +302,7 @@ class Venue:
             2: packed((self.custody_quote, 80), (self.free_quote, 80), (self.fees_quote, 80)),
             15: packed((self.waiting_quote, 80), (self.outflow_quote, 80),
                        (self.outflow_time_s, 40), (len(self.waiting), 56)),
-            26: packed((self.served, 64), (len(self.requests), 64)),
+            26: packed((self.served, 64), (len(self.requests), 64), (self.held_quote, 80)),
         }  # fmt: skip
         for address, account in self.accounts.items():
             latest = account.latest_nonce - ASCENDING
@@ -329,14 +324,17 @@ class Venue:
         for (address, nonce), quote in self.drawn_quote.items():
             found[mapped(nonce, mapped(address, 23))] = quote
         aside = [0, *sorted(self.aside), 0]
-        found[37] = packed((aside[1], 64), (aside[-2], 64), (len(self.aside), 64))
+        found[36] = packed((aside[1], 64), (aside[-2], 64), (len(self.aside), 64))
         for older, number, newer in zip(aside, aside[1:-1], aside[2:], strict=False):
-            found[mapped(number, 38)] = packed((older, 64), (newer, 64))
+            found[mapped(number, 37)] = packed((older, 64), (newer, 64))
         for number, asked in self.requests.items():
             found |= self.request_words(number, asked)
+            caller = asked.to if asked.kind == "TOP_UP" else asked.account
+            asks = [one.kind for one in self.waiting_requests(caller)]
+            word = packed((len(asks), 128), (asks.count("WITHDRAW"), 128))
+            found[mapped(caller, 35)] = word
         for market_id, shares in self.fund_shares.items():
             found[mapped(market_id, 32)] = shares
-            found[mapped(market_id, 34)] = self.unbackings.get(market_id, 0)
         for (market_id, address), backer in self.backers.items():
             slot = mapped(address, mapped(market_id, 33))
             found[slot] = packed((backer.shares, 128), (0, 128))

@@ -18,7 +18,7 @@ from margin_core import (
     apply_takeover,
     check_adl,
 )
-from matcher.engine.commands import NEVER_S, Command, CommandKind
+from matcher.engine.commands import NEVER_S, Command, CommandKind, RequestKind
 from matcher.engine.events import Event, EventKind
 from tests.model.floor import Seen
 from tests.model.pair import START_NS, Pair
@@ -120,7 +120,7 @@ class Row:
         for account in range(1, self.rich + 1):
             self.deposit(CommandKind.DEPOSIT, account=account, amount_quote=10**7)
         if fund := rng.choice((0, 0, 300, 2_000)):
-            self.deposit(CommandKind.FUND_DEPOSIT, amount_quote=fund)
+            self.send(CommandKind.FORCED_REQUEST, flags=RequestKind.GIVE, aux=fund)
         self.price(1_000)
         self.fill()
 

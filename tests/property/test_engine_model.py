@@ -114,15 +114,15 @@ class Stream:
         for spec in self.specs:
             if rng.random() < 0.7:
                 self.send(
-                    CommandKind.FUND_DEPOSIT, market_id=spec.market_id,
-                    amount_quote=rng.choice((10, 300, 10**5)) * spec.quote_per_tick_lot,
-                    aux=rng.choice((0, 10**4, 10**8, 2**62)),
+                    CommandKind.FORCED_REQUEST, market_id=spec.market_id,
+                    flags=rng.choice((RequestKind.GIVE, RequestKind.BACK)),
+                    aux=rng.choice((10, 300, 10**5)) * spec.quote_per_tick_lot,
                 )  # fmt: skip
             self.price(spec.market_id)
 
     def send(self, kind: CommandKind, **fields: Any) -> None:
         form: dict[str, Any] = {"time_ns": self.time_ns}
-        if kind in (CommandKind.DEPOSIT, CommandKind.FUND_DEPOSIT):
+        if kind == CommandKind.DEPOSIT:
             self.deposits += 1
             form["nonce"] = self.deposits
         elif kind in (
@@ -353,8 +353,8 @@ class Stream:
             self.place(spec)
             self.send(CommandKind.SETTLE_MARKET, market_id=market)
             self.send(
-                CommandKind.FUND_DEPOSIT, market_id=market,
-                amount_quote=10**6 * spec.quote_per_tick_lot,
+                CommandKind.FORCED_REQUEST, market_id=market, flags=RequestKind.GIVE,
+                aux=10**6 * spec.quote_per_tick_lot,
             )  # fmt: skip
             for account in range(1, self.accounts + 1):
                 thawed = {"account": account, "market_id": market}
@@ -394,7 +394,7 @@ class Stream:
             RequestKind.REDUCE: rng.choice((1, 2, 5, 2**40)),
             RequestKind.UNBACK: rng.choice((1, 10**4, 10**7, 2**61, 2**63)),
         }.get(kind, rng.choice((1, 300, 10**4, 2**63)) * spec.quote_per_tick_lot)
-        if kind == RequestKind.UNBACK and rng.random() < 0.3:
+        if kind in (RequestKind.UNBACK, RequestKind.GIVE, RequestKind.BACK) and rng.random() < 0.3:
             account = 0
         self.requests += 1
         self.send(

@@ -67,7 +67,7 @@ class Venue(RuleBasedStateMachine):
         for account in range(1, ACCOUNTS + 1):
             self.deposit(CommandKind.DEPOSIT, account=account, amount_quote=4_000)
         if fund:
-            self.deposit(CommandKind.FUND_DEPOSIT, amount_quote=fund)
+            self.send(CommandKind.FORCED_REQUEST, flags=RequestKind.GIVE, aux=fund)
         self.index(1_000)
 
     @rule(price=prices)

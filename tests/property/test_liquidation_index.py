@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from margin_core import MarginState, MarketSpec, Tier, is_liquidatable, liquidation_price_ticks
-from matcher.engine.commands import Command, CommandKind
+from matcher.engine.commands import Command, CommandKind, RequestKind
 from matcher.engine.engine import Engine
 from matcher.engine.events import Event, EventKind, unpack
 
@@ -57,7 +57,7 @@ class Crowd:
         for _ in range(ACCOUNTS + 2):
             account = self.engine.register_account()
             self.deposit(CommandKind.DEPOSIT, account=account, amount_quote=CASH)
-        self.deposit(CommandKind.FUND_DEPOSIT, amount_quote=2**58)
+        self.send(CommandKind.FORCED_REQUEST, flags=RequestKind.GIVE, aux=2**58)
         self.index = 1_000
         self.price()
         for account in range(1, ACCOUNTS + 3):  # slots are as old as accounts

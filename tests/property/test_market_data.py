@@ -11,7 +11,15 @@ from typing import Any, Final
 import pytest
 
 from margin_core import MarketSpec, Tier
-from matcher.engine.commands import SIDE_ANY, SIDE_BUY, SIDE_SELL, TIF_IOC, Command, CommandKind
+from matcher.engine.commands import (
+    SIDE_ANY,
+    SIDE_BUY,
+    SIDE_SELL,
+    TIF_IOC,
+    Command,
+    CommandKind,
+    RequestKind,
+)
 from matcher.engine.engine import Engine
 from matcher.engine.events import Event, EventKind, unpack
 from tests.demo.path import BARS_PATH, CORNERS, Point, read_corners, walk
@@ -60,8 +68,8 @@ class Day:
             amount_usd = MAKER_USD if account in MAKERS else TRADER_USD
             self._deposit(CommandKind.DEPOSIT, account=account, amount_quote=amount_usd * USD)
         for market_id in self.markets:
-            fund = {"market_id": market_id, "amount_quote": FUND_USD * USD}
-            self._deposit(CommandKind.FUND_DEPOSIT, **fund)
+            fund = {"market_id": market_id, "flags": RequestKind.GIVE, "aux": FUND_USD * USD}
+            self._do(CommandKind.FORCED_REQUEST, **fund)
 
     def live(self) -> None:
         """Open positions at the first prices, then walk the path to its end."""

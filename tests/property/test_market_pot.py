@@ -37,8 +37,8 @@ class Gaps(Stream):
         form: dict[str, Any] = {"time_ns": self.time_ns}
         if "nonce" not in fields:
             self.nonce += 1
-            self.deposits += kind in (CommandKind.DEPOSIT, CommandKind.FUND_DEPOSIT)
-            is_deposit = kind in (CommandKind.DEPOSIT, CommandKind.FUND_DEPOSIT)
+            is_deposit = kind == CommandKind.DEPOSIT
+            self.deposits += is_deposit
             form["nonce"] = self.deposits if is_deposit else self.nonce
         for seen in self.pair.apply(Command(kind, **(form | fields))):
             SEEN[f"{seen.kind} {seen.reason}"] += 1

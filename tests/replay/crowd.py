@@ -9,7 +9,7 @@ import numpy as np
 from margin_core import MarketSpec, Tier
 from margin_core.limits import POSITION_LOTS_MAX, QUOTE_MAX
 from matcher.engine import commands, events
-from matcher.engine.commands import SIDE_ANY, TIF_GTC, TIF_IOC, CommandKind
+from matcher.engine.commands import SIDE_ANY, TIF_GTC, TIF_IOC, CommandKind, RequestKind
 from matcher.engine.engine import Engine
 
 if TYPE_CHECKING:
@@ -134,8 +134,8 @@ class Crowd:
         market, fund = self.engine.market(MARKET), self.engine.fund(MARKET)
         wanted = int(self.fund_share * market.open_interest_lots * market.index_price_ticks)
         missing = max(0, wanted - fund.equity_quote)
-        batch["kind"][-1], batch["market_id"][-1] = CommandKind.FUND_DEPOSIT, MARKET
-        batch["account"][-1], batch["amount"][-1] = 0, missing
+        batch["kind"][-1], batch["market_id"][-1] = CommandKind.FORCED_REQUEST, MARKET
+        batch["flags"][-1], batch["order_id"][-1] = RequestKind.GIVE, missing
         done = self.send(batch if missing else batch[:-1])
         assert (done["kind"] != events.EventKind.COMMAND_REJECTED).all()
         self.fund_deposited += missing

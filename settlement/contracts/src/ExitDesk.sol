@@ -4,7 +4,6 @@ pragma solidity 0.8.37;
 import { IERC20 } from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import { SafeERC20 } from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 
-import { Deposits } from "./base/Deposits.sol";
 import { Desk } from "./base/Desk.sol";
 import { ForcedQueue } from "./base/ForcedQueue.sol";
 import { Markets } from "./base/Markets.sol";
@@ -26,7 +25,7 @@ import { SlotLib } from "./libraries/SlotLib.sol";
 
 /// @title ExitDesk
 /// @notice Forced requests and exit mode, to be called through Settlement.
-contract ExitDesk is Deposits, ForcedQueue, Markets, Payments, IExitDesk {
+contract ExitDesk is ForcedQueue, Markets, Payments, IExitDesk {
     using FixedPointLib for int256;
     using SafeERC20 for IERC20;
 
@@ -112,11 +111,7 @@ contract ExitDesk is Deposits, ForcedQueue, Markets, Payments, IExitDesk {
         nonReentrant
         returns (uint64 id)
     {
-        if (_markets[marketId].params.quotePerTickLot == 0) {
-            revert MarketUnknown(marketId);
-        }
-        _deposit(account_, amountQuote);
-        id = _request(account_, RequestKind.TOP_UP, marketId, amountQuote, msg.sender);
+        id = _requestWith(account_, RequestKind.TOP_UP, marketId, amountQuote, msg.sender);
         TopUps memory waiting = _topUps[marketId][account_];
         if (waiting.lastId == 0) waiting.oldestTimeS = uint40(block.timestamp);
         waiting.lastId = id;
@@ -210,6 +205,16 @@ contract ExitDesk is Deposits, ForcedQueue, Markets, Payments, IExitDesk {
         uint256 paidQuote = potQuote < gainsQuote ? gainQuote * potQuote / gainsQuote : gainQuote;
         delete _exitGains[marketId][account_];
         emit ExitGainPaid(marketId, account_, _payFromFund(marketId, account_, paidQuote));
+    }
+
+    /// @inheritdoc IExitDesk
+    function reclaimRequest(uint64 requestId) external inPhase(VenuePhase.EXIT) {
+        ForcedRequest memory r = _requests[requestId];
+        if (!_bringsMoney(r.kind)) revert RequestWithoutMoney(requestId);
+        delete _requests[requestId];
+        _queue.heldQuote -= r.amount;
+        _credit(r.account, r.amount);
+        emit RequestReclaimed(requestId, r.account, r.amount);
     }
 
     /// @inheritdoc IExitDesk
@@ -322,6 +327,11 @@ contract ExitDesk is Deposits, ForcedQueue, Markets, Payments, IExitDesk {
         Queue memory queue = _queue;
         if (queue.served == queue.made) return 0;
         return block.timestamp - _requests[queue.served + 1].timeS;
+    }
+
+    /// @inheritdoc IExitDesk
+    function requestsQuote() external view returns (uint256) {
+        return _queue.heldQuote;
     }
 
     /// @inheritdoc IExitDesk

@@ -6,6 +6,7 @@ import { Math } from "@openzeppelin/contracts/utils/math/Math.sol";
 import { Markets } from "./base/Markets.sol";
 import { Payments } from "./base/Payments.sol";
 import { IExitDesk } from "./interfaces/IExitDesk.sol";
+import { IInsuranceDesk } from "./interfaces/IInsuranceDesk.sol";
 import {
     Backer,
     ForcedRequest,
@@ -37,6 +38,7 @@ struct ForcedWork {
 
 /// @notice What a served request changes of it.
 /// @param reason why it is not served yet, or NONE
+/// @param broughtQuote what the request had brought (FORCE-5)
 /// @param waitingQuote what left the free balance for a withdrawal that waits
 struct ForcedDone {
     RejectReason reason;
@@ -46,6 +48,7 @@ struct ForcedDone {
     uint256 fund;
     int256 fundingQuote;
     int256 waitingQuote;
+    int256 broughtQuote;
 }
 
 /// @title ForcedModule
@@ -55,6 +58,13 @@ contract ForcedModule is Markets, Payments {
     using FixedPointLib for int256;
     using Math for uint256;
     using NonceLib for uint256;
+
+    /// @notice BACK-2: beyond so many shares a unit of equity the fund is wiped out: new shares
+    /// would be without number. At first there are 1,000.
+    uint256 private constant SHARES_PER_QUOTE_MAX = 1e9;
+
+    /// @notice BACK-2: the engine counts shares in 64 bits with sign.
+    uint256 private constant SHARES_MAX = uint256(uint64(type(int64).max));
 
     function serve(ForcedWork calldata w) external returns (ForcedDone memory done) {
         ForcedRequest memory r = _requests[w.requestId];
@@ -75,11 +85,17 @@ contract ForcedModule is Markets, Payments {
             outcome = _topUp(w, r, done);
         } else if (r.kind == RequestKind.REDUCE) {
             outcome = _reduce(w, r, done);
-        } else {
+        } else if (r.kind == RequestKind.UNBACK) {
             outcome = _unback(w, r, done);
+        } else {
+            outcome = _raiseFund(w, r, done);
         }
         if (!r.isAside) _queue.served = w.requestId;
-        if (_isForLater(outcome)) {
+        if (_bringsMoney(r.kind)) {
+            _queue.heldQuote -= r.amount;
+            done.broughtQuote = int256(uint256(r.amount));
+            if (outcome != RejectReason.NONE) done.freeQuote += done.broughtQuote;
+        } else if (_isForLater(outcome)) {
             if (r.isAside) {
                 done.reason = outcome;
                 return done;
@@ -90,7 +106,10 @@ contract ForcedModule is Markets, Payments {
         }
         if (r.isAside) _takeBack(w.requestId);
         delete _requests[w.requestId];
-        --_requestsWaiting[r.kind == RequestKind.TOP_UP ? r.to : r.account];
+        Waiting storage waiting =
+            _requestsWaiting[r.kind == RequestKind.TOP_UP ? r.to : r.account];
+        --waiting.requests;
+        if (r.kind == RequestKind.WITHDRAW) --waiting.withdrawals;
         emit IExitDesk.RequestServed(w.requestId, outcome);
     }
 
@@ -157,8 +176,11 @@ contract ForcedModule is Markets, Payments {
         bool isHead = w.requestId == queue.served + 1 && w.requestId <= queue.made;
         if (!isHead && !r.isAside) return RejectReason.ORDER_UNKNOWN;
         if (r.account != w.account) return RejectReason.ACCOUNT_UNKNOWN;
-        if (r.marketId != 0 && r.marketId != w.marketId) return RejectReason.MARKET_UNKNOWN;
-        return RejectReason.NONE;
+        if (r.marketId == 0 || r.marketId == w.marketId) return RejectReason.NONE;
+        // FORCE-5: the engine may not know yet that a market is listed.
+        bool isGift = r.kind == RequestKind.GIVE || r.kind == RequestKind.BACK;
+        bool isUnopened = w.marketId == 0 && _markets[r.marketId].state.indexTicks == 0;
+        return isGift && isUnopened ? RejectReason.NONE : RejectReason.MARKET_UNKNOWN;
     }
 
     function _withdraw(ForcedRequest memory r, ForcedDone memory done)
@@ -184,11 +206,8 @@ contract ForcedModule is Markets, Payments {
         else waiting.oldestTimeS = r.timeS;
         Draft memory d;
         _begin(w, d);
-        int256 amountQuote = int256(uint256(r.amount)).min(d.freeQuote);
         if (d.position.positionLots == 0) return RejectReason.NO_POSITION;
-        if (amountQuote == 0) return RejectReason.INSUFFICIENT_FREE_COLLATERAL;
-        d.position.collateralQuote += amountQuote;
-        d.freeQuote -= amountQuote;
+        d.position.collateralQuote += int256(uint256(r.amount));
         if (!FillLib.fits(d)) return RejectReason.AMOUNT_OUT_OF_RANGE;
         _take(done, d);
         return RejectReason.NONE;
@@ -290,7 +309,6 @@ contract ForcedModule is Markets, Payments {
             int256(worthQuote).min(spareQuote).min(fund.collateralQuote).min(w.potQuote).max(0)
         );
 
-        --_unbackingsWaiting[w.marketId];
         Backer storage backer = _backers[w.marketId][w.account];
         backer.lockedShares -= r.amount;
         if (paidQuote == 0) return RejectReason.FUND_CANNOT_CARRY;
@@ -302,6 +320,49 @@ contract ForcedModule is Markets, Payments {
         done.fund = SlotLib.packPosition(fund);
         done.fundingQuote = fundingQuote;
         return RejectReason.NONE;
+    }
+
+    /// @notice FORCE-5: a gift raises the fund's collateral, of a backer for shares.
+    function _raiseFund(ForcedWork calldata w, ForcedRequest memory r, ForcedDone memory done)
+        private
+        returns (RejectReason reason)
+    {
+        if (w.marketId == 0) return RejectReason.MARKET_UNKNOWN;
+        uint256 shares = 0;
+        if (r.kind == RequestKind.BACK) (reason, shares) = _sharesFor(w, r.amount);
+        if (reason != RejectReason.NONE) return reason;
+        int256 raisedQuote = SlotLib.collateralQuote(w.fund) + int256(uint256(r.amount));
+        if (raisedQuote > int256(QUOTE_MAX)) return RejectReason.AMOUNT_OUT_OF_RANGE;
+        done.fund = SlotLib.addCollateral(w.fund, int256(uint256(r.amount)));
+        if (shares != 0) {
+            _fundShares[w.marketId] += shares;
+            _backers[w.marketId][r.account].shares += uint128(shares);
+        }
+        emit IInsuranceDesk.InsuranceFunded(uint32(w.marketId), r.account, r.amount, shares);
+    }
+
+    /// @notice BACK-2: shares for what a backer brings, at the mark.
+    function _sharesFor(ForcedWork calldata w, uint256 amountQuote)
+        private
+        view
+        returns (RejectReason reason, uint256 shares)
+    {
+        Position memory fund;
+        SlotLib.unpackPosition(w.fund, fund);
+        if (fund.positionLots != 0 && !_isOver(w)) reason = _priceReason(w);
+        if (reason != RejectReason.NONE) return (reason, 0);
+        MarginLib.settleFunding(fund, w.state.fundingIndexE6);
+        int256 equityQuote =
+            MarginLib.equity(fund, int256(uint256(w.state.markTicks)), _terms(w.marketId));
+        if (equityQuote < 0) return (RejectReason.FUND_CANNOT_CARRY, 0);
+        uint256 allShares = _fundShares[w.marketId] + ExitLib.VIRTUAL_SHARES;
+        uint256 perShares = uint256(equityQuote) + 1;
+        if (allShares > perShares * SHARES_PER_QUOTE_MAX) {
+            return (RejectReason.FUND_CANNOT_CARRY, 0);
+        }
+        shares = amountQuote * allShares / perShares;
+        bool isCounted = shares != 0 && _fundShares[w.marketId] + shares <= SHARES_MAX;
+        if (!isCounted) return (RejectReason.AMOUNT_OUT_OF_RANGE, 0);
     }
 
     function _begin(ForcedWork calldata w, Draft memory d) private pure {

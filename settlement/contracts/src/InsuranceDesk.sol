@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import { SafeCast } from "@openzeppelin/contracts/utils/math/SafeCast.sol";
-
-import { Deposits } from "./base/Deposits.sol";
 import { Desk } from "./base/Desk.sol";
 import { ForcedQueue } from "./base/ForcedQueue.sol";
 import { Markets } from "./base/Markets.sol";
@@ -11,62 +8,34 @@ import { IInsuranceDesk } from "./interfaces/IInsuranceDesk.sol";
 import {
     Backer,
     ExitMarket,
-    MarketState,
     RequestKind,
     VenuePhase
 } from "./interfaces/ISettlementTypes.sol";
 import { ExitLib } from "./libraries/ExitLib.sol";
 import { MarginLib, Position } from "./libraries/MarginLib.sol";
-import { SlotLib } from "./libraries/SlotLib.sol";
 
 /// @title InsuranceDesk
 /// @notice The insurance funds and their backers, to be called through Settlement.
-contract InsuranceDesk is Deposits, ForcedQueue, Markets, IInsuranceDesk {
-    using SafeCast for uint256;
-
-    /// @notice BACK-2: beyond so many shares a unit of equity the fund is wiped out: new shares
-    /// would be without number. At first there are 1,000.
-    uint256 private constant SHARES_PER_QUOTE_MAX = 1e9;
-
-    /// @notice BACK-2: the engine counts shares in 64 bits with sign.
-    uint256 private constant SHARES_MAX = uint256(uint64(type(int64).max));
-
+contract InsuranceDesk is ForcedQueue, Markets, IInsuranceDesk {
     /// @notice BACK-3: how long after the lock shares can leave.
     uint256 private constant LEAVING_LIFE_S = 3 days;
-
-    /// @notice BACK-2: the oldest mark that values the lots of a fund.
-    uint256 private constant MARK_AGE_MAX_MS = 15 minutes * 1000;
 
     constructor(address next) Desk(next) { }
 
     /* BACKING */
 
     /// @inheritdoc IInsuranceDesk
-    function fundInsurance(uint32 marketId, uint256 amountQuote) external nonReentrant {
-        _raiseFund(marketId, amountQuote, 0);
+    function fundInsurance(uint32 marketId, uint256 amountQuote)
+        external
+        nonReentrant
+        returns (uint64)
+    {
+        return _requestWith(msg.sender, RequestKind.GIVE, marketId, amountQuote, address(0));
     }
 
     /// @inheritdoc IInsuranceDesk
-    function backFund(uint32 marketId, uint256 amountQuote)
-        external
-        nonReentrant
-        returns (uint256 shares)
-    {
-        _expectFreshMark(marketId);
-        int256 equityQuote = _equityQuote(marketId);
-        uint256 allShares = _fundShares[marketId] + ExitLib.VIRTUAL_SHARES;
-        bool isWiped =
-            equityQuote < 0 || allShares > (uint256(equityQuote) + 1) * SHARES_PER_QUOTE_MAX;
-        if (isWiped) revert FundInsolvent(marketId, equityQuote);
-        shares = amountQuote * allShares / (uint256(equityQuote) + 1);
-        if (shares == 0) revert AmountOutOfRange(amountQuote);
-        if (_fundShares[marketId] + shares > SHARES_MAX) {
-            revert FundInsolvent(marketId, equityQuote);
-        }
-        _raiseFund(marketId, amountQuote, shares);
-        _fundShares[marketId] += shares;
-        _backers[marketId][msg.sender].shares += shares.toUint128();
-        emit FundBacked(marketId, msg.sender, amountQuote, shares);
+    function backFund(uint32 marketId, uint256 amountQuote) external nonReentrant returns (uint64) {
+        return _requestWith(msg.sender, RequestKind.BACK, marketId, amountQuote, address(0));
     }
 
     /// @inheritdoc IInsuranceDesk
@@ -94,7 +63,6 @@ contract InsuranceDesk is Deposits, ForcedQueue, Markets, IInsuranceDesk {
         if (block.timestamp > endTimeS) revert UnbackingLapsed(endTimeS);
         b.leavingShares = 0;
         b.lockedShares += shares;
-        ++_unbackingsWaiting[marketId];
         requestId = _request(msg.sender, RequestKind.UNBACK, marketId, uint64(shares), address(0));
     }
 
@@ -122,17 +90,6 @@ contract InsuranceDesk is Deposits, ForcedQueue, Markets, IInsuranceDesk {
         return MarginLib.equity(fund, markTicks, _terms(marketId));
     }
 
-    /// @notice BACK-2: no shares are made at a mark of long ago.
-    function _expectFreshMark(uint32 marketId) private view {
-        if (SlotLib.lots(_positions[marketId][INSURANCE]) == 0) return;
-        Market storage listed = _markets[marketId];
-        MarketState memory state = listed.state;
-        if (_hasEnded(state, listed.params.expiryTimeS)) return;
-        if (uint256(state.priceTimeMs) + MARK_AGE_MAX_MS < block.timestamp * 1000) {
-            revert MarkTooOld(marketId, state.priceTimeMs);
-        }
-    }
-
     /* VIEWS */
 
     /// @inheritdoc IInsuranceDesk
@@ -143,11 +100,6 @@ contract InsuranceDesk is Deposits, ForcedQueue, Markets, IInsuranceDesk {
     /// @inheritdoc IInsuranceDesk
     function fundShares(uint32 marketId) external view returns (uint256) {
         return _fundShares[marketId];
-    }
-
-    /// @inheritdoc IInsuranceDesk
-    function isFundBusy(uint32 marketId) external view returns (bool) {
-        return _unbackingsWaiting[marketId] != 0;
     }
 
     /// @inheritdoc IInsuranceDesk

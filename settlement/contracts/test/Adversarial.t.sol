@@ -137,9 +137,7 @@ contract AdversarialTest is SettlementTest {
     /// @dev MARG-4: attestors put the mark where Alice, or Bob, would be liquidatable; the index
     /// has not reached either.
     function test_positionTakenByAChosenMark_isImpossible() public {
-        token.mint(address(this), 10_000_000);
-        token.approve(address(settlement), 10_000_000);
-        settlement.fundInsurance(MARKET, 10_000_000);
+        giveNow(10_000_000);
         // Equity 49,500 at 850 against 42,925, and 7,500 at the mark. Bob: 64,800 against 62,368.
         _refusedAtAChosenMark(_alice, _bob, BUY, 850, 808);
         _refusedAtAChosenMark(_bob, _alice, SELL, 1235, 1296);

@@ -110,7 +110,7 @@ contract AdversarialBatchTest is SettlementTest {
 
     /// @dev At one tick, the least that there is, everything is lost, and the position ends.
     function test_positionAtPriceZeroNotLiquidatable_isImpossible() public {
-        _insure(5_000_000);
+        giveNow(5_000_000);
         Plan memory p = plan();
         addPrice(p, 0, 0);
         settleRejected(p, RejectReason.PRICE_OUT_OF_RANGE);
@@ -131,7 +131,7 @@ contract AdversarialBatchTest is SettlementTest {
         addAdl(p, addPosition(p, _alice), addPosition(p, _bob), 60);
         settleAccepted(p);
         assertEq(free(ALICE), before, "untouched by a deleveraging");
-        _insure(100_000_000);
+        giveNow(100_000_000);
         p = plan();
         addPrice(p, 100, 100);
         addTakeover(p, addPosition(p, _alice), addPosition(p, FUND), 40);
@@ -149,7 +149,7 @@ contract AdversarialBatchTest is SettlementTest {
         addPrice(p, 800, 800);
         addAdl(p, addPosition(p, _alice), addPosition(p, _bob), 101);
         settleRejected(p, RejectReason.LIQUIDATION_TOO_LARGE);
-        _insure(100_000_000);
+        giveNow(100_000_000);
         p = plan();
         addPrice(p, 800, 800);
         addAdl(p, addPosition(p, _alice), addPosition(p, _bob), 1);
@@ -178,9 +178,4 @@ contract AdversarialBatchTest is SettlementTest {
         assertEqInt(held.collateralQuote, 0, "nothing");
     }
 
-    function _insure(uint256 amountQuote) private {
-        token.mint(address(this), amountQuote);
-        token.approve(address(settlement), amountQuote);
-        settlement.fundInsurance(MARKET, amountQuote);
-    }
 }

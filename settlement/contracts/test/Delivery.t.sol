@@ -71,7 +71,7 @@ contract DeliveryTest is SettlementTest {
         addPrice(p, 850, 850);
         _deliver(p, ALICE);
         settleRejected(p, RejectReason.FUND_CANNOT_CARRY);
-        _fundInsurance(100_000);
+        giveNow(100_000);
         p = plan();
         _deliver(p, ALICE);
         _deliver(p, BOB);
@@ -357,12 +357,6 @@ contract DeliveryTest is SettlementTest {
         endS = effectiveTimeS + 60;
         params.expiryTimeS = endS;
         settlement.announceMarketParams(MARKET, params, tiers(), effectiveTimeS);
-    }
-
-    function _fundInsurance(uint256 amountQuote) private {
-        token.mint(address(this), amountQuote);
-        token.approve(address(settlement), amountQuote);
-        settlement.fundInsurance(MARKET, amountQuote);
     }
 
     function _deliver(Plan memory p, uint256 owner) private pure {

@@ -19,17 +19,15 @@ contract DeskTest is SettlementTest {
 
     function test_deposit_countsAndCredits() public {
         uint64 before = settlement.depositSeq();
-        token.mint(address(this), 3000);
-        token.approve(address(settlement), 3000);
+        token.mint(address(this), 1500);
+        token.approve(address(settlement), 1500);
         vm.expectEmit(true, true, false, true, address(settlement));
         emit Deposited(address(this), 1000, before + 1);
         settlement.deposit(1000);
         settlement.depositFor(address(0xcafe), 500);
-        settlement.fundInsurance(MARKET, 1500);
-        assertEq(settlement.depositSeq(), before + 3, "one counter for all");
+        assertEq(settlement.depositSeq(), before + 2, "one counter for all");
         (uint256 free_,) = settlement.account(address(0xcafe));
         assertEq(free_, 500, "credited");
-        assertEqInt(settlement.position(MARKET, FUND).collateralQuote, 1500, "insurance");
         assertSound();
     }
 
@@ -60,6 +58,8 @@ contract DeskTest is SettlementTest {
     function test_RevertWhen_insuranceMarketIsUnknown() public {
         vm.expectRevert(abi.encodeWithSelector(ISettlementErrors.MarketUnknown.selector, 9));
         settlement.fundInsurance(9, 1);
+        vm.expectRevert(abi.encodeWithSelector(ISettlementErrors.MarketUnknown.selector, 9));
+        settlement.backFund(9, 1);
     }
 
     function test_RevertWhen_tokenTakesAFee() public {

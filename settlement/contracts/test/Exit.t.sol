@@ -66,8 +66,12 @@ contract ExitTest is SettlementTest {
         token.mint(backer, 5_000_000);
         vm.startPrank(backer);
         token.approve(address(settlement), 5_000_000);
-        settlement.backFund(2, 5_000_000);
+        uint64 id = settlement.backFund(2, 5_000_000);
         vm.stopPrank();
+        Plan memory served = plan();
+        served.marketIds[0] = 2;
+        addForced(served, id, backer);
+        settleAccepted(served);
         return free(CAROL);
     }
 
@@ -107,11 +111,7 @@ contract ExitTest is SettlementTest {
     /// @dev EXIT-4: what those who leave late still have in the market is not shared out before.
     function test_exit_aLateLeaverIsPaidByNobodyElse() public {
         address carol = vm.addr(CAROL);
-        token.mint(carol, 1001);
-        vm.startPrank(carol);
-        token.approve(address(settlement), 1001);
-        settlement.backFund(MARKET, 1001);
-        vm.stopPrank();
+        backNow(CAROL, 1001);
         _enter();
         settlement.exitPosition(MARKET, _bob);
         vm.warp(block.timestamp + 14 days);

@@ -157,9 +157,7 @@ contract FillAtTest is SettlementTest {
 
     function test_fundFill_atThePriceAtWhichTheMakerRests() public {
         _long();
-        token.mint(address(this), 1_000_000);
-        token.approve(address(settlement), 1_000_000);
-        settlement.fundInsurance(MARKET, 1_000_000);
+        giveNow(1_000_000);
         Plan memory p = plan();
         addPrice(p, 900, 900);
         addTakeover(p, addPosition(p, vm.addr(ALICE)), addPosition(p, FUND), 100);

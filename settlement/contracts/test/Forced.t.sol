@@ -407,6 +407,26 @@ contract ForcedTest is SettlementTest {
         assertSound();
     }
 
+    /// @dev FORCE-5: engine and contract pay the same balance: no deposit comes between that the
+    /// one has and the other not yet.
+    function test_RevertWhen_depositMeetsAForcedWithdrawal() public {
+        _as(_alice);
+        uint64 id = settlement.requestWithdrawal(type(uint64).max, _alice);
+        token.mint(address(this), 10);
+        token.approve(address(settlement), 10);
+        vm.expectRevert(
+            abi.encodeWithSelector(ISettlementErrors.WithdrawalRequested.selector, _alice)
+        );
+        settlement.depositFor(_alice, 5);
+        _topUp(5);
+        _serve(id, _alice);
+        assertEq(free(ALICE), 0, "all of it");
+        token.approve(address(settlement), 5);
+        settlement.depositFor(_alice, 5);
+        assertEq(free(ALICE), 5, "again");
+        _serve(id + 1, _alice);
+    }
+
     /* TOP-UPS */
 
     /// @dev FORCE-4: a deposit with a tag; the batch moves it into the position.
@@ -414,13 +434,16 @@ contract ForcedTest is SettlementTest {
         int256 before = position(ALICE).collateralQuote;
         uint256 freeBefore = free(ALICE);
         _topUp(5000);
-        assertEq(free(ALICE), freeBefore + 5000, "credited");
+        assertEq(settlement.requestsQuote(), 5000, "held by the queue");
+        assertSound();
         _serve(1, _alice);
-        assertEq(free(ALICE), freeBefore, "moved");
+        assertEq(settlement.requestsQuote(), 0, "no longer");
+        assertEq(free(ALICE), freeBefore, "nothing of hers");
         assertEqInt(position(ALICE).collateralQuote, before + 5000, "into the position");
     }
 
-    function test_depositToPosition_withoutPositionStaysFree() public {
+    /// @dev FORCE-5.
+    function test_depositToPosition_withoutPositionBecomesFree() public {
         token.mint(address(this), 700);
         token.approve(address(settlement), 700);
         settlement.depositToPosition(MARKET, vm.addr(CAROL), 700);

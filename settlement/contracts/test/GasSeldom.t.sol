@@ -57,9 +57,7 @@ contract SeldomGasTest is SettlementTest {
 
     function test_gas_takeover() public {
         _openPairs(101_000);
-        token.mint(address(this), 1_000_000_000);
-        token.approve(address(settlement), 1_000_000_000);
-        settlement.fundInsurance(MARKET, 1_000_000_000);
+        giveNow(1_000_000_000);
         Plan memory p = _priced(902);
         for (uint256 i = 0; i < COUNT; ++i) {
             addTakeover(p, addPosition(p, vm.addr(TRADER + i)), addPosition(p, FUND), 100);

@@ -28,7 +28,7 @@ contract InvariantTest is Test {
     }
 
     function targetSelectors() public view returns (FuzzSelector[] memory list) {
-        bytes4[] memory s = new bytes4[](39);
+        bytes4[] memory s = new bytes4[](40);
         s[0] = Operator.depositMore.selector;
         s[1] = Operator.insure.selector;
         s[2] = Operator.movePrice.selector;
@@ -68,6 +68,7 @@ contract InvariantTest is Test {
         s[36] = Operator.plunder.selector;
         s[37] = Operator.plunder.selector;
         s[38] = Saboteur.chooseMark.selector;
+        s[39] = Operator.reclaim.selector;
         list = new FuzzSelector[](1);
         list[0] = FuzzSelector(address(_operator), s);
     }
@@ -112,7 +113,13 @@ contract InvariantTest is Test {
         if (_operator.acceptedOf(15) == 0) revert NeverAccepted(15);
         _check();
         _operator.request(0, 1 << 64);
+        _operator.insure(5);
         _operator.die(4);
+        for (uint256 i = 0; i < 64; ++i) {
+            _operator.reclaim(i);
+        }
+        assertTrue(_operator.reclaimed() != 0, "what a request has brought");
+        _check();
         assertTrue(_operator.exits() != 0, "somebody had a position to leave");
         _operator.die(1 << 16);
         _check();
@@ -150,6 +157,7 @@ contract InvariantTest is Test {
             if (i % 4 == 2) _operator.tradeByWallet(seed);
             if (i % 6 == 3) _operator.chooseMark(seed);
             if (i % 8 == 5) _operator.back(seed, seed >> 64 | 7);
+            if (i % 8 == 6) _operator.serve(seed & ~uint256(1) | 50);
         }
         _operator.deliver(0);
         _check();

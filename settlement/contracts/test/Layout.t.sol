@@ -122,9 +122,10 @@ contract LayoutTest is SettlementTest {
         vm.prank(vm.addr(ALICE));
         settlement.requestCancelAll(77);
         assertEq(_word(26) >> 64, 1, "requests made");
+        token.mint(address(this), 7);
+        token.approve(address(settlement), 7);
         record = uint256(keccak256(abi.encode(uint256(1), uint256(27))));
         assertEq(uint160(_word(record)), uint160(vm.addr(ALICE)), "account of the request");
-        assertEq(_word(uint256(_slot(vm.addr(ALICE), 36))), 1, "requests that wait");
         vm.prank(vm.addr(BOB));
         settlement.requestReduce(MARKET, 1);
         vm.warp(block.timestamp + 11);
@@ -132,9 +133,15 @@ contract LayoutTest is SettlementTest {
         addForced(p, 1, vm.addr(ALICE));
         addForced(p, 2, vm.addr(BOB));
         settleAccepted(p);
-        assertEq(_word(37), uint256(1) << 128 | uint256(2) << 64 | 2, "requests set aside");
-        assertEq(_word(uint256(keccak256(abi.encode(uint256(2), uint256(38))))), 0, "one alone");
-        assertEq(_word(35), uint256(2000) << 32 | uint256(10_000) << 8 | 1, "oracle rule");
+        assertEq(_word(36), uint256(1) << 128 | uint256(2) << 64 | 2, "requests set aside");
+        assertEq(_word(uint256(keccak256(abi.encode(uint256(2), uint256(37))))), 0, "one alone");
+        settlement.depositToPosition(MARKET, vm.addr(ALICE), 7);
+        assertEq(_word(26) >> 128, 7, "what requests have brought");
+        vm.prank(vm.addr(ALICE));
+        settlement.requestWithdrawal(1, vm.addr(ALICE));
+        uint256 waiting = _word(uint256(_slot(vm.addr(ALICE), 35)));
+        assertEq(waiting, 1 << 128 | 1, "requests that wait, withdrawals among them");
+        assertEq(_word(34), uint256(2000) << 32 | uint256(10_000) << 8 | 1, "oracle rule");
     }
 
     function _slot(address owner, uint256 slot) private pure returns (bytes32) {

@@ -126,7 +126,7 @@ contract LiquidationTest is SettlementTest {
     /* TAKEOVER */
 
     function test_takeover_movesLotsAndDust() public {
-        _insure(1_000_000);
+        giveNow(1_000_000);
         uint256 freeBefore = free(ALICE);
         Plan memory p = plan();
         addPrice(p, 900, 900);
@@ -141,7 +141,7 @@ contract LiquidationTest is SettlementTest {
     }
 
     function test_refused_takeoverOfAPart() public {
-        _insure(1_000_000);
+        giveNow(1_000_000);
         Plan memory p = plan();
         addPrice(p, 900, 900);
         addTakeover(p, addPosition(p, vm.addr(ALICE)), addPosition(p, FUND), 99);
@@ -156,7 +156,7 @@ contract LiquidationTest is SettlementTest {
     }
 
     function test_refused_takeoverOfAHealthyPosition() public {
-        _insure(1_000_000);
+        giveNow(1_000_000);
         Plan memory p = plan();
         addPrice(p, 940, 940);
         addTakeover(p, addPosition(p, vm.addr(ALICE)), addPosition(p, FUND), 100);
@@ -186,7 +186,7 @@ contract LiquidationTest is SettlementTest {
     }
 
     function test_refused_adlWhileTheFundCanCarry() public {
-        _insure(1_000_000);
+        giveNow(1_000_000);
         Plan memory p = plan();
         addPrice(p, 880, 880);
         addAdl(p, addPosition(p, vm.addr(ALICE)), addPosition(p, vm.addr(BOB)), 100);
@@ -282,14 +282,8 @@ contract LiquidationTest is SettlementTest {
 
     /* HELPERS */
 
-    function _insure(uint256 amountQuote) private {
-        token.mint(address(this), amountQuote);
-        token.approve(address(settlement), amountQuote);
-        settlement.fundInsurance(MARKET, amountQuote);
-    }
-
     function _takeOver() private {
-        _insure(1_000_000);
+        giveNow(1_000_000);
         Plan memory p = plan();
         addPrice(p, 900, 900);
         addTakeover(p, addPosition(p, vm.addr(ALICE)), addPosition(p, FUND), 100);

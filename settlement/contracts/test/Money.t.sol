@@ -45,6 +45,8 @@ contract MoneyTest is SettlementTest {
         settlement.depositToPosition(MARKET, address(this), 499);
         vm.expectRevert(refusal);
         settlement.backFund(MARKET, 499);
+        vm.expectRevert(refusal);
+        settlement.fundInsurance(MARKET, 499);
         settlement.deposit(500);
     }
 

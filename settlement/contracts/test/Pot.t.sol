@@ -83,9 +83,7 @@ contract PotTest is SettlementTest {
         addForced(p, 2, vm.addr(SHORT));
         settleRejected(p, RejectReason.MARKET_CANNOT_PAY);
 
-        token.mint(address(this), 200_000_000);
-        token.approve(address(settlement), 200_000_000);
-        settlement.fundInsurance(MARKET, 200_000_000);
+        giveNow(200_000_000);
         p = plan();
         addPriceAt(p, 800, 800, uint48(block.timestamp) * 1000, ORACLE);
         addForced(p, 2, vm.addr(SHORT));
@@ -146,12 +144,9 @@ contract PotTest is SettlementTest {
 
     /// @dev A backer is paid what the market holds, not what the fund's equity says.
     function test_pot_backerIsPaidFromWhatThereIs() public {
-        token.mint(vm.addr(CAROL), 200_000_000);
-        vm.startPrank(vm.addr(CAROL));
-        token.approve(address(settlement), 200_000_000);
-        settlement.backFund(MARKET, 200_000_000);
-        settlement.requestUnbacking(MARKET, settlement.backer(MARKET, vm.addr(CAROL)).shares);
-        vm.stopPrank();
+        uint256 shares = backNow(CAROL, 200_000_000);
+        vm.prank(vm.addr(CAROL));
+        settlement.requestUnbacking(MARKET, shares);
         Plan memory p = plan();
         addPrice(p, 1000, 1000);
         open(p);
@@ -169,7 +164,7 @@ contract PotTest is SettlementTest {
         uint256 before = free(CAROL);
         p = plan();
         addPrice(p, 700, 700);
-        addForced(p, 1, vm.addr(CAROL));
+        addForced(p, 2, vm.addr(CAROL));
         settleAccepted(p);
         assertEqInt(int256(free(CAROL) - before), left, "what was left");
         assertBacked();

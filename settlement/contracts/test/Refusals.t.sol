@@ -241,7 +241,7 @@ contract RefusalsTest is RefusalTest {
     /// @dev The fee has no room in the fund.
     function test_refused_liquidationFillForAFullFund() public {
         setPrice(935);
-        insure(QUOTE_MAX);
+        giveNow(QUOTE_MAX);
         Plan memory p = plan();
         uint16 maker = addOrder(p, CAROL, order(CAROL, BUY, 935, 10, 100_000));
         addLiquidation(p, addPosition(p, alice), maker, 1);
@@ -277,7 +277,7 @@ contract RefusalsTest is RefusalTest {
     /// @dev The dust of 500 has no room in the fund.
     function test_refused_takeoverByAFullFund() public {
         setPrice(900);
-        insure(QUOTE_MAX);
+        giveNow(QUOTE_MAX);
         Plan memory p = plan();
         addTakeover(p, addPosition(p, alice), addPosition(p, FUND), 100);
         refuse(p, RejectReason.AMOUNT_OUT_OF_RANGE);
@@ -345,7 +345,7 @@ contract RefusalsTest is RefusalTest {
     }
 
     function _takeOver() private {
-        insure(1_000_000);
+        giveNow(1_000_000);
         setPrice(900);
         Plan memory p = plan();
         addTakeover(p, addPosition(p, alice), addPosition(p, FUND), 100);

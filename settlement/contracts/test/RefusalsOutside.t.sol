@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import { IInsuranceDesk } from "../src/interfaces/IInsuranceDesk.sol";
+import { IExitDesk } from "../src/interfaces/IExitDesk.sol";
 import { ISettlementErrors } from "../src/interfaces/ISettlement.sol";
 import { VenueConfig } from "../src/interfaces/ISettlementTypes.sol";
 import { BatchLib } from "../src/libraries/BatchLib.sol";
@@ -41,16 +41,21 @@ contract RefusalsOutsideTest is RefusalTest {
         expectRevert(p, abi.encodeWithSelector(BatchLib.BatchMalformed.selector, index));
     }
 
-    function test_forcedTopUp_outOfNothing() public {
-        topUp(alice, 700);
+    /// @dev FORCE-5: what it has brought goes into the position, whatever else is free.
+    function test_forcedTopUp_ofAnAccountWithoutFreeBalance() public {
+        uint64 id = topUp(alice, 700);
         empty(ALICE);
-        serveInVain(1, alice, RejectReason.INSUFFICIENT_FREE_COLLATERAL);
+        int64 before = position(ALICE).collateralQuote;
+        _serve(id, alice, RejectReason.NONE);
+        assertEqInt(position(ALICE).collateralQuote - before, 700, "in the position");
+        assertEq(free(ALICE), 0, "nothing is free");
     }
 
     function test_forcedTopUp_thatDoesNotFit() public {
         empty(ALICE);
-        topUp(alice, uint64(QUOTE_MAX));
-        serveInVain(1, alice, RejectReason.AMOUNT_OUT_OF_RANGE);
+        uint64 id = topUp(alice, uint64(QUOTE_MAX));
+        _serve(id, alice, RejectReason.AMOUNT_OUT_OF_RANGE);
+        assertEq(free(ALICE), QUOTE_MAX, "hers, free");
     }
 
     /// @dev FORCE-3: what she has lost is more than her collateral.
@@ -70,11 +75,11 @@ contract RefusalsOutsideTest is RefusalTest {
 
     /// @dev BACK-4: the fund's lots need more than it has: no share is worth a payment now.
     function test_unbacking_thatTheFundCannotSpare() public {
-        uint256 shares = _back(CAROL, 50_000);
+        uint256 shares = backNow(CAROL, 50_000);
         Plan memory p = plan();
         uint16 taker = addOrder(p, ALICE, order(ALICE, BUY, 1000, 10_000, 20_000_000));
         addFill(p, taker, addOrder(p, BOB, order(BOB, SELL, 1000, 10_000, 90_000_000)), 10_000);
-        addForced(p, 1, alice);
+        addForced(p, 2, alice);
         vm.prank(alice);
         settlement.requestReduce(MARKET, 10_100);
         settleAccepted(p);
@@ -84,35 +89,52 @@ contract RefusalsOutsideTest is RefusalTest {
         setPrice(1000);
         vm.prank(carol);
         settlement.finishUnbacking(MARKET);
-        serveInVain(2, carol, RejectReason.FUND_CANNOT_CARRY);
+        serveInVain(3, carol, RejectReason.FUND_CANNOT_CARRY);
         assertEq(settlement.backer(MARKET, carol).shares, shares, "none burned");
     }
 
     /* MONEY */
 
-    /// @dev BACK-2: a deposit that is worth no share is not taken.
-    function test_RevertWhen_backingIsWorthNoShare() public {
-        insure(1_000_000);
-        token.mint(address(this), 1);
-        token.approve(address(settlement), 1);
-        vm.expectRevert(abi.encodeWithSelector(ISettlementErrors.AmountOutOfRange.selector, 1));
-        settlement.backFund(MARKET, 1);
+    /// @dev BACK-2, FORCE-5: what is worth no share becomes free balance.
+    function test_refused_backingThatIsWorthNoShare() public {
+        giveNow(1_000_000);
+        _becomesFree(requestBacking(CAROL, 1), 1, RejectReason.AMOUNT_OUT_OF_RANGE);
     }
 
-    /// @dev Shares that the first deposit alone would make beyond 2^63 - 1.
-    function test_RevertWhen_oneBackerMakesTooManyShares() public {
-        bytes memory refusal =
-            abi.encodeWithSelector(IInsuranceDesk.FundInsolvent.selector, MARKET, 0);
-        vm.expectRevert(refusal);
-        settlement.backFund(MARKET, 1e16);
+    /// @dev Shares that the first backing alone would make beyond 2^63 - 1.
+    function test_refused_backingThatMakesTooManyShares() public {
+        _becomesFree(requestBacking(CAROL, 1e16), 1e16, RejectReason.AMOUNT_OUT_OF_RANGE);
     }
 
-    function test_RevertWhen_theFundIsFull() public {
-        insure(QUOTE_MAX);
-        token.mint(address(this), 1);
-        token.approve(address(settlement), 1);
-        vm.expectRevert(abi.encodeWithSelector(ISettlementErrors.AmountOutOfRange.selector, 1));
-        settlement.fundInsurance(MARKET, 1);
+    function test_refused_giftToAFundThatIsFull() public {
+        giveNow(QUOTE_MAX - 1);
+        uint64 id = requestBacking(CAROL, 1_000_000_000);
+        _becomesFree(id, 1_000_000_000, RejectReason.AMOUNT_OUT_OF_RANGE);
+        token.mint(address(this), 2);
+        token.approve(address(settlement), 2);
+        id = settlement.fundInsurance(MARKET, 2);
+        _serve(id, address(this), RejectReason.AMOUNT_OUT_OF_RANGE);
+        (uint96 freeQuote,) = settlement.account(address(this));
+        assertEq(freeQuote, 2, "the giver's again");
+        giveNow(1);
+    }
+
+    function _becomesFree(uint64 id, uint256 amountQuote, RejectReason reason) private {
+        uint256 before = free(CAROL);
+        _serve(id, vm.addr(CAROL), reason);
+        assertEq(free(CAROL), before + amountQuote, "the backer's again");
+        assertEq(settlement.backer(MARKET, vm.addr(CAROL)).shares, 0, "no shares");
+        assertSound();
+    }
+
+    function _serve(uint64 id, address owner, RejectReason outcome) private {
+        Plan memory p = plan();
+        addForced(p, id, owner);
+        bytes memory payload = encode(p);
+        bytes[] memory signatures = attest(p, payload);
+        vm.expectEmit(true, true, true, true, address(settlement));
+        emit IExitDesk.RequestServed(id, outcome);
+        settlement.settle(payload, signatures);
     }
 
     /* DEPLOYMENT */
@@ -208,14 +230,4 @@ contract RefusalsOutsideTest is RefusalTest {
         expectRevert(p, abi.encodeWithSelector(BatchLib.BatchMalformed.selector, offset));
     }
 
-    /* HELPERS */
-
-    function _back(uint256 key, uint256 amountQuote) private returns (uint256 shares) {
-        address owner = vm.addr(key);
-        token.mint(owner, amountQuote);
-        vm.startPrank(owner);
-        token.approve(address(settlement), amountQuote);
-        shares = settlement.backFund(MARKET, amountQuote);
-        vm.stopPrank();
-    }
 }

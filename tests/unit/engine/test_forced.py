@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from margin_core import MarketSpec, Tier
-from matcher.engine.commands import NEVER_S, Command, CommandKind, RequestKind
+from matcher.engine.commands import NEVER_S, Command, CommandKind, MarketState, RequestKind
 from tests.model.floor import Seen
 from tests.model.pair import NS, START_NS, Pair
 
@@ -23,7 +23,9 @@ DATED = replace(SPEC, expiry_time_s=START_NS // NS + 86_400)
 class Desk:
     """Engine and model side by side; Alice is long 40 lots at 1,000, Bob short."""
 
-    def __init__(self, spec: MarketSpec = SPEC, alice_margin: int = 1_000) -> None:
+    def __init__(
+        self, spec: MarketSpec = SPEC, alice_margin: int = 1_000, backing: int = 0
+    ) -> None:
         self.pair = Pair([spec], 4)
         self.time_ns = START_NS
         self.nonce = 100
@@ -31,7 +33,9 @@ class Desk:
         for account in (ALICE, BOB, CAROL):
             deposit = {"account": account, "amount_quote": 100_000, "nonce": account}
             self.send(CommandKind.DEPOSIT, **deposit)
-        self.send(CommandKind.FUND_DEPOSIT, market_id=1, amount_quote=5_000, nonce=4)
+        if backing:
+            self.request(CAROL, RequestKind.BACK, backing, 1)
+        self.request(0, RequestKind.GIVE, 5_000, 1)
         self.price(1_000)
         self.place(BOB, 1, 40)
         self.place(ALICE, 0, 40, amount_quote=40 * alice_margin)
@@ -199,16 +203,14 @@ def test_a_top_up_reaches_the_position() -> None:
     position = desk.pair.engine.position(ALICE, 1)
     assert position is not None
     assert position.collateral_quote == 40_700
+    assert desk.pair.engine.free_quote(ALICE) == 60_000
     assert desk.request(CAROL, RequestKind.TOP_UP, 700, 1)[0].reason == "NO_POSITION"
+    assert desk.pair.engine.free_quote(CAROL) == 100_700
 
 
 def backed(amount: int = 5_000) -> Desk:
-    """Carol backs the fund, which has 5,000 already, with as much at 1,000 shares a unit."""
-    desk = Desk()
-    desk.send(
-        CommandKind.FUND_DEPOSIT, market_id=1, amount_quote=amount, nonce=5, aux=1_000 * amount
-    )
-    return desk
+    """Carol backs the fund at 1,000 shares a unit before it gets 5,000."""
+    return Desk(backing=amount)
 
 
 def test_a_backer_gets_what_the_shares_are_worth_when_served() -> None:
@@ -256,12 +258,60 @@ def test_a_backer_without_a_place_is_paid_on_chain_alone() -> None:
 def test_the_engine_counts_shares_in_63_bits() -> None:
     """BACK-2."""
     desk = backed()
-    fields = {"market_id": 1, "amount_quote": 1, "nonce": 6}
-    for shares in (2**63 - 5_000_000, 2**64 - 1):
-        (refused,) = desk.send(CommandKind.FUND_DEPOSIT, aux=shares, **fields)
-        assert (refused.kind, refused.reason) == ("COMMAND_REJECTED", "AMOUNT_OUT_OF_RANGE")
-    desk.send(CommandKind.FUND_DEPOSIT, aux=2**63 - 5_000_001, **fields)
-    assert desk.pair.engine.market(1).fund_shares == 2**63 - 1
+    many = 2**52
+    made = desk.request(CAROL, RequestKind.BACK, many, 1)[0]
+    assert (made.reason, made.amount_2) == ("NONE", many * 5_001_000 // 10_001)
+    for reason, amount in (("NONE", many), ("NONE", many), ("AMOUNT_OUT_OF_RANGE", 2 * many)):
+        assert desk.request(CAROL, RequestKind.BACK, amount, 1)[0].reason == reason
+    assert desk.pair.engine.free_quote(CAROL) == 100_000 + 2 * many
+
+
+def test_a_gift_changes_the_fund_where_it_is_served() -> None:
+    """FORCE-5: with or without a place, whatever the market's price; never set aside."""
+    desk = Desk()
+    desk.time_ns += 2 * NS
+    for giver in (CAROL, 0):
+        (served,) = desk.request(giver, RequestKind.GIVE, 70, 1)
+        assert (served.reason, served.amount, served.amount_2) == ("NONE", 70, 0)
+    engine = desk.pair.engine
+    assert engine.fund(1).collateral_quote == 5_140
+    assert (engine.free_quote(CAROL), engine.deposits_quote()) == (100_000, 305_140)
+    assert desk.request(CAROL, RequestKind.GIVE, 2**60 - 305_140 + 1, 1)[0].reason == (
+        "AMOUNT_OUT_OF_RANGE"
+    )
+
+
+def test_a_backing_that_cannot_be_becomes_free_balance() -> None:
+    """FORCE-5, BACK-2: no fresh price for the fund's lots, too little, nothing left of the fund."""
+    desk = Desk()
+    engine = desk.pair.engine
+    assert desk.request(CAROL, RequestKind.BACK, 5, 1)[0].reason == "AMOUNT_OUT_OF_RANGE"
+    desk.request(ALICE, RequestKind.REDUCE, 40, 1)
+    desk.send(CommandKind.SET_MARKET_STATE, market_id=1, aux=MarketState.HALTED)  # LIQ-7 waits
+    desk.time_ns += 2 * NS
+    (served,) = desk.request(CAROL, RequestKind.BACK, 10_000, 1)
+    assert (served.kind, served.reason, served.amount) == ("FORCED_SERVED", "PRICE_STALE", 10_000)
+    assert engine.free_quote(CAROL) == 110_005
+    desk.price(1_000)
+    equity = engine.fund(1).equity_quote
+    made = desk.request(CAROL, RequestKind.BACK, 10_000, 1)[0].amount_2
+    assert made == 10_000 * 1_000 // (equity + 1) == engine.market(1).fund_shares
+    desk.price(900)
+    assert engine.fund(1).equity_quote < 0
+    assert desk.request(CAROL, RequestKind.BACK, 10_000, 1)[0].reason == "FUND_CANNOT_CARRY"
+    assert desk.request(0, RequestKind.BACK, 10_000, 1)[0].reason == "FUND_CANNOT_CARRY"
+    assert engine.free_quote(CAROL) == 120_005
+    assert engine.deposits_quote() == 305_000 + 30_005
+
+
+def test_what_is_brought_to_an_unknown_market_becomes_free_balance() -> None:
+    """FORCE-5: the chain lists it, the engine does not."""
+    desk = Desk()
+    for kind, reason in (("GIVE", "MARKET_UNKNOWN"), ("BACK", "MARKET_UNKNOWN"),
+                         ("TOP_UP", "NO_POSITION")):  # fmt: skip
+        (served,) = desk.request(CAROL, RequestKind[kind], 10, 9)
+        assert (served.kind, served.reason, served.amount) == ("FORCED_SERVED", reason, 10)
+    assert desk.pair.engine.free_quote(CAROL) == 100_030
 
 
 def test_cancellations_end_orders_and_nonces() -> None:

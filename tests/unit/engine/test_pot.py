@@ -103,14 +103,12 @@ def test_a_forced_reduction_is_set_aside() -> None:
 def test_a_backer_is_paid_what_there_is() -> None:
     """CONS-4, BACK-4: the fund's equity is more than the market holds."""
     v = gap()
-    v.deposits += 1
-    backing = {"amount_quote": 10_000, "nonce": v.deposits, "aux": 10**10}
-    v.do(CommandKind.FUND_DEPOSIT, **backing)
+    assert request(v, LONG, RequestKind.BACK, 10_000).amount_2_quote == 10**7
     v.rest(THIRD, SELL, 40, 700, 3_000)
     close(v)
     assert v.engine.market(1).pot_quote == 8_000 + 10_000 + 3_000 - 16_000
     paid = request(v, LONG, RequestKind.UNBACK, 10**10)
-    assert (paid.amount_quote, paid.amount_2_quote) == (5_000, 5 * 10**9)
+    assert (paid.amount_quote, paid.amount_2_quote) == (5_000, 5 * 10**6)
     unpaid = request(v, LONG, RequestKind.UNBACK, 10**10)
     assert story([unpaid]) == ["FORCED_SERVED FUND_CANNOT_CARRY"]
 

@@ -236,10 +236,6 @@ DEPOSIT_ROWS: list[tuple[CommandKind, Form, str]] = [
         "AMOUNT_OUT_OF_RANGE",
     ),
     (CommandKind.DEPOSIT, {"account": 1, "nonce": 1, "amount_quote": 2**60}, "OK"),
-    (CommandKind.FUND_DEPOSIT, {"market_id": 9}, "MARKET_UNKNOWN"),
-    (CommandKind.FUND_DEPOSIT, {"nonce": 0}, "NONCE_USED"),
-    (CommandKind.FUND_DEPOSIT, {"nonce": 1}, "AMOUNT_OUT_OF_RANGE"),
-    (CommandKind.FUND_DEPOSIT, {"nonce": 1, "amount_quote": 1}, "OK"),
 ]
 
 

@@ -318,7 +318,7 @@ def test_the_sums_of_the_venue() -> None:
         for p, sign in zip(positions, signs, strict=True)
     )
     assert held + market.funding_pool_quote == e.deposits_quote() - e.withdrawals_quote()
-    assert e.deposit_seq() == 7
+    assert e.deposit_seq() == 6
     assert market.open_interest_lots == sum(max(0, p.position_lots) for p in positions)
 
 

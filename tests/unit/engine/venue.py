@@ -18,6 +18,7 @@ from matcher.engine.commands import (
     Command,
     CommandKind,
     MarketState,
+    RequestKind,
     group,
 )
 from matcher.engine.engine import Engine
@@ -134,8 +135,9 @@ class Venue:
         return self.do(CommandKind.DEPOSIT, **fields)
 
     def fund(self, amount: int) -> list[Event]:
-        self.deposits += 1
-        return self.do(CommandKind.FUND_DEPOSIT, amount_quote=amount, nonce=self.deposits)
+        """Let somebody without a place give money to the fund (FORCE-5)."""
+        gift = {"flags": RequestKind.GIVE, "aux": amount}
+        return self.do(CommandKind.FORCED_REQUEST, **gift)
 
     def price(self, index: int, **fields: int) -> list[Event]:
         """Bring an index price with the time of the venue."""

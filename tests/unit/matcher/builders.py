@@ -88,7 +88,8 @@ def withdraw(account: int, amount_quote: int, nonce: int) -> Pair:
 
 
 def request(request_id: int, address: bytes, kind: RequestKind, amount: int) -> Pair:
-    market_id = MARKET_ID * (kind in (RequestKind.REDUCE, RequestKind.TOP_UP, RequestKind.UNBACK))
+    of_venue = (RequestKind.CANCEL_ALL, RequestKind.CANCEL, RequestKind.WITHDRAW)
+    market_id = MARKET_ID * (kind not in of_venue)
     command = Command(
         kind=CommandKind.FORCED_REQUEST,
         flags=kind,

@@ -210,7 +210,7 @@ def test_other_malformed_messages_name_their_field() -> None:
         (lambda: convert.withdrawal_of(late, "w"), "w.expiry_time_s"),
         (lambda: convert.move_of(late_move, "m"), "m.expiry_time_s"),
         (lambda: convert.index_price_of(high, "p"), "p.price_ticks"),
-        (lambda: convert.deposit_command(deposit, "d"), "d.beneficiary"),
+        (lambda: convert.deposit_command(deposit, "d"), "d.account"),
         (lambda: convert.receipt_of(receipt, "r"), "r.last_item_seq"),
         (lambda: convert.cancel_command(command_pb2.CancelOrder(), 1, "c"), "c.target"),
         (lambda: convert.set_market_state_command(1, 9), "state"),

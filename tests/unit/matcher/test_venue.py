@@ -95,28 +95,53 @@ def test_a_backer_without_a_place_does_not_hold_up_the_queue(bench: Bench) -> No
     """FORCE-2, BACK-4: the fund pays, the money is on chain alone, those behind are served."""
     bench.apply(deposit(4, ADDRESSES[3]))
     assert bench.venue.places_left == 0
-    fund = Command(
-        CommandKind.FUND_DEPOSIT, market_id=MARKET_ID, nonce=5, amount_quote=900, aux=900_000
-    )
-    bench.apply((fund, b""))
+    bench.apply(request(1, ADDRESSES[4], RequestKind.BACK, 900))
+    assert bench.venue.parked == {}
     seq = bench.venue.settlement.item_seq
     bench.apply(
-        request(1, ADDRESSES[4], RequestKind.UNBACK, 450_000),
-        request(2, ADDRESSES[0], RequestKind.WITHDRAW, 5),
-        request(3, STRANGER, RequestKind.UNBACK, 10**6),
+        request(2, ADDRESSES[4], RequestKind.UNBACK, 450_000),
+        request(3, ADDRESSES[0], RequestKind.WITHDRAW, 5),
+        request(4, STRANGER, RequestKind.UNBACK, 10**6),
     )
-    assert bench.venue.cursor.request_seq == 3
+    assert bench.venue.cursor.request_seq == 4
     paid = 450_000 * 901 // 901_000
     assert bench.venue.parked == {ADDRESSES[4]: paid, STRANGER: 900 - paid}
     assert bench.venue.engine.fund(MARKET_ID).collateral_quote == 0
     _, items = read(bench, seq + 1)
     wires = [settlement_item(item, bench.venue.accounts).forced for item in items]
     assert [(wire.request_id, wire.account) for wire in wires] == [
-        (1, ADDRESSES[4]), (2, ADDRESSES[0]), (3, STRANGER),
+        (2, ADDRESSES[4]), (3, ADDRESSES[0]), (4, STRANGER),
     ]  # fmt: skip
     state = state_of(bench.venue)
     assert state.free_quote["0x" + ADDRESSES[4].hex()] == paid
     assert state.custody_quote == 4 * 10**12 + 900 - 5
+
+
+def test_what_requests_bring_is_credited_where_it_cannot_go(bench: Bench) -> None:
+    """FORCE-5: in the engine, or on chain alone where there is no place; nothing waits."""
+    bench.apply(deposit(4, ADDRESSES[3]))
+    seq = bench.venue.settlement.item_seq
+    elsewhere = [
+        request(n, address, kind, 10)
+        for n, (address, kind) in enumerate(
+            (address, kind) for address in (ADDRESSES[0], ADDRESSES[4])
+            for kind in (RequestKind.GIVE, RequestKind.BACK, RequestKind.TOP_UP)
+        )
+    ]  # fmt: skip
+    bench.apply(
+        *((command._replace(market_id=99, nonce=command.nonce + 1), who)
+          for command, who in elsewhere)
+    )  # fmt: skip
+    assert bench.venue.engine.free_quote(ALICE) == 10**12 + 30
+    assert bench.venue.parked == {ADDRESSES[4]: 30}
+    bench.apply(request(7, ADDRESSES[4], RequestKind.TOP_UP, 10))
+    bench.apply(request(8, ADDRESSES[4], RequestKind.GIVE, 500))
+    assert bench.venue.parked == {ADDRESSES[4]: 40}
+    assert bench.venue.engine.fund(MARKET_ID).collateral_quote == 500
+    _, items = read(bench, seq + 1)
+    wires = [settlement_item(item, bench.venue.accounts).forced for item in items]
+    assert [wire.market_id for wire in wires] == [0, 0, 99, 0, 0, 99, MARKET_ID, MARKET_ID]
+    assert state_of(bench.venue).custody_quote == 4 * 10**12 + 70 + 500
 
 
 def test_a_parked_account_stays_on_chain_alone(bench: Bench) -> None:

@@ -359,7 +359,8 @@ abstract contract BatchTables is Signatures {
     /// @notice Writes what changed, and proves that the batch neither made nor lost money or lots.
     function _commit(Batch memory b) internal {
         int256 freedQuote = _commitAccounts(b);
-        int256 createdQuote = freedQuote + b.feesQuote + b.withdrawnQuote + _commitPositions(b);
+        int256 createdQuote = freedQuote + b.feesQuote + b.withdrawnQuote + _commitPositions(b)
+            - b.broughtQuote;
         if (createdQuote != 0) revert ConservationBroken(createdQuote);
         _totals.freeQuote = uint80(uint256(int256(uint256(_totals.freeQuote)) + freedQuote));
         _totals.feesQuote += uint80(uint256(b.feesQuote));

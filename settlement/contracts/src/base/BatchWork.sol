@@ -95,6 +95,7 @@ struct OrderEntry {
 
 /// @notice Everything a batch works on. Storage is read before the items and written after them,
 /// except filled lots and what session keys have used, which are written through.
+/// @param broughtQuote what requests had brought that are served now (FORCE-5)
 /// @param blank an empty order: what a variable starts as that a pointer is read into
 struct Batch {
     Header header;
@@ -112,6 +113,7 @@ struct Batch {
     uint256 rejected;
     int256 feesQuote;
     int256 withdrawnQuote;
+    int256 broughtQuote;
     Draft draftA;
     Draft draftB;
     Fill fill;

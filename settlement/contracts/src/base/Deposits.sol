@@ -18,33 +18,21 @@ abstract contract Deposits is Desk {
     /// @return seq number of the deposit
     function _deposit(address account_, uint256 amountQuote) internal returns (uint64 seq) {
         if (account_ == address(0) || account_ == INSURANCE) revert AccountReserved(account_);
-        seq = _takeIn(amountQuote);
+        // FORCE-5: engine and contract would pay out another balance.
+        if (_requestsWaiting[account_].withdrawals != 0) revert WithdrawalRequested(account_);
+        _takeIn(amountQuote);
         uint256 word = _accounts[account_];
         uint256 free = SlotLib.freeQuote(word) + amountQuote;
         if (free > QUOTE_MAX) revert AmountOutOfRange(amountQuote);
         _accounts[account_] = SlotLib.packAccount(free, SlotLib.nonces(word));
         _totals.freeQuote += amountQuote.toUint80();
+        seq = ++_progress.depositSeq;
         emit Deposited(account_, amountQuote, seq);
-    }
-
-    /// @notice Credits a deposit to the insurance fund's position in a market (LIQ-5).
-    /// @dev While a backer's payment waits the fund stays as engine and contract know it (BACK-2).
-    /// @param shares what its backer gets for it, 0 for a gift
-    function _raiseFund(uint32 marketId, uint256 amountQuote, uint256 shares) internal {
-        if (_markets[marketId].params.quotePerTickLot == 0) revert MarketUnknown(marketId);
-        if (_unbackingsWaiting[marketId] != 0) revert FundBusy(marketId);
-        uint64 seq = _takeIn(amountQuote);
-        uint256 word = _positions[marketId][INSURANCE];
-        int256 raised = SlotLib.collateralQuote(word) + int256(amountQuote);
-        if (raised > int256(QUOTE_MAX)) revert AmountOutOfRange(amountQuote);
-        _positions[marketId][INSURANCE] = SlotLib.addCollateral(word, int256(amountQuote));
-        _markets[marketId].totals.positionsQuote += int88(int256(amountQuote));
-        emit InsuranceFunded(marketId, amountQuote, shares, seq);
     }
 
     /// @dev Interaction before effects, on purpose: the credit is what arrived. Entry points are
     /// guarded against reentrance, and views during the transfer show the state without it.
-    function _takeIn(uint256 amountQuote) private inPhase(VenuePhase.OPEN) returns (uint64) {
+    function _takeIn(uint256 amountQuote) internal inPhase(VenuePhase.OPEN) {
         // The minimum of a venue that is open is not 0 (MONEY-1).
         bool isInRange = amountQuote >= _limits.depositMinQuote && amountQuote <= QUOTE_MAX;
         if (!isInRange) revert AmountOutOfRange(amountQuote);
@@ -54,6 +42,5 @@ abstract contract Deposits is Desk {
         uint256 received = vault.balanceQuote() - before;
         if (received != amountQuote) revert TokenAmountMismatch(amountQuote, received);
         _totals.custodyQuote += amountQuote.toUint80();
-        return ++_progress.depositSeq;
     }
 }

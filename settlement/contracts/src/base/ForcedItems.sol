@@ -54,12 +54,13 @@ abstract contract ForcedItems is MarketItems {
         a.freeQuote = done.freeQuote;
         a.nonces = done.nonces;
         b.withdrawnQuote += done.waitingQuote;
+        b.broughtQuote += done.broughtQuote;
         if (!hasPosition) return RejectReason.NONE;
         SlotLib.unpackPosition(done.position, b.positions[index].position);
         SlotLib.unpackPosition(done.fund, fund);
         MarketEntry memory market = b.positions[index].listing;
         market.fundingQuote += done.fundingQuote;
-        market.potQuote -= freedQuote + done.waitingQuote;
+        market.potQuote += done.broughtQuote - freedQuote - done.waitingQuote;
         return RejectReason.NONE;
     }
 }

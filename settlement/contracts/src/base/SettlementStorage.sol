@@ -11,6 +11,7 @@ import {
     MarketParams,
     MarketState,
     MarketTotals,
+    RequestKind,
     VenuePhase
 } from "../interfaces/ISettlementTypes.sol";
 import { NonceLib } from "../libraries/NonceLib.sol";
@@ -97,10 +98,17 @@ abstract contract SettlementStorage is ISettlementEvents, ISettlementErrors {
         uint32 spreadMaxMs;
     }
 
-    /// @dev One slot. Requests `served + 1` … `made` wait.
+    /// @dev One slot. Requests `served + 1` … `made` wait; `heldQuote`: what they have brought.
     struct Queue {
         uint64 served;
         uint64 made;
+        uint80 heldQuote;
+    }
+
+    /// @dev One slot. Requests of a caller that wait, and how many of them are withdrawals.
+    struct Waiting {
+        uint128 requests;
+        uint128 withdrawals;
     }
 
     /// @dev One slot. Requests that were set aside: a list from the oldest to the newest.
@@ -164,9 +172,8 @@ abstract contract SettlementStorage is ISettlementEvents, ISettlementErrors {
     mapping(uint256 marketId => address adapter) internal _indexAdapters;
     mapping(uint256 marketId => uint256 shares) internal _fundShares;
     mapping(uint256 marketId => mapping(address account => Backer)) internal _backers;
-    mapping(uint256 marketId => uint256 count) internal _unbackingsWaiting;
     OracleRule internal _oracleRule;
-    mapping(address account => uint256 count) internal _requestsWaiting;
+    mapping(address account => Waiting) internal _requestsWaiting;
     Aside internal _aside;
     mapping(uint256 id => Neighbours) internal _neighbours;
 
@@ -183,6 +190,12 @@ abstract contract SettlementStorage is ISettlementEvents, ISettlementErrors {
         _sessionKeys[account_][key] =
             scope.markets == 0 ? SessionKeyLib.REVOKED : SessionKeyLib.pack(scope);
         emit SessionKeySet(account_, key, scope);
+    }
+
+    /// @notice FORCE-5: whether a request brings money, which the queue holds until it is served.
+    function _bringsMoney(RequestKind kind) internal pure returns (bool) {
+        return
+            kind == RequestKind.TOP_UP || kind == RequestKind.GIVE || kind == RequestKind.BACK;
     }
 
     /// @notice FORCE-4: whether a top-up waits for longer than the operator may let it.

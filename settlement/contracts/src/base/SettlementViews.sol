@@ -207,7 +207,7 @@ abstract contract SettlementViews is Payments, ISettlementDesk {
     function liabilitiesQuote() public view returns (int256 quote) {
         quote = int256(uint256(_totals.freeQuote)) + int256(uint256(_totals.feesQuote))
             + int256(uint256(_outflow.waitingQuote)) + int256(uint256(_relaying.potQuote))
-            + int256(uint256(_relaying.owedQuote));
+            + int256(uint256(_relaying.owedQuote)) + int256(uint256(_queue.heldQuote));
         for (uint256 i = 0; i < _marketIds.length; ++i) {
             quote += _potQuote(_marketIds[i]).max(0);
         }

@@ -30,10 +30,12 @@ interface IExitDesk {
         uint32 indexed marketId, address indexed account, uint256 paidQuote, uint256 gainQuote
     );
     event ExitGainPaid(uint32 indexed marketId, address indexed account, uint256 amountQuote);
+    event RequestReclaimed(uint64 indexed id, address indexed account, uint256 amountQuote);
     event ExitWithdrawn(address indexed account, address indexed to, uint256 amountQuote);
     event Migrated(address indexed account, address indexed successor, uint256 amountQuote);
 
     error RequestEmpty();
+    error RequestWithoutMoney(uint64 id);
     error NonceRangeInvalid(uint64 firstNonce, uint64 lastNonce);
     error RequestsTooMany(address account);
     error AccountEmpty(address account);
@@ -70,8 +72,8 @@ interface IExitDesk {
     /// @notice Asks for a withdrawal; all of the free balance when it is less.
     function requestWithdrawal(uint64 amountQuote, address to) external returns (uint64 id);
 
-    /// @notice Deposits, and asks that the amount goes into a position (FORCE-4). Where the
-    /// account has no such position by then it stays in the free balance.
+    /// @notice Brings money that goes into a position (FORCE-4). Where the account has no such
+    /// position by then it becomes free balance (FORCE-5).
     function depositToPosition(uint32 marketId, address account, uint64 amountQuote)
         external
         returns (uint64 id);
@@ -94,6 +96,10 @@ interface IExitDesk {
     /// @notice EXIT-4: pays forgone profit, when all had the time to leave. Anybody.
     function claimExitGain(uint32 marketId, address account) external;
 
+    /// @notice FORCE-5: what an unserved request has brought becomes the free balance of its account.
+    /// Anybody.
+    function reclaimRequest(uint64 requestId) external;
+
     /// @notice EXIT-5: takes free balance out.
     function exitWithdraw(uint256 amountQuote, address to) external;
 
@@ -108,6 +114,9 @@ interface IExitDesk {
 
     /// @notice How long the oldest request has been waiting; 0 when none waits.
     function queueAgeS() external view returns (uint256);
+
+    /// @notice What requests that wait have brought (FORCE-5).
+    function requestsQuote() external view returns (uint256);
     function exitMarket(uint32 marketId) external view returns (ExitMarket memory);
     function exitGainQuote(uint32 marketId, address account) external view returns (uint256);
 }

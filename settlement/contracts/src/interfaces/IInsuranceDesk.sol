@@ -5,8 +5,10 @@ import { Backer } from "./ISettlementTypes.sol";
 
 /// @title The insurance fund of each market and its backers (BACK-1 … BACK-5)
 interface IInsuranceDesk {
-    event FundBacked(
-        uint32 indexed marketId, address indexed backer, uint256 amountQuote, uint256 shares
+    /// @notice A gift or a backing was served.
+    /// @param shares what its backer got for it, 0 for a gift
+    event InsuranceFunded(
+        uint32 indexed marketId, address indexed giver, uint256 amountQuote, uint256 shares
     );
 
     /// @param dueTimeS end of the lock
@@ -17,21 +19,22 @@ interface IInsuranceDesk {
         uint32 indexed marketId, address indexed backer, uint256 amountQuote
     );
 
-    error FundInsolvent(uint32 marketId, int256 equityQuote);
     error SharesTooFew(uint256 shares, uint256 requested);
     error SharesLocked(uint256 dueTimeS);
     error UnbackingMissing(uint32 marketId, address backer);
     error UnbackingLapsed(uint256 endTimeS);
 
-    /// @notice The fund holds lots, and the market's last mark is too old to value them.
-    error MarkTooOld(uint32 marketId, uint256 priceTimeMs);
-
-    /// @notice Gives the caller's collateral to the insurance fund of a market.
+    /// @notice Gives money of the caller to the insurance fund of a market, by the forced queue: where
+    /// it cannot go there it becomes the caller's free balance (FORCE-5).
     /// @dev Warning: a gift, to those who hold its shares.
-    function fundInsurance(uint32 marketId, uint256 amountQuote) external;
+    function fundInsurance(uint32 marketId, uint256 amountQuote)
+        external
+        returns (uint64 requestId);
 
-    /// @notice Commits the caller's collateral to the fund of a market for shares of its equity.
-    function backFund(uint32 marketId, uint256 amountQuote) external returns (uint256 shares);
+    /// @notice Commits money of the caller to the fund of a market for shares of its equity, which
+    /// are made when the request is served, at what they are worth then (BACK-2). Where none can be
+    /// made it becomes the caller's free balance (FORCE-5).
+    function backFund(uint32 marketId, uint256 amountQuote) external returns (uint64 requestId);
 
     /// @notice Starts the lock of shares that want to leave. They go on sharing losses. Replaces
     /// an earlier request of the caller.
@@ -48,9 +51,6 @@ interface IInsuranceDesk {
 
     function backer(uint32 marketId, address account) external view returns (Backer memory);
     function fundShares(uint32 marketId) external view returns (uint256);
-
-    /// @notice Whether a backer's payment waits: until it is served nothing is added to the fund.
-    function isFundBusy(uint32 marketId) external view returns (bool);
 
     /// @notice Equity of the fund's position at the mark, its funding settled.
     function fundEquityQuote(uint32 marketId) external view returns (int256);

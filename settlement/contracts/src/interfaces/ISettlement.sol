@@ -20,15 +20,8 @@ import {
 /// @title What the settlement contract says when it happens
 interface ISettlementEvents {
     /// @notice Collateral was credited to an account's free balance.
-    /// @param depositSeq one counter over all deposits, insurance included: 1, 2, 3 …
+    /// @param depositSeq one counter over all of them: 1, 2, 3 …
     event Deposited(address indexed account, uint256 amountQuote, uint64 indexed depositSeq);
-
-    /// @notice Collateral was credited to the insurance fund's position in a market.
-
-    /// @param shares what the fund's backer got for it, 0 for a gift
-    event InsuranceFunded(
-        uint32 indexed marketId, uint256 amountQuote, uint256 shares, uint64 indexed depositSeq
-    );
 
     /// @notice A withdrawal of a batch was paid.
     event Withdrawn(
@@ -99,8 +92,8 @@ interface ISettlementErrors {
     error SignatureLength(uint256 length);
     error WalletGasMissing(uint256 gasLeft);
 
-    /// @notice A backer's payment out of the fund waits in the queue (BACK-2).
-    error FundBusy(uint32 marketId);
+    /// @notice A forced withdrawal of the account waits: it takes no deposit until that is served.
+    error WithdrawalRequested(address account);
     error ConservationBroken(int256 createdQuote);
     error LotsSumBroken(uint256 marketId, int256 createdLots);
     error DryRunResult(uint256 gasUsed, bytes reasons);

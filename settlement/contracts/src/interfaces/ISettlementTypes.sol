@@ -16,7 +16,9 @@ enum RequestKind {
     WITHDRAW,
     TOP_UP,
     UNBACK,
-    CANCEL
+    CANCEL,
+    GIVE,
+    BACK
 }
 
 /// @notice A request of the forced queue. Two storage slots.
@@ -24,7 +26,8 @@ enum RequestKind {
 /// @param isAside it has waited at the head for a price and let the others pass (FORCE-2)
 /// @param to receiver of a withdrawal, payer of a top-up; as a number, how many nonces after the
 /// first one are cancelled, too
-/// @param amount nonce floor, nonce, lots, shares or quote units, by its kind
+/// @param amount nonce floor, nonce, lots, shares or quote units, by its kind; what it brings, when
+/// the queue holds money for it (FORCE-5)
 struct ForcedRequest {
     address account;
     uint40 timeS;

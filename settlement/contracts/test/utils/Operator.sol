@@ -34,6 +34,7 @@ contract Operator is SettlementTest {
     /// @dev The market that the next actions are about.
     uint32 internal _at = MARKET;
     uint256 public exits;
+    uint256 public reclaimed;
 
     constructor() {
         setUp();
@@ -53,15 +54,28 @@ contract Operator is SettlementTest {
     /* ACTIONS */
 
     function depositMore(uint256 trader, uint256 amountQuote) external whileOpen {
-        _deposit(trader % TRADERS, bound(amountQuote, 1, 10_000_000));
+        trader %= TRADERS;
+        amountQuote = bound(amountQuote, 1, 10_000_000);
+        address owner = vm.addr(TRADER + trader);
+        token.mint(owner, amountQuote);
+        vm.startPrank(owner);
+        token.approve(address(settlement), amountQuote);
+        // While a forced withdrawal of the account waits: refused.
+        try settlement.deposit(amountQuote) { deposited[trader] += amountQuote; } catch { }
+        vm.stopPrank();
     }
 
+    /// @dev A trader gives the fund money; too many such requests of one are refused.
     function insure(uint256 amountQuote) external whileOpen {
         amountQuote = bound(amountQuote, 1, 50_000_000);
-        if (settlement.isFundBusy(_at)) return;
-        token.mint(address(this), amountQuote);
+        uint256 trader = amountQuote % TRADERS;
+        address owner = vm.addr(TRADER + trader);
+        vm.startPrank(owner);
         token.approve(address(settlement), amountQuote);
-        settlement.fundInsurance(_at, amountQuote);
+        _deposited(trader, amountQuote);
+        consented[trader] += amountQuote;
+        try settlement.fundInsurance(_at, amountQuote) { } catch { }
+        vm.stopPrank();
     }
 
     function movePrice(uint256 seed) external whileOpen {
@@ -319,16 +333,25 @@ contract Operator is SettlementTest {
         if (shares != 0 && seed & 3 == 0) {
             vm.prank(owner);
             settlement.requestUnbacking(_at, shares);
-        } else if (settlement.fundEquityQuote(_at) >= 0 && !settlement.isFundBusy(_at)) {
-            uint256 amount = 1_000_000 + seed % 1_000_000;
-            uint256 equity = uint256(settlement.fundEquityQuote(_at));
-            if (amount * (settlement.fundShares(_at) + 1000) <= equity) return;
-            token.mint(owner, amount);
+        } else {
+            uint256 amount = seed & 48 == 0 ? 1 : 1_000_000 + seed % 1_000_000;
+            _deposited(trader, amount);
+            consented[trader] += amount;
             vm.startPrank(owner);
             token.approve(address(settlement), amount);
             try settlement.backFund(_at, amount) { } catch { }
             vm.stopPrank();
         }
+    }
+
+    /// @dev What unserved requests have brought goes back, by anybody, once.
+    function reclaim(uint256 seed) external {
+        (uint64 served, uint64 made) = settlement.requestQueue();
+        if (settlement.phase() != VenuePhase.EXIT || served == made) return;
+        uint64 id = served + 1 + uint64(seed % (made - served));
+        try settlement.reclaimRequest(id) {
+            ++reclaimed;
+        } catch { }
     }
 
     /// @dev Withdrawals that have waited are paid, by anybody.
@@ -395,7 +418,8 @@ contract Operator is SettlementTest {
 
     /// @dev CONS-4: no market owes, and all free balances can be paid in full.
     function checkPots() external view {
-        uint256 owedQuote = settlement.waitingQuote() + settlement.feesQuote();
+        uint256 owedQuote =
+            settlement.waitingQuote() + settlement.feesQuote() + settlement.requestsQuote();
         for (uint256 i = 0; i < TRADERS; ++i) {
             owedQuote += free(TRADER + i);
         }

@@ -102,12 +102,6 @@ abstract contract RefusalTest is SettlementTest {
         assertEq(free(key), 0, "nothing is free");
     }
 
-    function insure(uint256 amountQuote) internal {
-        token.mint(address(this), amountQuote);
-        token.approve(address(settlement), amountQuote);
-        settlement.fundInsurance(MARKET, amountQuote);
-    }
-
     function topUp(address owner, uint64 amountQuote) internal returns (uint64 requestId) {
         token.mint(address(this), amountQuote);
         token.approve(address(settlement), amountQuote);

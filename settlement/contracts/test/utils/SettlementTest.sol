@@ -456,6 +456,30 @@ abstract contract SettlementTest is Test {
         settleAccepted(p);
     }
 
+    /// @dev Gives money to the market's insurance fund (FORCE-5), and has it served.
+    function giveNow(uint256 amountQuote) internal {
+        token.mint(address(this), amountQuote);
+        token.approve(address(settlement), amountQuote);
+        serveNow(settlement.fundInsurance(MARKET, amountQuote), address(this));
+    }
+
+    function requestBacking(uint256 key, uint256 amountQuote) internal returns (uint64 id) {
+        address owner = vm.addr(key);
+        token.mint(owner, amountQuote);
+        vm.startPrank(owner);
+        token.approve(address(settlement), amountQuote);
+        id = settlement.backFund(MARKET, amountQuote);
+        vm.stopPrank();
+    }
+
+    /// @dev Backs the market's insurance fund, and has it served.
+    function backNow(uint256 key, uint256 amountQuote) internal returns (uint256 shares) {
+        address owner = vm.addr(key);
+        uint256 before = settlement.backer(MARKET, owner).shares;
+        serveNow(requestBacking(key, amountQuote), owner);
+        return settlement.backer(MARKET, owner).shares - before;
+    }
+
     /* SUBMISSION */
 
     function compact(uint256 key, bytes32 digest) internal pure returns (bytes memory) {

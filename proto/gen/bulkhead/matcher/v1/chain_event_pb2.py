@@ -27,29 +27,29 @@ from bulkhead.types.v1 import reject_reason_pb2 as bulkhead_dot_types_dot_v1_dot
 from bulkhead.types.v1 import settlement_state_pb2 as bulkhead_dot_types_dot_v1_dot_settlement__state__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%bulkhead/matcher/v1/chain_event.proto\x12\x13\x62ulkhead.matcher.v1\x1a#bulkhead/types/v1/market_spec.proto\x1a%bulkhead/types/v1/reject_reason.proto\x1a(bulkhead/types/v1/settlement_state.proto\"\xac\x01\n\x0c\x43hainDeposit\x12\x13\n\x0b\x64\x65posit_seq\x18\x01 \x01(\x03\x12\x11\n\x07\x61\x63\x63ount\x18\x02 \x01(\x0cH\x00\x12\x18\n\x0e\x66und_market_id\x18\x03 \x01(\rH\x00\x12\x14\n\x0c\x61mount_quote\x18\x04 \x01(\x03\x12\x14\n\x0c\x62lock_number\x18\x05 \x01(\x03\x12\x0f\n\x07tx_hash\x18\x06 \x01(\x0c\x12\x0e\n\x06shares\x18\x07 \x01(\x03\x42\r\n\x0b\x62\x65neficiary\"y\n\x16ParametersAnnouncement\x12\x18\n\x10\x61nnouncement_seq\x18\x01 \x01(\x03\x12+\n\x04spec\x18\x02 \x01(\x0b\x32\x1d.bulkhead.types.v1.MarketSpec\x12\x18\n\x10\x65\x66\x66\x65\x63tive_time_s\x18\x03 \x01(\x03\"\xad\x01\n\x0c\x43hainRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\x03\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\x0c\x12\x34\n\x04kind\x18\x03 \x01(\x0e\x32&.bulkhead.matcher.v1.ForcedRequestKind\x12\x11\n\tmarket_id\x18\x04 \x01(\r\x12\x17\n\x0f\x61mount_or_nonce\x18\x05 \x01(\x04\x12\x16\n\x0e\x66urther_nonces\x18\x06 \x01(\x03\"v\n\x0b\x43hainNotice\x12\x14\n\x0c\x62lock_number\x18\x01 \x01(\x03\x12\x11\n\tlog_index\x18\x02 \x01(\x03\x12\x34\n\nrisk_pause\x18\x03 \x01(\x0b\x32\x1e.bulkhead.matcher.v1.RiskPauseH\x00\x42\x08\n\x06notice\"\x1e\n\tRiskPause\x12\x11\n\tis_paused\x18\x01 \x01(\x08\"\x95\x01\n\rBatchProgress\x12\x11\n\tbatch_seq\x18\x01 \x01(\x03\x12\x31\n\x05state\x18\x02 \x01(\x0e\x32\".bulkhead.types.v1.SettlementState\x12\x16\n\x0e\x66irst_item_seq\x18\x03 \x01(\x03\x12\x15\n\rlast_item_seq\x18\x04 \x01(\x03\x12\x0f\n\x07tx_hash\x18\x05 \x01(\x0c\"\xb2\x01\n\x0c\x42\x61tchReceipt\x12\x11\n\tbatch_seq\x18\x01 \x01(\x03\x12\x16\n\x0e\x66irst_item_seq\x18\x02 \x01(\x03\x12\x15\n\rlast_item_seq\x18\x03 \x01(\x03\x12\x14\n\x0c\x62lock_number\x18\x04 \x01(\x03\x12\x0f\n\x07tx_hash\x18\x05 \x01(\x0c\x12\x39\n\x0erejected_items\x18\x06 \x03(\x0b\x32!.bulkhead.matcher.v1.RejectedItem\"Q\n\x0cRejectedItem\x12\x10\n\x08item_seq\x18\x01 \x01(\x03\x12/\n\x06reason\x18\x02 \x01(\x0e\x32\x1f.bulkhead.types.v1.RejectReason*\xfe\x01\n\x11\x46orcedRequestKind\x12#\n\x1f\x46ORCED_REQUEST_KIND_UNSPECIFIED\x10\x00\x12\"\n\x1e\x46ORCED_REQUEST_KIND_CANCEL_ALL\x10\x01\x12\x1e\n\x1a\x46ORCED_REQUEST_KIND_REDUCE\x10\x02\x12 \n\x1c\x46ORCED_REQUEST_KIND_WITHDRAW\x10\x03\x12\x1e\n\x1a\x46ORCED_REQUEST_KIND_TOP_UP\x10\x04\x12\x1e\n\x1a\x46ORCED_REQUEST_KIND_UNBACK\x10\x05\x12\x1e\n\x1a\x46ORCED_REQUEST_KIND_CANCEL\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%bulkhead/matcher/v1/chain_event.proto\x12\x13\x62ulkhead.matcher.v1\x1a#bulkhead/types/v1/market_spec.proto\x1a%bulkhead/types/v1/reject_reason.proto\x1a(bulkhead/types/v1/settlement_state.proto\"\x95\x01\n\x0c\x43hainDeposit\x12\x13\n\x0b\x64\x65posit_seq\x18\x01 \x01(\x03\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\x0c\x12\x14\n\x0c\x61mount_quote\x18\x04 \x01(\x03\x12\x14\n\x0c\x62lock_number\x18\x05 \x01(\x03\x12\x0f\n\x07tx_hash\x18\x06 \x01(\x0cJ\x04\x08\x03\x10\x04J\x04\x08\x07\x10\x08R\x0e\x66und_market_idR\x06shares\"y\n\x16ParametersAnnouncement\x12\x18\n\x10\x61nnouncement_seq\x18\x01 \x01(\x03\x12+\n\x04spec\x18\x02 \x01(\x0b\x32\x1d.bulkhead.types.v1.MarketSpec\x12\x18\n\x10\x65\x66\x66\x65\x63tive_time_s\x18\x03 \x01(\x03\"\xad\x01\n\x0c\x43hainRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\x03\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\x0c\x12\x34\n\x04kind\x18\x03 \x01(\x0e\x32&.bulkhead.matcher.v1.ForcedRequestKind\x12\x11\n\tmarket_id\x18\x04 \x01(\r\x12\x17\n\x0f\x61mount_or_nonce\x18\x05 \x01(\x04\x12\x16\n\x0e\x66urther_nonces\x18\x06 \x01(\x03\"v\n\x0b\x43hainNotice\x12\x14\n\x0c\x62lock_number\x18\x01 \x01(\x03\x12\x11\n\tlog_index\x18\x02 \x01(\x03\x12\x34\n\nrisk_pause\x18\x03 \x01(\x0b\x32\x1e.bulkhead.matcher.v1.RiskPauseH\x00\x42\x08\n\x06notice\"\x1e\n\tRiskPause\x12\x11\n\tis_paused\x18\x01 \x01(\x08\"\x95\x01\n\rBatchProgress\x12\x11\n\tbatch_seq\x18\x01 \x01(\x03\x12\x31\n\x05state\x18\x02 \x01(\x0e\x32\".bulkhead.types.v1.SettlementState\x12\x16\n\x0e\x66irst_item_seq\x18\x03 \x01(\x03\x12\x15\n\rlast_item_seq\x18\x04 \x01(\x03\x12\x0f\n\x07tx_hash\x18\x05 \x01(\x0c\"\xb2\x01\n\x0c\x42\x61tchReceipt\x12\x11\n\tbatch_seq\x18\x01 \x01(\x03\x12\x16\n\x0e\x66irst_item_seq\x18\x02 \x01(\x03\x12\x15\n\rlast_item_seq\x18\x03 \x01(\x03\x12\x14\n\x0c\x62lock_number\x18\x04 \x01(\x03\x12\x0f\n\x07tx_hash\x18\x05 \x01(\x0c\x12\x39\n\x0erejected_items\x18\x06 \x03(\x0b\x32!.bulkhead.matcher.v1.RejectedItem\"Q\n\x0cRejectedItem\x12\x10\n\x08item_seq\x18\x01 \x01(\x03\x12/\n\x06reason\x18\x02 \x01(\x0e\x32\x1f.bulkhead.types.v1.RejectReason*\xba\x02\n\x11\x46orcedRequestKind\x12#\n\x1f\x46ORCED_REQUEST_KIND_UNSPECIFIED\x10\x00\x12\"\n\x1e\x46ORCED_REQUEST_KIND_CANCEL_ALL\x10\x01\x12\x1e\n\x1a\x46ORCED_REQUEST_KIND_REDUCE\x10\x02\x12 \n\x1c\x46ORCED_REQUEST_KIND_WITHDRAW\x10\x03\x12\x1e\n\x1a\x46ORCED_REQUEST_KIND_TOP_UP\x10\x04\x12\x1e\n\x1a\x46ORCED_REQUEST_KIND_UNBACK\x10\x05\x12\x1e\n\x1a\x46ORCED_REQUEST_KIND_CANCEL\x10\x06\x12\x1c\n\x18\x46ORCED_REQUEST_KIND_GIVE\x10\x07\x12\x1c\n\x18\x46ORCED_REQUEST_KIND_BACK\x10\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'bulkhead.matcher.v1.chain_event_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FORCEDREQUESTKIND']._serialized_start=1223
-  _globals['_FORCEDREQUESTKIND']._serialized_end=1477
+  _globals['_FORCEDREQUESTKIND']._serialized_start=1200
+  _globals['_FORCEDREQUESTKIND']._serialized_end=1514
   _globals['_CHAINDEPOSIT']._serialized_start=181
-  _globals['_CHAINDEPOSIT']._serialized_end=353
-  _globals['_PARAMETERSANNOUNCEMENT']._serialized_start=355
-  _globals['_PARAMETERSANNOUNCEMENT']._serialized_end=476
-  _globals['_CHAINREQUEST']._serialized_start=479
-  _globals['_CHAINREQUEST']._serialized_end=652
-  _globals['_CHAINNOTICE']._serialized_start=654
-  _globals['_CHAINNOTICE']._serialized_end=772
-  _globals['_RISKPAUSE']._serialized_start=774
-  _globals['_RISKPAUSE']._serialized_end=804
-  _globals['_BATCHPROGRESS']._serialized_start=807
-  _globals['_BATCHPROGRESS']._serialized_end=956
-  _globals['_BATCHRECEIPT']._serialized_start=959
-  _globals['_BATCHRECEIPT']._serialized_end=1137
-  _globals['_REJECTEDITEM']._serialized_start=1139
-  _globals['_REJECTEDITEM']._serialized_end=1220
+  _globals['_CHAINDEPOSIT']._serialized_end=330
+  _globals['_PARAMETERSANNOUNCEMENT']._serialized_start=332
+  _globals['_PARAMETERSANNOUNCEMENT']._serialized_end=453
+  _globals['_CHAINREQUEST']._serialized_start=456
+  _globals['_CHAINREQUEST']._serialized_end=629
+  _globals['_CHAINNOTICE']._serialized_start=631
+  _globals['_CHAINNOTICE']._serialized_end=749
+  _globals['_RISKPAUSE']._serialized_start=751
+  _globals['_RISKPAUSE']._serialized_end=781
+  _globals['_BATCHPROGRESS']._serialized_start=784
+  _globals['_BATCHPROGRESS']._serialized_end=933
+  _globals['_BATCHRECEIPT']._serialized_start=936
+  _globals['_BATCHRECEIPT']._serialized_end=1114
+  _globals['_REJECTEDITEM']._serialized_start=1116
+  _globals['_REJECTEDITEM']._serialized_end=1197
 # @@protoc_insertion_point(module_scope)

@@ -19,6 +19,8 @@ class ForcedRequestKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FORCED_REQUEST_KIND_TOP_UP: _ClassVar[ForcedRequestKind]
     FORCED_REQUEST_KIND_UNBACK: _ClassVar[ForcedRequestKind]
     FORCED_REQUEST_KIND_CANCEL: _ClassVar[ForcedRequestKind]
+    FORCED_REQUEST_KIND_GIVE: _ClassVar[ForcedRequestKind]
+    FORCED_REQUEST_KIND_BACK: _ClassVar[ForcedRequestKind]
 FORCED_REQUEST_KIND_UNSPECIFIED: ForcedRequestKind
 FORCED_REQUEST_KIND_CANCEL_ALL: ForcedRequestKind
 FORCED_REQUEST_KIND_REDUCE: ForcedRequestKind
@@ -26,24 +28,22 @@ FORCED_REQUEST_KIND_WITHDRAW: ForcedRequestKind
 FORCED_REQUEST_KIND_TOP_UP: ForcedRequestKind
 FORCED_REQUEST_KIND_UNBACK: ForcedRequestKind
 FORCED_REQUEST_KIND_CANCEL: ForcedRequestKind
+FORCED_REQUEST_KIND_GIVE: ForcedRequestKind
+FORCED_REQUEST_KIND_BACK: ForcedRequestKind
 
 class ChainDeposit(_message.Message):
-    __slots__ = ("deposit_seq", "account", "fund_market_id", "amount_quote", "block_number", "tx_hash", "shares")
+    __slots__ = ("deposit_seq", "account", "amount_quote", "block_number", "tx_hash")
     DEPOSIT_SEQ_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
-    FUND_MARKET_ID_FIELD_NUMBER: _ClassVar[int]
     AMOUNT_QUOTE_FIELD_NUMBER: _ClassVar[int]
     BLOCK_NUMBER_FIELD_NUMBER: _ClassVar[int]
     TX_HASH_FIELD_NUMBER: _ClassVar[int]
-    SHARES_FIELD_NUMBER: _ClassVar[int]
     deposit_seq: int
     account: bytes
-    fund_market_id: int
     amount_quote: int
     block_number: int
     tx_hash: bytes
-    shares: int
-    def __init__(self, deposit_seq: _Optional[int] = ..., account: _Optional[bytes] = ..., fund_market_id: _Optional[int] = ..., amount_quote: _Optional[int] = ..., block_number: _Optional[int] = ..., tx_hash: _Optional[bytes] = ..., shares: _Optional[int] = ...) -> None: ...
+    def __init__(self, deposit_seq: _Optional[int] = ..., account: _Optional[bytes] = ..., amount_quote: _Optional[int] = ..., block_number: _Optional[int] = ..., tx_hash: _Optional[bytes] = ...) -> None: ...
 
 class ParametersAnnouncement(_message.Message):
     __slots__ = ("announcement_seq", "spec", "effective_time_s")
