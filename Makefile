@@ -102,7 +102,7 @@ soak: setup ## the random tests for hours: model, kernel and contract on STATES=
 	python -m tests.differential.soak --states $(or $(STATES),1000000)
 	BULKHEAD_SOAK_STATES=200000 BULKHEAD_SOAK_BATCHES=5000 BULKHEAD_SEED=$$RANDOM python -m pytest -q tests/differential
 	BULKHEAD_SOAK_STATES=1000000 python -m pytest -q tests/unit/margin_core/test_published_numbers.py
-	HYPOTHESIS_PROFILE=soak BULKHEAD_SOAK_STREAMS=200 BULKHEAD_SOAK_BOOKS=2000 python -m pytest -q tests/property
+	HYPOTHESIS_PROFILE=soak BULKHEAD_SOAK_STREAMS=200 BULKHEAD_SOAK_BOOKS=2000 BULKHEAD_SOAK_AUCTIONS=2000 BULKHEAD_SOAK_ROWS=2000 python -m pytest -q tests/property
 	! command -v forge >/dev/null || (cd $(CONTRACTS) && FOUNDRY_PROFILE=soak node tools/forge.mjs test --offline)
 
 spec: setup ## print which tests show which rule of SPEC.md

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from random import Random
 from typing import Any
@@ -26,6 +27,7 @@ from tests.unit.engine.venue import BUY, SELL, Venue, spec_of
 
 ACCOUNTS = 60
 LONGS, SHORTS = 8, 14
+ROWS = int(os.environ.get("BULKHEAD_SOAK_ROWS", "30"))
 SEEN: Counter[str] = Counter()
 
 
@@ -177,7 +179,7 @@ class Row:
         return {k: MarginState(p.lots, p.value, p.margin, p.index) for k, p in found.items()}
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(ROWS))
 def test_the_runs_of_a_row_are_what_a_scan_prescribes(seed: int) -> None:
     """IDX-3, LIQ-4: engine, model, and the check that anybody can make of all runs."""
     crowd = Row(seed)
