@@ -122,7 +122,7 @@ def test_chain_and_engine_end_up_equal(venue: Venue) -> None:
     asyncio.run(main())
     status, output = venue.reconcile()
     assert status == 0, output
-    assert "11 accounts and positions, 0 differences" in output
+    assert "12 accounts and positions, 0 differences" in output
     venue.chain.deposit(ALICE.address, 10**6)  # after the replay: the chain is ahead
     compared = run("reconcile", str(venue.folder / "state.json"), *venue.settlement)
     assert compared.returncode == 1
