@@ -106,8 +106,7 @@ contract ForcedModule is Markets, Payments {
         }
         if (r.isAside) _takeBack(w.requestId);
         delete _requests[w.requestId];
-        Waiting storage waiting =
-            _requestsWaiting[r.kind == RequestKind.TOP_UP ? r.to : r.account];
+        Waiting storage waiting = _requestsWaiting[r.kind == RequestKind.TOP_UP ? r.to : r.account];
         --waiting.requests;
         if (r.kind == RequestKind.WITHDRAW) --waiting.withdrawals;
         emit IExitDesk.RequestServed(w.requestId, outcome);

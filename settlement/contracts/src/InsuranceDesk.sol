@@ -5,12 +5,7 @@ import { Desk } from "./base/Desk.sol";
 import { ForcedQueue } from "./base/ForcedQueue.sol";
 import { Markets } from "./base/Markets.sol";
 import { IInsuranceDesk } from "./interfaces/IInsuranceDesk.sol";
-import {
-    Backer,
-    ExitMarket,
-    RequestKind,
-    VenuePhase
-} from "./interfaces/ISettlementTypes.sol";
+import { Backer, ExitMarket, RequestKind, VenuePhase } from "./interfaces/ISettlementTypes.sol";
 import { ExitLib } from "./libraries/ExitLib.sol";
 import { MarginLib, Position } from "./libraries/MarginLib.sol";
 
@@ -34,7 +29,11 @@ contract InsuranceDesk is ForcedQueue, Markets, IInsuranceDesk {
     }
 
     /// @inheritdoc IInsuranceDesk
-    function backFund(uint32 marketId, uint256 amountQuote) external nonReentrant returns (uint64) {
+    function backFund(uint32 marketId, uint256 amountQuote)
+        external
+        nonReentrant
+        returns (uint64)
+    {
         return _requestWith(msg.sender, RequestKind.BACK, marketId, amountQuote, address(0));
     }
 

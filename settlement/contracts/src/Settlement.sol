@@ -35,9 +35,6 @@ contract Settlement is TradeItems, ReentrancyGuardTransient, ModuleProxy {
     address public immutable DESK;
 
     /// @inheritdoc ISettlementBatch
-    address public immutable ANNEX;
-
-    /// @inheritdoc ISettlementBatch
     uint256 public immutable CLOCK_LAG_MAX_S;
 
     /// @dev Run by delegatecall, and not reachable by the fallback.
@@ -49,11 +46,10 @@ contract Settlement is TradeItems, ReentrancyGuardTransient, ModuleProxy {
     /// @param config delays and limits. Whoever dislikes a proposal has the time to leave before
     /// it is executed: a forced request and a withdrawal that waits take no longer.
     constructor(IERC20 token, address owner, Modules memory modules, VenueConfig memory config)
-        TradeItems(config.clockAheadMaxS)
+        TradeItems(config.clockAheadMaxS, modules.annex)
     {
         if (modules.desk.code.length == 0) revert DeskMissing(modules.desk);
         if (modules.payments.code.length == 0) revert DeskMissing(modules.payments);
-        if (modules.annex.code.length == 0) revert DeskMissing(modules.annex);
         uint256 leavingS = uint256(config.delays.forcedS) + config.delays.withdrawalS;
         bool isLongEnough = config.delays.governanceS >= leavingS
             && config.delays.parametersS >= leavingS && config.delays.migrationS >= leavingS;
@@ -66,7 +62,6 @@ contract Settlement is TradeItems, ReentrancyGuardTransient, ModuleProxy {
         if (!isClockBound) revert DelaysInvalid();
         CLOCK_LAG_MAX_S = config.clockLagMaxS;
         DESK = modules.desk;
-        ANNEX = modules.annex;
         _payments = modules.payments;
         _owner = owner;
         _delays = config.delays;
@@ -94,11 +89,13 @@ contract Settlement is TradeItems, ReentrancyGuardTransient, ModuleProxy {
     {
         if (_status.phase == VenuePhase.EXIT) revert PhaseMismatch(VenuePhase.EXIT);
         uint256 pausedFromS = _status.riskPausedFromS;
+        // Before the tables: memory costs more, the more of it is in use.
+        bytes32 payloadHash = BatchLib.hash(payload);
         BatchImage.open();
         Batch memory b = _load(payload);
         b.isRiskPaused = pausedFromS != 0
             && (b.clockTimeS >= pausedFromS || block.timestamp >= pausedFromS + PAUSE_BACKLOG_S);
-        bytes32 digest = _checkBatch(b, payload);
+        bytes32 digest = _checkBatch(b, payloadHash);
         if (asksQuorum) _checkQuorum(b.header.epoch, digest, signatures);
 
         _judgeItems(b, payload);
@@ -115,7 +112,7 @@ contract Settlement is TradeItems, ReentrancyGuardTransient, ModuleProxy {
     }
 
     /// @notice BATCH-1, BATCH-3: sequence, epoch and clock.
-    function _checkBatch(Batch memory b, bytes calldata payload) private view returns (bytes32) {
+    function _checkBatch(Batch memory b, bytes32 payloadHash) private view returns (bytes32) {
         Progress memory progress = _progress;
         uint256 expected = uint256(progress.sequence) + 1;
         if (b.header.sequence != expected) revert BatchSequence(expected, b.header.sequence);
@@ -131,7 +128,7 @@ contract Settlement is TradeItems, ReentrancyGuardTransient, ModuleProxy {
             revert ClockOutOfRange(b.clockTimeS, lowestS, highestS);
         }
         return OrderLib.batchDigest(
-            b.domain, b.header.sequence, b.header.epoch, _lastBatchDigest, keccak256(payload)
+            b.domain, b.header.sequence, b.header.epoch, _lastBatchDigest, payloadHash
         );
     }
 
@@ -213,7 +210,6 @@ contract Settlement is TradeItems, ReentrancyGuardTransient, ModuleProxy {
         uint256 opcode = word >> 248;
         if (opcode == BatchLib.PRICE) return _judgePrice(b, payload, offset, word);
         if (opcode == BatchLib.CLOCK) return _judgeClock(b, word);
-        if (opcode == BatchLib.FUNDING) return _judgeFunding(b, word);
         if (opcode == BatchLib.COLLATERAL) return _judgeCollateral(b, payload, offset, word);
         if (opcode == BatchLib.WITHDRAWAL) return _judgeWithdrawal(b, payload, offset, word);
         return _judgeFillAt(b, offset, word);

@@ -3,16 +3,17 @@ pragma solidity 0.8.37;
 
 import { Batch } from "./base/BatchWork.sol";
 import { ForcedItems } from "./base/ForcedItems.sol";
+import { PriceRows } from "./base/PriceRows.sol";
 import { BatchImage } from "./libraries/BatchImage.sol";
 import { BatchLib } from "./libraries/BatchLib.sol";
 import { RejectReason } from "./libraries/RejectReason.sol";
 
 /// @title SettlementAnnex
-/// @notice Judges the items that are seldom: liquidations, session keys, automatic top-ups,
+/// @notice Judges the items that are seldom: funding, liquidations, session keys, automatic top-ups,
 /// announced parameters, deliveries, forced requests.
 /// @dev A part of Settlement that did not fit into it: runs on its storage and its memory, a whole
 /// run of items at a call. Called directly it works on an empty storage and what it is given.
-contract SettlementAnnex is ForcedItems {
+contract SettlementAnnex is ForcedItems, PriceRows {
     constructor(address forced) ForcedItems(forced) { }
 
     fallback() external {
@@ -52,6 +53,7 @@ contract SettlementAnnex is ForcedItems {
         if (opcode == BatchLib.FUND_FILL || opcode == BatchLib.FUND_FILL_AT) {
             return _judgeFundFill(b, word);
         }
+        if (opcode == BatchLib.FUNDING) return _judgeFunding(b, word);
         if (opcode == BatchLib.PARAMETERS) return _judgeParameters(b, word);
         if (opcode == BatchLib.SETTLE_MARKET) return _judgeDelivery(b, word);
         if (opcode == BatchLib.FORCED) return _judgeForced(b, word);

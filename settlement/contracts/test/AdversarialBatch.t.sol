@@ -177,5 +177,4 @@ contract AdversarialBatchTest is SettlementTest {
         assertEq(held.entryValueQuote, 0, "nothing");
         assertEqInt(held.collateralQuote, 0, "nothing");
     }
-
 }

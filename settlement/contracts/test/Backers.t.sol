@@ -143,8 +143,13 @@ contract BackersTest is SettlementTest {
         uint256 before = free(BOB);
         uint256 shares = backNow(BOB, victim);
         uint256 value = settlement.sharesValueQuote(MARKET, shares);
-        if (shares == 0) assertEq(free(BOB), before + victim, "refused, not taken");
-        else assertGe(int256(value) + int256(gift / 1000) + 2, int256(victim), "the victim is whole");
+        if (shares == 0) {
+            assertEq(free(BOB), before + victim, "refused, not taken");
+        } else {
+            assertGe(
+                int256(value) + int256(gift / 1000) + 2, int256(victim), "the victim is whole"
+            );
+        }
         uint256 attackersValue = settlement.sharesValueQuote(MARKET, attacker);
         assertGe(int256(gift), int256(attackersValue), "the attacker does not gain");
     }

@@ -229,5 +229,4 @@ contract RefusalsOutsideTest is RefusalTest {
         uint256 offset = encode(p).length - 3;
         expectRevert(p, abi.encodeWithSelector(BatchLib.BatchMalformed.selector, offset));
     }
-
 }

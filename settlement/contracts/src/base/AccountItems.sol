@@ -58,8 +58,8 @@ abstract contract AccountItems is LiquidationItems {
         uint256 nonce = uint64(word >> 40);
         uint256 expiryTimeS = uint40(word);
         PositionEntry memory e = b.positions[index];
-        AccountEntry memory a = b.accounts[e.account];
-        MarketEntry memory m = b.markets[e.market];
+        AccountEntry memory a = e.owner;
+        MarketEntry memory m = e.listing;
         if (!m.isListed) return RejectReason.MARKET_UNKNOWN;
         reason = _moveReason(b, a, nonce, expiryTimeS);
         if (reason != RejectReason.NONE) return reason;

@@ -31,12 +31,13 @@ abstract contract BatchTables is Signatures {
 
     uint256 private constant BULK_HEIGHT_MAX = 10;
 
-    /// @dev Words of the entries that are allocated by hand: `new` would first clear them, and with
+    /// @dev Bytes of the entries that are allocated by hand: `new` would first clear them, and with
     /// them an empty entry for each that they point to. Whoever fills one in writes every word that is
     /// read before an item has written it.
-    uint256 private constant ACCOUNT_WORDS = 7;
-    uint256 private constant POSITION_WORDS = 7;
-    uint256 private constant ORDER_WORDS = 8;
+    uint256 private constant ACCOUNT_BYTES = 192;
+    uint256 private constant POSITION_PLACE = 160;
+    uint256 private constant POSITION_BYTES = 288;
+    uint256 private constant ORDER_BYTES = 256;
 
     uint256 private immutable _domainChainId = block.chainid;
     bytes32 private immutable _domainCached = OrderLib.domainSeparator(address(this));
@@ -94,13 +95,11 @@ abstract contract BatchTables is Signatures {
         uint256 count = b.header.accounts;
         uint256 sequence = b.header.sequence << 160;
         AccountEntry[] memory accounts;
-        uint256 room = _allocate(count + 1, ACCOUNT_WORDS);
+        (uint256 place, uint256 entry) = _reserve(count + 1, ACCOUNT_BYTES);
         bytes32 accountsSlot;
-        bytes32 lanesSlot;
         assembly ("memory-safe") {
-            accounts := room
+            accounts := place
             accountsSlot := _accounts.slot
-            lanesSlot := _filledLanes.slot
         }
         b.accounts = accounts;
         AccountEntry memory fund;
@@ -109,8 +108,10 @@ abstract contract BatchTables is Signatures {
         AccountEntry memory a = fund;
         for (uint256 i = 0; i < count;) {
             assembly ("memory-safe") {
-                room := add(room, 32)
-                a := mload(room)
+                a := entry
+                place := add(place, 32)
+                mstore(place, entry)
+                entry := add(entry, ACCOUNT_BYTES)
             }
             uint256 id = BatchLib.wordAt(payload, offset) >> 96;
             // A second entry of an account would be a second copy of its balance. The mark
@@ -123,7 +124,6 @@ abstract contract BatchTables is Signatures {
             uint256 word = slot.getUint256Slot().value;
             a.account = account;
             a.slot = slot;
-            a.lanesSlot = lanesSlot.deriveMapping(account);
             a.word = word;
             a.freeQuote = int256(SlotLib.freeQuote(word));
             a.nonces = SlotLib.nonces(word);
@@ -147,9 +147,9 @@ abstract contract BatchTables is Signatures {
         uint256 accounts = b.header.accounts;
         uint256 markets = b.header.markets;
         PositionEntry[] memory positions;
-        uint256 room = _allocate(count + markets, POSITION_WORDS);
+        (uint256 place, uint256 entry) = _reserve(count + markets, POSITION_BYTES);
         assembly ("memory-safe") {
-            positions := room
+            positions := place
         }
         b.positions = positions;
         PositionEntry memory e = b.blank.holder;
@@ -161,8 +161,10 @@ abstract contract BatchTables is Signatures {
                 revert BatchLib.BatchMalformed(offset);
             }
             assembly ("memory-safe") {
-                room := add(room, 32)
-                e := mload(room)
+                e := entry
+                place := add(place, 32)
+                mstore(place, entry)
+                entry := add(entry, POSITION_BYTES)
             }
             _loadPosition(b, e, accountIndex, marketIndex);
             uint256 mark = 1 << marketIndex;
@@ -175,8 +177,14 @@ abstract contract BatchTables is Signatures {
             }
         }
         for (uint256 i = 0; i < markets; ++i) {
+            assembly ("memory-safe") {
+                e := entry
+                place := add(place, 32)
+                mstore(place, entry)
+                entry := add(entry, POSITION_BYTES)
+            }
             // The last ones take the place of funds that the payload names: unused, but there.
-            _loadPosition(b, positions[count + i], accounts, i);
+            _loadPosition(b, e, accounts, i);
         }
         return offset;
     }
@@ -199,13 +207,14 @@ abstract contract BatchTables is Signatures {
         }
         bytes32 slot = m.positionsSlot.deriveMapping(a.account);
         uint256 word = slot.getUint256Slot().value;
-        e.account = accountIndex;
-        e.market = marketIndex;
         e.slot = slot;
         e.word = word;
         e.owner = a;
         e.listing = m;
-        Position memory p;
+        Position memory p = b.probeA;
+        assembly ("memory-safe") {
+            p := add(e, POSITION_PLACE)
+        }
         SlotLib.unpackPosition(word, p);
         e.position = p;
     }
@@ -222,7 +231,7 @@ abstract contract BatchTables is Signatures {
         for (uint256 i = 0; i < count; ++i) {
             RootEntry memory r = b.roots[i];
             uint256 word = BatchLib.wordAt(payload, offset);
-            r.account = _accountIndex(b, word >> 240);
+            r.account = b.accounts[_accountIndex(b, word >> 240)].account;
             r.height = uint8(word >> 224);
             r.root = bytes32(BatchLib.wordAt(payload, offset + 4));
             if (r.height == 0 || r.height > BULK_HEIGHT_MAX) {
@@ -235,7 +244,7 @@ abstract contract BatchTables is Signatures {
             }
             bytes32 digest = OrderLib.bulkDigest(b.domain, typehash, r.root);
             uint256 kind = uint8(word >> 232);
-            r.authority = _authority(b.accounts[r.account].account, digest, kind, payload, offset);
+            r.authority = _authority(r.account, digest, kind, payload, offset);
             offset = BatchLib.signatureEnd(payload, kind, offset);
         }
         return offset;
@@ -248,9 +257,9 @@ abstract contract BatchTables is Signatures {
     {
         uint256 count = b.header.orders;
         OrderEntry[] memory orders;
-        uint256 room = _allocate(count, ORDER_WORDS);
+        (uint256 place, uint256 entry) = _reserve(count, ORDER_BYTES);
         assembly ("memory-safe") {
-            orders := room
+            orders := place
         }
         b.orders = orders;
         bytes32[16] memory words;
@@ -258,8 +267,10 @@ abstract contract BatchTables is Signatures {
         OrderEntry memory e = b.blank;
         for (uint256 i = 0; i < count;) {
             assembly ("memory-safe") {
-                room := add(room, 32)
-                e := mload(room)
+                e := entry
+                place := add(place, 32)
+                mstore(place, entry)
+                entry := add(entry, ORDER_BYTES)
             }
             offset = _loadOrder(b, e, words, payload, offset);
             unchecked {
@@ -301,12 +312,12 @@ abstract contract BatchTables is Signatures {
             e.tail = tail;
             e.holder = p;
             uint256 nonce = head.nonce();
-            e.lanesSlot = nonce.isAscending() ? bytes32(0) : a.lanesSlot.deriveMapping(nonce >> 3);
+            e.lanesSlot = nonce.isAscending() ? bytes32(0) : _lanesOf(a, nonce);
             uint256 marketId = p.listing.marketId;
             hash = OrderLib.hashOrder(words, a.account, marketId, head, tail, instructions);
         }
         if (head.flags() & OrderWord.FLAG_BULK != 0) {
-            return _loadLeaf(b, e, hash, p.account, payload, offset);
+            return _loadLeaf(b, e, hash, a, payload, offset);
         }
         uint256 kind = head.signer();
         e.authority = _authority(a.account, OrderLib.digest(b.domain, hash), kind, payload, offset);
@@ -318,7 +329,7 @@ abstract contract BatchTables is Signatures {
         Batch memory b,
         OrderEntry memory e,
         bytes32 hash,
-        uint256 account,
+        AccountEntry memory a,
         bytes calldata payload,
         uint256 offset
     ) private pure returns (uint256 end) {
@@ -328,7 +339,7 @@ abstract contract BatchTables is Signatures {
         RootEntry memory r = b.roots[word >> 240];
         offset += BatchLib.LEAF_BYTES;
         end = offset + (r.height << 5);
-        bool isLeaf = r.account == account && leafIndex >> r.height == 0
+        bool isLeaf = r.account == a.account && leafIndex >> r.height == 0
             && OrderLib.bulkRoot(hash, leafIndex, r.height, payload, offset) == r.root;
         e.authority = isLeaf ? r.authority : UNSIGNED;
     }
@@ -338,19 +349,20 @@ abstract contract BatchTables is Signatures {
         return OrderLib.domainSeparator(address(this));
     }
 
-    /// @notice Room for entries of so many words, behind an array of pointers to them.
-    function _allocate(uint256 count, uint256 words) private pure returns (uint256 array) {
+    /// @notice Room for an array of pointers and, behind it, for the entries that they point to.
+    /// Whoever fills an entry in writes its pointer.
+    /// @return array where the array starts
+    /// @return entry where the first entry does
+    function _reserve(uint256 count, uint256 entryBytes)
+        private
+        pure
+        returns (uint256 array, uint256 entry)
+    {
         assembly ("memory-safe") {
             array := mload(0x40)
             mstore(array, count)
-            let place := add(array, 32)
-            let end := add(place, shl(5, count))
-            let entry := end
-            for { } lt(place, end) { place := add(place, 32) } {
-                mstore(place, entry)
-                entry := add(entry, shl(5, words))
-            }
-            mstore(0x40, entry)
+            entry := add(array, shl(5, add(count, 1)))
+            mstore(0x40, add(entry, mul(entryBytes, count)))
         }
     }
 
@@ -359,8 +371,8 @@ abstract contract BatchTables is Signatures {
     /// @notice Writes what changed, and proves that the batch neither made nor lost money or lots.
     function _commit(Batch memory b) internal {
         int256 freedQuote = _commitAccounts(b);
-        int256 createdQuote = freedQuote + b.feesQuote + b.withdrawnQuote + _commitPositions(b)
-            - b.broughtQuote;
+        int256 createdQuote =
+            freedQuote + b.feesQuote + b.withdrawnQuote + _commitPositions(b) - b.broughtQuote;
         if (createdQuote != 0) revert ConservationBroken(createdQuote);
         _totals.freeQuote = uint80(uint256(int256(uint256(_totals.freeQuote)) + freedQuote));
         _totals.feesQuote += uint80(uint256(b.feesQuote));

@@ -7,6 +7,7 @@ import { StorageSlot } from "@openzeppelin/contracts/utils/StorageSlot.sol";
 import { MarketParams, MarketState } from "../interfaces/ISettlementTypes.sol";
 import { BatchLib, Header } from "../libraries/BatchLib.sol";
 import { Draft, Fill, FillLib } from "../libraries/FillLib.sol";
+import { IndexPriceLib } from "../libraries/IndexPriceLib.sol";
 import { MarginLib, Position, Terms } from "../libraries/MarginLib.sol";
 import { NonceLib } from "../libraries/NonceLib.sol";
 import { OrderWord } from "../libraries/OrderWord.sol";
@@ -42,23 +43,19 @@ struct MarketEntry {
 /// @notice An account of the batch; `word` is what storage holds at `slot`.
 /// @param marketsSeen one bit for each market of the batch in which it has a position
 /// @param nonces as in `NonceLib`
-/// @param lanesSlot where its filled lots are stored, but of ascending nonces
 struct AccountEntry {
     address account;
     int256 freeQuote;
     uint256 nonces;
     uint256 word;
     bytes32 slot;
-    bytes32 lanesSlot;
     uint256 marketsSeen;
 }
 
 /// @notice A position of the batch; `word` is what storage holds at `slot`.
-/// @param account number of its account, `owner` that account itself
-/// @param market number of its market, `listing` that market itself
+/// @param owner its account
+/// @param listing its market
 struct PositionEntry {
-    uint256 account;
-    uint256 market;
     Position position;
     uint256 word;
     bytes32 slot;
@@ -68,7 +65,7 @@ struct PositionEntry {
 
 /// @notice The root of a tree of orders that one signature covers.
 struct RootEntry {
-    uint256 account;
+    address account;
     uint256 height;
     bytes32 root;
     bytes32 authority;
@@ -130,9 +127,6 @@ abstract contract BatchWork is SettlementStorage {
 
     uint256 internal constant GOOD_TILL_CANCEL = 0;
 
-    /// @notice MARK-4: the oldest price at which orders trade and collateral is taken out.
-    uint256 internal constant PRICE_HOLD_MAX_MS = 3_600_000;
-
     bytes32 internal constant UNSIGNED = 0;
     bytes32 internal constant SIGNED_BY_OWNER = bytes32(uint256(1));
 
@@ -191,7 +185,7 @@ abstract contract BatchWork is SettlementStorage {
     {
         if (m.state.markTicks == 0) return RejectReason.NO_PRICE;
         unchecked {
-            bool holds = b.clockTimeS * 1000 <= m.state.priceTimeMs + PRICE_HOLD_MAX_MS;
+            bool holds = b.clockTimeS * 1000 <= m.state.priceTimeMs + IndexPriceLib.HOLD_MAX_MS;
             return holds ? RejectReason.NONE : RejectReason.PRICE_STALE;
         }
     }
@@ -273,7 +267,11 @@ abstract contract BatchWork is SettlementStorage {
 
     /// @notice Where the lanes of an account's nonce are stored.
     function _lanesOf(AccountEntry memory a, uint256 nonce) internal pure returns (bytes32) {
-        return a.lanesSlot.deriveMapping(nonce >> 3);
+        bytes32 lanesSlot;
+        assembly ("memory-safe") {
+            lanesSlot := _filledLanes.slot
+        }
+        return lanesSlot.deriveMapping(a.account).deriveMapping(nonce >> 3);
     }
 
     function _setLane(bytes32 slot, uint256 nonce, uint256 lots) internal {

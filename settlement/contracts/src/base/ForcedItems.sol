@@ -37,7 +37,7 @@ abstract contract ForcedItems is MarketItems {
         Position memory fund;
         if (hasPosition) {
             PositionEntry memory e = b.positions[index];
-            if (e.account != accountIndex) revert BatchLib.BatchMalformed(index);
+            if (e.owner.account != a.account) revert BatchLib.BatchMalformed(index);
             MarketEntry memory m = e.listing;
             fund = b.positions[m.fundIndex].position;
             w.marketId = m.marketId;

@@ -19,7 +19,9 @@ abstract contract ForcedQueue is Deposits {
         address to
     ) internal returns (uint64 id) {
         Waiting memory waiting = _requestsWaiting[msg.sender];
-        if (waiting.requests == REQUESTS_WAITING_MAX) revert IExitDesk.RequestsTooMany(msg.sender);
+        if (waiting.requests == REQUESTS_WAITING_MAX) {
+            revert IExitDesk.RequestsTooMany(msg.sender);
+        }
         ++waiting.requests;
         if (kind == RequestKind.WITHDRAW) ++waiting.withdrawals;
         _requestsWaiting[msg.sender] = waiting;
@@ -37,7 +39,9 @@ abstract contract ForcedQueue is Deposits {
         uint256 amountQuote,
         address payer
     ) internal returns (uint64 id) {
-        if (account_ == address(0) || account_ == INSURANCE) revert AccountReserved(account_);
+        if (account_ == address(0) || account_ == INSURANCE) {
+            revert AccountReserved(account_);
+        }
         if (_markets[marketId].params.quotePerTickLot == 0) revert MarketUnknown(marketId);
         _takeIn(amountQuote);
         _queue.heldQuote += uint80(amountQuote);

@@ -27,7 +27,7 @@ abstract contract LiquidationItems is OrderItems {
         OrderEntry memory maker = b.orders[_orderIndex(b, uint16(word >> 216))];
         uint256 lots = uint32(word >> 184);
         PositionEntry memory e = b.positions[_positionIndex(b, index)];
-        MarketEntry memory m = b.markets[e.market];
+        MarketEntry memory m = e.listing;
         reason =
             firstReason(_victimReason(b, e), _makerReason(b, maker, lots, m.params.feeMakerPpm));
         uint256 priceTicks = _restingTicks(word, maker);
@@ -64,7 +64,7 @@ abstract contract LiquidationItems is OrderItems {
         OrderEntry memory maker = b.orders[_orderIndex(b, uint16(word >> 216))];
         uint256 lots = uint32(word >> 184);
         PositionEntry memory e = b.positions[_positionIndex(b, index)];
-        MarketEntry memory m = b.markets[e.market];
+        MarketEntry memory m = e.listing;
         if (!m.isListed) return RejectReason.MARKET_UNKNOWN;
         if (index != m.fundIndex) return RejectReason.ACCOUNT_UNKNOWN;
         reason = firstReason(
@@ -108,7 +108,7 @@ abstract contract LiquidationItems is OrderItems {
         uint256 fundIndex = uint16(word >> 216);
         uint256 lots = uint40(word >> 176);
         PositionEntry memory e = b.positions[_positionIndex(b, index)];
-        MarketEntry memory m = b.markets[e.market];
+        MarketEntry memory m = e.listing;
         RejectReason reason = _victimReason(b, e);
         if (reason != RejectReason.NONE) return reason;
         PositionEntry memory fund = b.positions[_positionIndex(b, fundIndex)];
@@ -145,13 +145,13 @@ abstract contract LiquidationItems is OrderItems {
         int256 lots = int256(uint256(uint40(word >> 176)));
         PositionEntry memory e = b.positions[_positionIndex(b, index)];
         PositionEntry memory other = b.positions[_positionIndex(b, otherIndex)];
-        MarketEntry memory m = b.markets[e.market];
+        MarketEntry memory m = e.listing;
         bool isFund = index == m.fundIndex && m.isListed;
         reason = _victimReason(b, other);
         if (!isFund) reason = firstReason(_victimReason(b, e), reason);
         if (reason != RejectReason.NONE) return reason;
         if (lots == 0) return RejectReason.QTY_OUT_OF_RANGE;
-        if (e.market != other.market) return RejectReason.SIDE_MISMATCH;
+        if (e.listing.marketId != other.listing.marketId) return RejectReason.SIDE_MISMATCH;
         reason = _priceReason(b, m);
         if (reason != RejectReason.NONE) return reason;
 
@@ -177,7 +177,7 @@ abstract contract LiquidationItems is OrderItems {
     /// @notice Whether the fund could take all that is left of a position: LIQ-3 on copies.
     function _canFundCarry(Batch memory b, uint256 index) private pure returns (bool) {
         PositionEntry memory e = b.positions[index];
-        MarketEntry memory m = b.markets[e.market];
+        MarketEntry memory m = e.listing;
         MarginLib.copy(e.position, b.probeA);
         MarginLib.copy(b.positions[m.fundIndex].position, b.probeB);
         MarginLib.settleFunding(b.probeA, m.state.fundingIndexE6);
@@ -193,10 +193,10 @@ abstract contract LiquidationItems is OrderItems {
         view
         returns (RejectReason)
     {
-        if (!b.markets[e.market].isListed) return RejectReason.MARKET_UNKNOWN;
-        address account_ = b.accounts[e.account].account;
+        if (!e.listing.isListed) return RejectReason.MARKET_UNKNOWN;
+        address account_ = e.owner.account;
         if (account_ == INSURANCE) return RejectReason.ACCOUNT_UNKNOWN;
-        bool isOverdue = _isTopUpOverdue(b.markets[e.market].marketId, account_, b.clockTimeS);
+        bool isOverdue = _isTopUpOverdue(e.listing.marketId, account_, b.clockTimeS);
         return isOverdue ? RejectReason.FROZEN : RejectReason.NONE;
     }
 
@@ -208,10 +208,12 @@ abstract contract LiquidationItems is OrderItems {
     {
         uint256 head = maker.head;
         PositionEntry memory makes = maker.holder;
-        if (makes.account == e.account) return RejectReason.SELF_TRADE;
+        if (makes.owner.account == e.owner.account) return RejectReason.SELF_TRADE;
         uint256 makerSide = e.position.positionLots > 0 ? 0 : 1;
         bool isMismatch = e.position.positionLots != 0 && head.side() != makerSide;
-        if (isMismatch || makes.market != e.market) return RejectReason.SIDE_MISMATCH;
+        if (isMismatch || makes.listing.marketId != e.listing.marketId) {
+            return RejectReason.SIDE_MISMATCH;
+        }
         return _restReason(head, priceTicks, e.listing.params.priceTicksMax);
     }
 

@@ -7,9 +7,28 @@ import { RejectReason } from "../libraries/RejectReason.sol";
 import { AccountItems } from "./AccountItems.sol";
 import { Batch, MarketEntry, PositionEntry } from "./BatchWork.sol";
 
-/// @title Items by which a market changes, or ends, at a time that was announced
+/// @title Items by which a market changes, or ends, at a time that was known before
 abstract contract MarketItems is AccountItems {
     using FixedPointLib for int256;
+
+    /// @notice FUND-1: a new funding index.
+    function _judgeFunding(Batch memory b, uint256 word) internal pure returns (RejectReason) {
+        MarketEntry memory m = b.markets[_marketIndex(b, uint8(word >> 240))];
+        int256 fundingIndexE6 = int64(uint64(word >> 176));
+        if (!m.isListed) return RejectReason.MARKET_UNKNOWN;
+        if (m.state.indexTicks == 0) return RejectReason.NO_PRICE;
+        if (fundingIndexE6.abs() > 1 << 62) return RejectReason.AMOUNT_OUT_OF_RANGE;
+        uint256 step = uint256((fundingIndexE6 - m.state.fundingIndexE6).abs());
+        uint256 stepMax =
+            uint256(m.params.fundingCapPpm) * m.state.indexTicks * m.params.quotePerTickLot;
+        uint256 dueTimeS = uint256(m.state.fundingTimeS) + m.params.fundingIntervalS;
+        bool isEarly = m.state.fundingTimeS != 0 && b.clockTimeS < dueTimeS;
+        if (step > stepMax || isEarly) return RejectReason.FUNDING_STEP;
+        m.state.fundingIndexE6 = int64(fundingIndexE6);
+        m.state.fundingTimeS = uint40(b.clockTimeS);
+        m.isChanged = true;
+        return RejectReason.NONE;
+    }
 
     /// @notice GOV-5: the announced parameters hold from here on.
     function _judgeParameters(Batch memory b, uint256 word) internal returns (RejectReason) {

@@ -68,15 +68,12 @@ abstract contract OrderItems is Signatures {
             return RejectReason.NONCE_USED;
         }
         uint256 qtyLots = head.qtyLots();
-        if (lots == 0 || qtyLots == 0 || qtyLots >= NONCE_DEAD) {
-            return RejectReason.QTY_OUT_OF_RANGE;
-        }
-        uint256 priceTicks = head.priceTicks();
-        if (priceTicks == 0 || priceTicks > m.params.priceTicksMax) {
-            return RejectReason.PRICE_OUT_OF_RANGE;
-        }
-        if (feePpm > head.feePpmMax()) return RejectReason.FEE_ABOVE_LIMIT;
         unchecked {
+            // x - 1 >= y: x is 0 or above y.
+            if (lots == 0 || qtyLots - 1 >= NONCE_DEAD - 1) return RejectReason.QTY_OUT_OF_RANGE;
+            bool isPrice = head.priceTicks() - 1 < m.params.priceTicksMax;
+            if (!isPrice) return RejectReason.PRICE_OUT_OF_RANGE;
+            if (feePpm > head.feePpmMax()) return RejectReason.FEE_ABOVE_LIMIT;
             if (filled + lots > qtyLots) return RejectReason.OVERFILL;
         }
         if (head.isReduceOnly() && !_reduces(p, head, lots)) return RejectReason.REDUCE_ONLY;

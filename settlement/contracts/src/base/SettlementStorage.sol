@@ -194,8 +194,7 @@ abstract contract SettlementStorage is ISettlementEvents, ISettlementErrors {
 
     /// @notice FORCE-5: whether a request brings money, which the queue holds until it is served.
     function _bringsMoney(RequestKind kind) internal pure returns (bool) {
-        return
-            kind == RequestKind.TOP_UP || kind == RequestKind.GIVE || kind == RequestKind.BACK;
+        return kind == RequestKind.TOP_UP || kind == RequestKind.GIVE || kind == RequestKind.BACK;
     }
 
     /// @notice FORCE-4: whether a top-up waits for longer than the operator may let it.

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import { Address } from "@openzeppelin/contracts/utils/Address.sol";
+
 import { ISettlementBatch } from "../interfaces/ISettlement.sol";
 import { BatchLib } from "../libraries/BatchLib.sol";
 import { Draft, FillLib } from "../libraries/FillLib.sol";
-import { FixedPointLib } from "../libraries/FixedPointLib.sol";
 import { IndexPriceLib } from "../libraries/IndexPriceLib.sol";
 import { OrderLib } from "../libraries/OrderLib.sol";
 import { OrderWord } from "../libraries/OrderWord.sol";
@@ -12,26 +13,26 @@ import { RejectReason, firstReason } from "../libraries/RejectReason.sol";
 import { BatchTables } from "./BatchTables.sol";
 import { AccountEntry, Batch, MarketEntry, OrderEntry, PositionEntry } from "./BatchWork.sol";
 import { OrderItems } from "./OrderItems.sol";
+import { PriceRows, PriceWork } from "./PriceRows.sol";
 
-/// @title Items that concern willing parties: prices, clock, fills, funding, collateral
+/// @title Items that concern willing parties: prices, clock, fills, collateral
 /// @dev Every judge decides on drafts and copies and changes the tables only when it accepts.
 abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
-    using FixedPointLib for int256;
     using OrderWord for uint256;
 
     /// @inheritdoc ISettlementBatch
     uint256 public immutable CLOCK_AHEAD_MAX_S;
 
-    /// @notice EXP-2: how long after a market's end a row may be its last one, and from when on a
-    /// later one may.
-    uint256 private constant SETTLEMENT_WINDOW_MS = 300_000;
-    uint256 private constant SETTLEMENT_WAIT_S = 1 days;
+    /// @inheritdoc ISettlementBatch
+    address public immutable ANNEX;
 
     uint256 private constant TIME_IN_FORCE_COUNT = 3;
     uint256 private constant TRIGGER_AT_OR_ABOVE = 1;
     uint256 private constant TRIGGER_AT_OR_BELOW = 2;
 
-    constructor(uint256 clockAheadMaxS) {
+    constructor(uint256 clockAheadMaxS, address annex) {
+        if (annex.code.length == 0) revert DeskMissing(annex);
+        ANNEX = annex;
         CLOCK_AHEAD_MAX_S = clockAheadMaxS;
     }
 
@@ -50,9 +51,11 @@ abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
         uint256 lots = uint32(word >> 184);
         uint256 feePpm = taker.holder.listing.params.feeTakerPpm;
         RejectReason reason = _ordersReason(b, taker, maker, lots, feePpm);
-        reason = firstReason(reason, _takerReason(taker, maker.head.priceTicks()));
+        uint256 priceTicks = maker.head.priceTicks();
+        RejectReason takerReason = _takerReason(taker, priceTicks);
+        if (takerReason != RejectReason.NONE) reason = firstReason(reason, takerReason);
         if (reason != RejectReason.NONE) return reason;
-        return _trade(b, taker, maker, lots, maker.head.priceTicks(), feePpm);
+        return _trade(b, taker, maker, lots, priceTicks, feePpm);
     }
 
     /// @notice BATCH-6: one fill at a price that the item names: of a maker that slid, or of an
@@ -74,7 +77,9 @@ abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
             reason = firstReason(reason, _auctionReason(taker, maker, priceTicks));
             if (m.state.markTicks == 0) {
                 reason = firstReason(reason, RejectReason.NO_PRICE);
-            } else if (!_isInBand(priceTicks, m.state.markTicks, m.params.markBandPpm)) {
+            } else if (!IndexPriceLib.isInBand(
+                    priceTicks, m.state.markTicks, m.params.markBandPpm
+                )) {
                 reason = firstReason(reason, RejectReason.PRICE_BAND);
             }
         } else {
@@ -137,12 +142,15 @@ abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
         PositionEntry memory takes = taker.holder;
         PositionEntry memory makes = maker.holder;
         reason = _orderReason(b, taker, lots, feePpm);
-        feePpm = makes.listing.params.feeMakerPpm;
-        reason = firstReason(reason, _makerReason(b, maker, lots, feePpm));
-        if (takes.account == makes.account) {
+        RejectReason makerReason = _makerReason(b, maker, lots, makes.listing.params.feeMakerPpm);
+        if (makerReason != RejectReason.NONE) reason = firstReason(reason, makerReason);
+        if (takes.owner.account == makes.owner.account) {
             reason = firstReason(reason, RejectReason.SELF_TRADE);
         }
-        if (taker.head.side() == maker.head.side() || takes.market != makes.market) {
+        if (
+            taker.head.side() == maker.head.side()
+                || takes.listing.marketId != makes.listing.marketId
+        ) {
             reason = firstReason(reason, RejectReason.SIDE_MISMATCH);
         }
     }
@@ -173,90 +181,43 @@ abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
         return true; // last price and trails: the engine alone judges them
     }
 
-    /* PRICES, CLOCK, FUNDING */
+    /* PRICES AND CLOCK */
 
     /// @notice A signed index price with the engine's mark (BATCH-3).
     function _judgePrice(Batch memory b, bytes calldata payload, uint256 offset, uint256 word)
         internal
-        view
         returns (RejectReason)
     {
         MarketEntry memory m = b.markets[_marketIndex(b, uint8(word >> 240))];
         uint256 count = uint8(word >> 232);
         uint256 markTicks = uint32(word >> 200);
-        offset += BatchLib.PRICE_BYTES;
         if (!m.isListed) return RejectReason.MARKET_UNKNOWN;
-        uint256 expiryTimeS = m.params.expiryTimeS;
-        if (_hasEnded(m.state, expiryTimeS)) return RejectReason.MARKET_STATE;
+        if (_hasEnded(m.state, m.params.expiryTimeS)) return RejectReason.MARKET_STATE;
         if (count == 0) return RejectReason.SIGNATURE_INVALID;
-        (uint256 indexTicks, uint256 timeMs) = IndexPriceLib.row(payload, offset, count);
-        uint256 highest = m.params.priceTicksMax;
-        if (indexTicks == 0 || indexTicks > highest || markTicks == 0 || markTicks > highest) {
-            return RejectReason.PRICE_OUT_OF_RANGE;
-        }
-        bool isLast = expiryTimeS != 0 && timeMs >= expiryTimeS * 1000;
-        if (timeMs < m.state.priceTimeMs || timeMs > (b.clockTimeS + CLOCK_AHEAD_MAX_S) * 1000) {
-            return RejectReason.PRICE_STALE;
-        }
-        // EXP-2: who brings the row does not choose it among those of later, or those of a day.
-        bool isLate = isLast && timeMs > expiryTimeS * 1000 + SETTLEMENT_WINDOW_MS
-            && (b.clockTimeS < expiryTimeS + SETTLEMENT_WAIT_S
-                || b.clockTimeS * 1000 > timeMs + PRICE_HOLD_MAX_MS);
-        if (isLate) return RejectReason.PRICE_STALE;
-        // EXP-2: nor does a row come before the parameters by which it is the last, or is not.
-        Announcement storage next = _announced[m.marketId];
-        uint256 nextExpiryS = next.params.expiryTimeS;
-        bool isEarly = nextExpiryS != 0 && timeMs >= nextExpiryS * 1000;
-        if (isLast && next.effectiveTimeS != 0 && b.clockTimeS >= next.effectiveTimeS) {
-            isEarly = true;
-        }
-        if (isEarly) return RejectReason.PRICE_STALE;
-        if (!_isObserved(b, payload, offset, count, m.marketId)) {
-            return RejectReason.SIGNATURE_INVALID;
-        }
-        // EXP-2: the index of a market's last row is its mark, too.
-        if (isLast && markTicks != indexTicks) return RejectReason.PRICE_BAND;
-        if (!_isInBand(markTicks, indexTicks, m.params.markBandPpm)) {
-            return RejectReason.PRICE_BAND;
-        }
-        OracleRule memory rule = _oracleRule;
-        bool agrees = IndexPriceLib.agrees(
-            payload, offset, count, indexTicks, timeMs, rule.deviationPpm, rule.spreadMaxMs
-        );
-        if (!agrees) return RejectReason.PRICE_DEVIATION;
+        PriceWork memory w = PriceWork({
+            domain: b.domain,
+            marketId: m.marketId,
+            clockTimeS: b.clockTimeS,
+            latestMs: (b.clockTimeS + CLOCK_AHEAD_MAX_S) * 1000,
+            markTicks: markTicks,
+            priceTimeMs: m.state.priceTimeMs,
+            expiryTimeS: m.params.expiryTimeS,
+            priceTicksMax: m.params.priceTicksMax,
+            markBandPpm: m.params.markBandPpm
+        });
+        offset += BatchLib.PRICE_BYTES;
+        bytes calldata row = payload[offset:offset + count * BatchLib.OBSERVATION_BYTES];
+        bytes memory result =
+            Address.functionDelegateCall(ANNEX, abi.encodeCall(PriceRows.judgeRow, (w, row)));
+        (RejectReason reason, uint256 indexTicks, uint256 timeMs) =
+            abi.decode(result, (RejectReason, uint256, uint256));
+        if (reason != RejectReason.NONE) return reason;
         m.state.indexTicks = uint32(indexTicks);
         m.state.markTicks = uint32(markTicks);
         m.state.priceTimeMs = uint48(timeMs);
         m.adlPosition = 0;
         m.isChanged = true;
         return RejectReason.NONE;
-    }
-
-    /// @notice ORA-3: at least a quorum of distinct oracle signers, and no other.
-    function _isObserved(
-        Batch memory b,
-        bytes calldata payload,
-        uint256 offset,
-        uint256 count,
-        uint256 marketId
-    ) private view returns (bool) {
-        if (count < _oracleRule.quorum) return false;
-        address[] memory signers = new address[](count);
-        for (uint256 i = 0; i < count; ++i) {
-            (uint256 priceTicks, uint256 timeMs) = IndexPriceLib.at(payload, offset, i);
-            uint256 place = offset + i * IndexPriceLib.OBSERVATION_BYTES + 10;
-            address signer = OrderLib.signer(
-                OrderLib.indexPriceDigest(b.domain, marketId, priceTicks, timeMs),
-                BatchLib.wordAt(payload, place),
-                BatchLib.wordAt(payload, place + 32)
-            );
-            if (!_oracleSigners[signer]) return false;
-            for (uint256 j = 0; j < i; ++j) {
-                if (signers[j] == signer) return false;
-            }
-            signers[i] = signer;
-        }
-        return true;
     }
 
     /// @notice The clock never goes back (BATCH-3); a batch that tries is void.
@@ -267,25 +228,6 @@ abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
             revert ClockOutOfRange(timeS, b.clockTimeS, highestS);
         }
         b.clockTimeS = timeS;
-        return RejectReason.NONE;
-    }
-
-    /// @notice FUND-1: a new funding index.
-    function _judgeFunding(Batch memory b, uint256 word) internal pure returns (RejectReason) {
-        MarketEntry memory m = b.markets[_marketIndex(b, uint8(word >> 240))];
-        int256 fundingIndexE6 = int64(uint64(word >> 176));
-        if (!m.isListed) return RejectReason.MARKET_UNKNOWN;
-        if (m.state.indexTicks == 0) return RejectReason.NO_PRICE;
-        if (fundingIndexE6.abs() > 1 << 62) return RejectReason.AMOUNT_OUT_OF_RANGE;
-        uint256 step = uint256((fundingIndexE6 - m.state.fundingIndexE6).abs());
-        uint256 stepMax =
-            uint256(m.params.fundingCapPpm) * m.state.indexTicks * m.params.quotePerTickLot;
-        uint256 dueTimeS = uint256(m.state.fundingTimeS) + m.params.fundingIntervalS;
-        bool isEarly = m.state.fundingTimeS != 0 && b.clockTimeS < dueTimeS;
-        if (step > stepMax || isEarly) return RejectReason.FUNDING_STEP;
-        m.state.fundingIndexE6 = int64(fundingIndexE6);
-        m.state.fundingTimeS = uint40(b.clockTimeS);
-        m.isChanged = true;
         return RejectReason.NONE;
     }
 
@@ -302,8 +244,8 @@ abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
         uint256 nonce = uint64(word >> 104);
         uint256 expiryTimeS = uint40(word >> 64);
         PositionEntry memory e = b.positions[_positionIndex(b, index)];
-        AccountEntry memory a = b.accounts[e.account];
-        MarketEntry memory m = b.markets[e.market];
+        AccountEntry memory a = e.owner;
+        MarketEntry memory m = e.listing;
         if (!m.isListed) return RejectReason.MARKET_UNKNOWN;
         reason = _moveReason(b, a, nonce, expiryTimeS);
         if (reason != RejectReason.NONE) return reason;
@@ -352,18 +294,5 @@ abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
         _setLane(_lanesOf(a, nonce), nonce, NONCE_DEAD);
         a.freeQuote -= int256(amountQuote);
         b.withdrawnQuote += int256(amountQuote);
-    }
-
-    /* HELPERS */
-
-    /// @notice Whether a price stands within the band around a reference, at least one tick.
-    function _isInBand(uint256 priceTicks, uint256 referenceTicks, uint256 bandPpm)
-        internal
-        pure
-        returns (bool)
-    {
-        uint256 band = referenceTicks * bandPpm / 1_000_000;
-        if (band == 0) band = 1;
-        return priceTicks + band >= referenceTicks && priceTicks <= referenceTicks + band;
     }
 }

@@ -63,11 +63,20 @@ library BatchLib {
         1 << COLLATERAL | 1 << WITHDRAWAL | 1 << SESSION_KEY | 1 << AUTO_TOP_UP;
 
     /// @dev Items that the annex judges, one bit an opcode.
-    uint256 private constant ANNEX = 1 << LIQUIDATION_FILL | 1 << TAKEOVER | 1 << ADL | 1
-        << FUND_FILL | 1 << SESSION_KEY | 1 << PARAMETERS | 1 << AUTO_TOP_UP | 1 << SETTLE_MARKET
-        | 1 << FORCED | 1 << LIQUIDATION_FILL_AT | 1 << FUND_FILL_AT;
+    uint256 private constant ANNEX = 1 << FUNDING | 1 << LIQUIDATION_FILL | 1 << TAKEOVER | 1
+        << ADL | 1 << FUND_FILL | 1 << SESSION_KEY | 1 << PARAMETERS | 1 << AUTO_TOP_UP | 1
+        << SETTLE_MARKET | 1 << FORCED | 1 << LIQUIDATION_FILL_AT | 1 << FUND_FILL_AT;
 
     error BatchMalformed(uint256 offset);
+
+    /// @notice keccak256, which leaves no copy behind.
+    function hash(bytes calldata payload) internal pure returns (bytes32 digest) {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            calldatacopy(free, payload.offset, payload.length)
+            digest := keccak256(free, payload.length)
+        }
+    }
 
     /// @notice The 32 bytes of `data` from `offset` on; bytes behind the end read as they come,
     /// so the caller compares the end of the last record with `data.length`.

@@ -48,7 +48,7 @@ library ExitLib {
             MarginLib.reduce(fund, closing, price, t);
             lots -= closing;
         }
-        MarginLib.increase(fund, isLong, lots, price, t);
+        MarginLib.increase(fund, isLong, lots, MarginLib.notionalQuote(lots, price, t));
     }
 
     /// @notice EXP-2: closes all lots of a draft against the fund at a price, without fee. How many

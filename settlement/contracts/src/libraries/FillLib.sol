@@ -36,7 +36,6 @@ library FillLib {
 
     int256 private constant QUOTE_MAX = 1 << 60;
     int256 private constant LOTS_MAX = 1 << 40;
-    int256 private constant FUNDING_INDEX_MAX = 1 << 62;
 
     /// @notice FILL-1: the closing part first, then the opening part, each judged by itself.
     function applyFill(Draft memory d, Fill memory f, int256 markTicks, Terms memory t)
@@ -72,8 +71,7 @@ library FillLib {
             d.freeQuote -= amountQuote;
         }
         if (amountQuote >= 0) return RejectReason.NONE;
-        bool isCovered = p.collateralQuote >= 0
-            && MarginLib.equity(p, markTicks, t) >= MarginLib.initial(p.positionLots, markTicks, t);
+        bool isCovered = p.collateralQuote >= 0 && MarginLib.excess(p, markTicks, t) >= 0;
         return isCovered ? RejectReason.NONE : RejectReason.INSUFFICIENT_MARGIN;
     }
 
@@ -86,8 +84,21 @@ library FillLib {
         return true;
     }
 
-    /// @notice Whether the result can be stored: section 1 of the specification.
+    /// @notice Whether the result can be stored: section 1 of the specification. Its funding index
+    /// is the market's, which FUND-1 bounds.
     function fits(Draft memory d) internal pure returns (bool) {
+        Position memory p = d.position;
+        // What is far below its bound takes one comparison: x + half of a power of two, or x that is
+        // not negative, leaves no bit above it.
+        unchecked {
+            uint256 bits = uint256(p.collateralQuote + QUOTE_MAX / 2) | uint256(p.entryValueQuote)
+                | uint256(d.freeQuote) | uint256(d.fundingQuote + QUOTE_MAX / 2)
+                | uint256(p.positionLots + LOTS_MAX / 2) << 20;
+            return bits >> 60 == 0 || _isWithin(d);
+        }
+    }
+
+    function _isWithin(Draft memory d) private pure returns (bool) {
         Position memory p = d.position;
         // |x| ≤ bound is x + bound ≤ 2 · bound without sign.
         unchecked {
@@ -95,8 +106,7 @@ library FillLib {
                 && p.entryValueQuote <= QUOTE_MAX
                 && uint256(p.positionLots + LOTS_MAX) <= uint256(2 * LOTS_MAX)
                 && d.freeQuote <= QUOTE_MAX
-                && uint256(d.fundingQuote + QUOTE_MAX) <= uint256(2 * QUOTE_MAX)
-                && uint256(p.fundingIndexE6 + FUNDING_INDEX_MAX) <= uint256(2 * FUNDING_INDEX_MAX);
+                && uint256(d.fundingQuote + QUOTE_MAX) <= uint256(2 * QUOTE_MAX);
         }
     }
 
@@ -145,8 +155,7 @@ library FillLib {
             p.collateralQuote -= feeQuote;
             d.feeQuote += feeQuote;
             if (p.positionLots == 0) return releaseAll(d);
-            int256 excess = MarginLib.equity(p, markTicks, t)
-                - MarginLib.initial(p.positionLots, markTicks, t);
+            int256 excess = MarginLib.excess(p, markTicks, t);
             int256 released = share.min(p.collateralQuote).min(excess).max(0);
             p.collateralQuote -= released;
             d.freeQuote += released;
@@ -168,19 +177,15 @@ library FillLib {
             );
             if (sliceQuote > d.freeQuote) return RejectReason.INSUFFICIENT_FREE_COLLATERAL;
             int256 lots = f.lots - closedLots;
-            int256 feeQuote =
-                MarginLib.fee(MarginLib.notionalQuote(lots, f.priceTicks, t), f.feePpm);
-            MarginLib.increase(p, f.isBuy, lots, f.priceTicks, t);
+            int256 notional = MarginLib.notionalQuote(lots, f.priceTicks, t);
+            int256 feeQuote = MarginLib.fee(notional, f.feePpm);
+            MarginLib.increase(p, f.isBuy, lots, notional);
             if (p.positionLots.abs() > t.positionLotsMax) return RejectReason.POSITION_LIMIT;
             p.collateralQuote += sliceQuote - feeQuote;
             d.freeQuote -= sliceQuote;
             d.feeQuote += feeQuote;
-            if (
-                MarginLib.equity(p, markTicks, t) < MarginLib.initial(p.positionLots, markTicks, t)
-            ) {
-                return RejectReason.INSUFFICIENT_MARGIN;
-            }
-            return RejectReason.NONE;
+            bool isCovered = MarginLib.excess(p, markTicks, t) >= 0;
+            return isCovered ? RejectReason.NONE : RejectReason.INSUFFICIENT_MARGIN;
         }
     }
 }

@@ -8,6 +8,9 @@ library IndexPriceLib {
     uint256 internal constant OBSERVATION_BYTES = BatchLib.OBSERVATION_BYTES;
     uint256 private constant PPM = 1_000_000;
 
+    /// @notice MARK-4: the oldest price at which orders trade and collateral is taken out.
+    uint256 internal constant HOLD_MAX_MS = 3_600_000;
+
     /// @notice Price and time of one observation.
     function at(bytes calldata payload, uint256 offset, uint256 i)
         internal
@@ -52,5 +55,16 @@ library IndexPriceLib {
             lastTicks = priceTicks;
         }
         return true;
+    }
+
+    /// @notice Whether a price stands within the band around a reference, at least one tick.
+    function isInBand(uint256 priceTicks, uint256 referenceTicks, uint256 bandPpm)
+        internal
+        pure
+        returns (bool)
+    {
+        uint256 band = referenceTicks * bandPpm / PPM;
+        if (band == 0) band = 1;
+        return priceTicks + band >= referenceTicks && priceTicks <= referenceTicks + band;
     }
 }

@@ -101,7 +101,7 @@ library LiquidationLib {
             MarginLib.reduce(fund, closing, priceTicks, t);
             lots -= closing;
         }
-        MarginLib.increase(fund, isLong, lots, priceTicks, t);
+        MarginLib.increase(fund, isLong, lots, MarginLib.notionalQuote(lots, priceTicks, t));
         if (fund.positionLots.abs() > t.positionLotsMax) return false;
         return
             MarginLib.equity(fund, markTicks, t)

@@ -128,6 +128,25 @@ library MarginLib {
         }
     }
 
+    /// @notice Equity (MARG-2) less initial requirement (MARG-3) of a position that has lots.
+    function excess(Position memory p, int256 priceTicks, Terms memory t)
+        internal
+        pure
+        returns (int256)
+    {
+        unchecked {
+            int256 value = p.positionLots * priceTicks * t.quotePerTickLot;
+            int256 notional = value;
+            int256 entryQuote = p.entryValueQuote;
+            if (p.positionLots > 0) entryQuote = -entryQuote;
+            else notional = -value;
+            uint256 tier = TierLib.find(t.tiers, notional);
+            int256 ratePpm = TierLib.initialPpm(tier) + t.feeTakerPpm;
+            return p.collateralQuote + value + entryQuote - FixedPointLib.partUp(notional, ratePpm)
+                + TierLib.amountInitial(tier);
+        }
+    }
+
     /// @notice MARG-4, of a position whose funding is settled. Equality is safe.
     function isLiquidatable(Position memory p, int256 markTicks, Terms memory t)
         internal
@@ -189,16 +208,11 @@ library MarginLib {
     }
 
     /// @notice FILL-2 without money: opens or adds `lots` in the direction of `isBuy`.
-    function increase(
-        Position memory p,
-        bool isBuy,
-        int256 lots,
-        int256 priceTicks,
-        Terms memory t
-    ) internal pure {
+    /// @param notional of these lots at their price
+    function increase(Position memory p, bool isBuy, int256 lots, int256 notional) internal pure {
         unchecked {
             p.positionLots += isBuy ? lots : -lots;
-            p.entryValueQuote += notionalQuote(lots, priceTicks, t);
+            p.entryValueQuote += notional;
         }
     }
 

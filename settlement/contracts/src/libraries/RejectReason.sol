@@ -60,6 +60,6 @@ enum RejectReason {
 
 /// @notice The one of two verdicts that has precedence.
 function firstReason(RejectReason x, RejectReason y) pure returns (RejectReason) {
-    if (x == RejectReason.NONE) return y;
-    return y == RejectReason.NONE || x < y ? x : y;
+    if (y == RejectReason.NONE) return x;
+    return x == RejectReason.NONE || y < x ? y : x;
 }

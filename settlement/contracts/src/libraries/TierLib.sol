@@ -63,13 +63,18 @@ library TierLib {
         pure
         returns (uint256 word)
     {
-        unchecked {
-            uint256 count = words.length;
-            word = words[0];
-            for (uint256 i = 1; i < count; ++i) {
-                uint256 next = words[i];
-                if (int256(next << 192 >> 192) > notionalQuote) break;
-                word = next;
+        // Equivalent to word = words[0], and words[i] for the next ones while i < words.length and
+        // its floor is at most the notional, without a check of each index. There is a tier.
+        assembly ("memory-safe") {
+            let place := add(words, 32)
+            let end := add(place, shl(5, mload(words)))
+            word := mload(place)
+            for { } 1 { } {
+                place := add(place, 32)
+                if eq(place, end) { break }
+                let next := mload(place)
+                if sgt(and(next, 0xffffffffffffffff), notionalQuote) { break }
+                word := next
             }
         }
     }

@@ -61,7 +61,10 @@ contract Operator is SettlementTest {
         vm.startPrank(owner);
         token.approve(address(settlement), amountQuote);
         // While a forced withdrawal of the account waits: refused.
-        try settlement.deposit(amountQuote) { deposited[trader] += amountQuote; } catch { }
+        try settlement.deposit(amountQuote) {
+            deposited[trader] += amountQuote;
+        }
+            catch { }
         vm.stopPrank();
     }
 
