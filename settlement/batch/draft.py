@@ -12,6 +12,7 @@ from settlement.batch.codec import (
     root_bytes,
 )
 from settlement.batch.items import INSURANCE_ACCOUNT, NO_INSTRUCTIONS, SignedOrder
+from settlement.batch.ordering import in_order
 from settlement.batch.payload import (
     FLAG_BULK,
     FLAG_INSTRUCTIONS,
@@ -189,8 +190,8 @@ class Draft:
         return self.position(INSURANCE_ACCOUNT, market_id)
 
     def payload(self, *, sequence: int, epoch: int) -> Payload:
-        """Return the finished parts."""
-        return Payload(
+        """Return the finished parts, tables in order."""
+        parts = Payload(
             sequence=sequence,
             epoch=epoch,
             clock_time_s=self._clock_time_s,
@@ -206,6 +207,7 @@ class Draft:
             orders=tuple(self._order_rows),
             items=tuple(self._items),
         )
+        return in_order(parts)
 
 
 def _tree(order: SignedOrder) -> Tree | None:

@@ -19,6 +19,7 @@ from bulkhead_signing import (
 )
 from matcher.engine.reject_reason import RejectReason as Reason
 from settlement.batch import payload as wire
+from settlement.batch.ordering import in_order
 from tests.model.batch import BatchJudge
 from tests.model.batch_trades import VoidError
 from tests.model.settlement import FUND, PPM, Venue
@@ -102,20 +103,21 @@ class Drafted:
         return len(self.orders) - 1
 
     def payload(self) -> Payload:
-        return wire.Payload(
+        parts = wire.Payload(
             sequence=self.venue.sequence + 1, epoch=1, clock_time_s=self.header_s,
             markets=tuple(wire.MarketRow(market_id=market_id) for market_id in self.markets),
             accounts=tuple(wire.AccountRow(address=address) for address in self.accounts),
             positions=tuple(wire.PositionRow(account=a, market=m) for a, m in self.positions),
             roots=tuple(self.roots), orders=tuple(self.orders), items=tuple(self.items),
         )  # fmt: skip
+        return in_order(parts)
 
     def seen(self) -> Venue:
         """Return the state after the items so far."""
         judge = BatchJudge(deepcopy(self.venue), self.desk.domain, self.payload(), self.now_s)
         try:
             judge.load()
-            for item in self.items:
+            for item in judge.parts.items:
                 judge.judge(item)
         except VoidError:
             return self.venue
@@ -166,7 +168,7 @@ class Drafted:
         judge = BatchJudge(deepcopy(self.venue), self.desk.domain, self.payload(), self.now_s)
         try:
             judge.load()
-            return {part for item in self.items for part in name_of(item, judge.judge(item))}
+            return {part for item in judge.parts.items for part in name_of(item, judge.judge(item))}
         except VoidError:
             return set()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from bulkhead_signing import (
@@ -115,7 +116,7 @@ class Trades:
         market_ids = [row.market_id for row in parts.markets]
         self.accounts = [row.address for row in parts.accounts]
         void_unless(len(set(market_ids)) == len(market_ids))
-        void_unless(len(set(self.accounts)) == len(self.accounts))
+        void_unless(all(low < high for low, high in pairwise(self.accounts)))
         self.market_ids = market_ids
         self.seats: list[Seat] = []
         for row in parts.positions:
@@ -123,8 +124,8 @@ class Trades:
             market_id = market_ids[row.market]
             address = self.accounts[row.account]
             self.seats.append(Seat(row.account, address, market_id, venue.markets.get(market_id)))
-        pairs = {(seat.account, seat.market_id) for seat in self.seats}
-        void_unless(len(pairs) == len(self.seats))
+        pairs = [(row.account, row.market) for row in parts.positions]
+        void_unless(all(low < high for low, high in pairwise(pairs)))
         self.roots = [self.root_signer(row) for row in parts.roots]
         self.orders = [self.signed(row) for row in parts.orders]
         self.is_paused = 0 < venue.paused_from_s <= self.clock_s

@@ -3,7 +3,6 @@ pragma solidity 0.8.37;
 
 import { SlotDerivation } from "@openzeppelin/contracts/utils/SlotDerivation.sol";
 import { StorageSlot } from "@openzeppelin/contracts/utils/StorageSlot.sol";
-import { TransientSlot } from "@openzeppelin/contracts/utils/TransientSlot.sol";
 
 import { BatchLib, Header } from "../libraries/BatchLib.sol";
 import { Position } from "../libraries/MarginLib.sol";
@@ -27,17 +26,16 @@ abstract contract BatchTables is Signatures {
     using OrderWord for uint256;
     using SlotDerivation for bytes32;
     using StorageSlot for bytes32;
-    using TransientSlot for *;
 
     uint256 private constant BULK_HEIGHT_MAX = 10;
 
     /// @dev Bytes of the entries that are allocated by hand: `new` would first clear them, and with
     /// them an empty entry for each that they point to. Whoever fills one in writes every word that is
     /// read before an item has written it.
-    uint256 private constant ACCOUNT_BYTES = 192;
+    uint256 private constant ACCOUNT_BYTES = 160;
     uint256 private constant POSITION_PLACE = 160;
     uint256 private constant POSITION_BYTES = 288;
-    uint256 private constant ORDER_BYTES = 256;
+    uint256 private constant ORDER_BYTES = 160;
 
     uint256 private immutable _domainChainId = block.chainid;
     bytes32 private immutable _domainCached = OrderLib.domainSeparator(address(this));
@@ -93,7 +91,7 @@ abstract contract BatchTables is Signatures {
         returns (uint256)
     {
         uint256 count = b.header.accounts;
-        uint256 sequence = b.header.sequence << 160;
+        uint256 lowest = 0;
         AccountEntry[] memory accounts;
         (uint256 place, uint256 entry) = _reserve(count + 1, ACCOUNT_BYTES);
         bytes32 accountsSlot;
@@ -113,12 +111,9 @@ abstract contract BatchTables is Signatures {
                 mstore(place, entry)
                 entry := add(entry, ACCOUNT_BYTES)
             }
+            // They ascend: a second entry of an account would be a second copy of its balance.
             uint256 id = BatchLib.wordAt(payload, offset) >> 96;
-            // A second entry of an account would be a second copy of its balance. The mark
-            // carries the sequence, so it needs no clearing.
-            TransientSlot.Uint256Slot seen = bytes32(sequence | id).asUint256();
-            if (seen.tload() != 0) revert BatchLib.BatchMalformed(offset);
-            seen.tstore(1);
+            if (id < lowest) revert BatchLib.BatchMalformed(offset);
             address account = address(uint160(id));
             bytes32 slot = accountsSlot.deriveMapping(account);
             uint256 word = slot.getUint256Slot().value;
@@ -127,8 +122,8 @@ abstract contract BatchTables is Signatures {
             a.word = word;
             a.freeQuote = int256(SlotLib.freeQuote(word));
             a.nonces = SlotLib.nonces(word);
-            a.marketsSeen = 0;
             unchecked {
+                lowest = id + 1;
                 offset += BatchLib.ACCOUNT_BYTES;
                 ++i;
             }
@@ -146,6 +141,7 @@ abstract contract BatchTables is Signatures {
         uint256 count = b.header.positions;
         uint256 accounts = b.header.accounts;
         uint256 markets = b.header.markets;
+        uint256 lowest = 0;
         PositionEntry[] memory positions;
         (uint256 place, uint256 entry) = _reserve(count + markets, POSITION_BYTES);
         assembly ("memory-safe") {
@@ -157,7 +153,9 @@ abstract contract BatchTables is Signatures {
             uint256 word = BatchLib.wordAt(payload, offset);
             uint256 accountIndex = word >> 240;
             uint256 marketIndex = uint8(word >> 232);
-            if (accountIndex >= accounts || marketIndex >= markets) {
+            // They ascend: a second entry of a position would be a second copy of it.
+            bool isNext = word >> 232 >= lowest;
+            if (!isNext || accountIndex >= accounts || marketIndex >= markets) {
                 revert BatchLib.BatchMalformed(offset);
             }
             assembly ("memory-safe") {
@@ -167,11 +165,10 @@ abstract contract BatchTables is Signatures {
                 entry := add(entry, POSITION_BYTES)
             }
             _loadPosition(b, e, accountIndex, marketIndex);
-            uint256 mark = 1 << marketIndex;
-            if (e.owner.marketsSeen & mark != 0) revert BatchLib.BatchMalformed(offset);
-            e.owner.marketsSeen |= mark;
-            if (e.owner.account == INSURANCE) e.listing.fundIndex = i;
+            // The fund's address is 1: among accounts that ascend, only 0 can stand before it.
+            if (accountIndex < 2 && e.owner.account == INSURANCE) e.listing.fundIndex = i;
             unchecked {
+                lowest = (word >> 232) + 1;
                 offset += BatchLib.POSITION_BYTES;
                 ++i;
             }

@@ -41,7 +41,6 @@ struct MarketEntry {
 }
 
 /// @notice An account of the batch; `word` is what storage holds at `slot`.
-/// @param marketsSeen one bit for each market of the batch in which it has a position
 /// @param nonces as in `NonceLib`
 struct AccountEntry {
     address account;
@@ -49,7 +48,6 @@ struct AccountEntry {
     uint256 nonces;
     uint256 word;
     bytes32 slot;
-    uint256 marketsSeen;
 }
 
 /// @notice A position of the batch; `word` is what storage holds at `slot`.
@@ -76,17 +74,12 @@ struct RootEntry {
 /// word is stored there
 /// @param lanesSlot where its filled lots are stored, which every item reads and writes through; 0
 /// when its nonce is ascending: the account keeps them
-/// @param lanes what the item at work has read there, `filledLots` its part
-/// @param keyWord what the item at work will write at `authority`
 /// @param holder the position that it changes
 struct OrderEntry {
     uint256 head;
     uint256 tail;
     bytes32 authority;
     bytes32 lanesSlot;
-    uint256 lanes;
-    uint256 filledLots;
-    uint256 keyWord;
     PositionEntry holder;
 }
 
@@ -237,30 +230,34 @@ abstract contract BatchWork is SettlementStorage {
         return RejectReason.NONE;
     }
 
-    /// @notice Reads the lots that an order has filled.
-    function _readFilled(OrderEntry memory e) internal view returns (uint256 filledLots) {
+    /// @notice Reads the lots that an order has filled, into its draft, too.
+    function _readFilled(Draft memory d, OrderEntry memory e)
+        internal
+        view
+        returns (uint256 filledLots)
+    {
         bytes32 slot = e.lanesSlot;
         if (slot == 0) {
             bool mayWait = e.head.timeInForce() == GOOD_TILL_CANCEL || e.tail.triggerKind() != 0;
             filledLots = mayWait ? NONCE_DEAD : e.holder.owner.nonces.filledLots(e.head.nonce());
         } else {
             uint256 lanes = slot.getUint256Slot().value;
-            e.lanes = lanes;
+            d.lanes = lanes;
             filledLots = uint32(lanes >> _laneShift(e.head.nonce()));
         }
-        e.filledLots = filledLots;
+        d.filledLots = filledLots;
     }
 
     /// @notice Adds lots to what `_readFilled` has read: no item moves an account's lanes twice.
-    function _fill(OrderEntry memory e, uint256 lots) internal {
+    function _fill(Draft memory d, OrderEntry memory e, uint256 lots) internal {
         bytes32 slot = e.lanesSlot;
         // OVERFILL has been judged: the sum stays within its 32 bits.
         unchecked {
             if (slot == 0) {
                 AccountEntry memory a = e.holder.owner;
-                a.nonces = a.nonces.withFilled(e.head.nonce(), e.filledLots + lots);
+                a.nonces = a.nonces.withFilled(e.head.nonce(), d.filledLots + lots);
             } else {
-                slot.getUint256Slot().value = e.lanes + (lots << _laneShift(e.head.nonce()));
+                slot.getUint256Slot().value = d.lanes + (lots << _laneShift(e.head.nonce()));
             }
         }
     }

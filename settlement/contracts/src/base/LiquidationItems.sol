@@ -44,7 +44,7 @@ abstract contract LiquidationItems is OrderItems {
             d, int256(lots), int256(priceTicks), _gentlerTicks(m, d.position), m.terms, b.probeA
         );
         if (reason != RejectReason.NONE) return reason;
-        reason = _signerReason(b, maker, lots, priceTicks);
+        reason = _signerReason(b, b.draftB, maker, lots, priceTicks);
         if (reason != RejectReason.NONE) return reason;
         Position memory fund = b.positions[m.fundIndex].position;
         if (fund.collateralQuote + feeQuote > int256(QUOTE_MAX)) {
@@ -91,7 +91,7 @@ abstract contract LiquidationItems is OrderItems {
             m.terms
         );
         if (reason != RejectReason.NONE) return reason;
-        reason = _signerReason(b, maker, lots, priceTicks);
+        reason = _signerReason(b, b.draftB, maker, lots, priceTicks);
         if (reason != RejectReason.NONE) return reason;
         reason = _bothReason(b, e, maker.holder);
         if (reason != RejectReason.NONE) return reason;

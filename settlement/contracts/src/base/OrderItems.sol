@@ -37,7 +37,7 @@ abstract contract OrderItems is Signatures {
         f.feePpm = int256(feePpm);
         f.marginQuote = int256(head.marginQuote());
         f.qtyLots = int256(head.qtyLots());
-        f.filledLots = int256(e.filledLots);
+        f.filledLots = int256(d.filledLots);
         _begin(d, p);
         return FillLib.applyFill(d, f, int256(uint256(m.state.markTicks)), m.terms);
     }
@@ -45,17 +45,19 @@ abstract contract OrderItems is Signatures {
     function _acceptOrder(Batch memory b, Draft memory d, OrderEntry memory e, uint256 lots)
         internal
     {
-        _fill(e, lots);
-        if (e.authority != SIGNED_BY_OWNER) e.authority.getUint256Slot().value = e.keyWord;
+        _fill(d, e, lots);
+        if (e.authority != SIGNED_BY_OWNER) e.authority.getUint256Slot().value = d.keyWord;
         _accept(b, d, e.holder);
     }
 
     /// @notice What one order by itself refuses.
-    function _orderReason(Batch memory b, OrderEntry memory e, uint256 lots, uint256 feePpm)
-        internal
-        view
-        returns (RejectReason)
-    {
+    function _orderReason(
+        Batch memory b,
+        Draft memory d,
+        OrderEntry memory e,
+        uint256 lots,
+        uint256 feePpm
+    ) internal view returns (RejectReason) {
         uint256 head = e.head;
         PositionEntry memory p = e.holder;
         AccountEntry memory a = p.owner;
@@ -63,7 +65,7 @@ abstract contract OrderItems is Signatures {
         if (!m.isListed) return RejectReason.MARKET_UNKNOWN;
         if (a.account == INSURANCE) return RejectReason.ACCOUNT_UNKNOWN;
         if (e.tail.expiryTimeS() <= b.clockTimeS) return RejectReason.EXPIRED;
-        uint256 filled = _readFilled(e);
+        uint256 filled = _readFilled(d, e);
         if (filled == NONCE_DEAD || head.nonce() < a.nonces.floor()) {
             return RejectReason.NONCE_USED;
         }
@@ -80,13 +82,13 @@ abstract contract OrderItems is Signatures {
         return RejectReason.NONE;
     }
 
-    /// @notice What a resting order refuses.
+    /// @notice What a resting order refuses; its side stands in the second draft.
     function _makerReason(Batch memory b, OrderEntry memory maker, uint256 lots, uint256 feePpm)
         internal
         view
         returns (RejectReason)
     {
-        RejectReason reason = _orderReason(b, maker, lots, feePpm);
+        RejectReason reason = _orderReason(b, b.draftB, maker, lots, feePpm);
         if (maker.head.timeInForce() == GOOD_TILL_CANCEL) return reason;
         return firstReason(reason, RejectReason.TIME_IN_FORCE);
     }
@@ -110,23 +112,27 @@ abstract contract OrderItems is Signatures {
     }
 
     /// @notice Whether somebody has signed who may (SIG-3), and within what scope (KEY-1).
-    function _signerReason(Batch memory b, OrderEntry memory e, uint256 lots, uint256 priceTicks)
-        internal
-        view
-        returns (RejectReason)
-    {
+    function _signerReason(
+        Batch memory b,
+        Draft memory d,
+        OrderEntry memory e,
+        uint256 lots,
+        uint256 priceTicks
+    ) internal view returns (RejectReason) {
         if (e.authority == SIGNED_BY_OWNER) return RejectReason.NONE;
         if (e.authority == UNSIGNED) return RejectReason.SIGNATURE_INVALID;
-        return _keyReason(b, e, lots, priceTicks);
+        return _keyReason(b, d, e, lots, priceTicks);
     }
 
     /// @dev The key's word is read anew for each fill: revoked or used up by an item before, it
     /// counts.
-    function _keyReason(Batch memory b, OrderEntry memory e, uint256 lots, uint256 priceTicks)
-        private
-        view
-        returns (RejectReason)
-    {
+    function _keyReason(
+        Batch memory b,
+        Draft memory d,
+        OrderEntry memory e,
+        uint256 lots,
+        uint256 priceTicks
+    ) private view returns (RejectReason) {
         uint256 head = e.head;
         uint256 word = e.authority.getUint256Slot().value;
         PositionEntry memory p = e.holder;
@@ -144,8 +150,8 @@ abstract contract OrderItems is Signatures {
         if (!_reduces(p, head, lots) && head.qtyLots() * perLotQuote > leveragedQuote) {
             return RejectReason.SESSION_KEY_SCOPE;
         }
-        e.keyWord = SessionKeyLib.use(word, lots * perLotQuote, b.clockTimeS);
-        return e.keyWord == 0 ? RejectReason.SESSION_KEY_SCOPE : RejectReason.NONE;
+        d.keyWord = SessionKeyLib.use(word, lots * perLotQuote, b.clockTimeS);
+        return d.keyWord == 0 ? RejectReason.SESSION_KEY_SCOPE : RejectReason.NONE;
     }
 
     /// @notice What refuses a collateral move because of who has signed it.

@@ -121,8 +121,8 @@ abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
         if (reason != RejectReason.NONE) return reason;
         reason = _draftOrder(b, b.draftB, maker, lots, priceTicks, m.params.feeMakerPpm);
         if (reason != RejectReason.NONE) return reason;
-        reason = _signerReason(b, taker, lots, priceTicks);
-        if (reason == RejectReason.NONE) reason = _signerReason(b, maker, lots, priceTicks);
+        reason = _signerReason(b, b.draftA, taker, lots, priceTicks);
+        if (reason == RejectReason.NONE) reason = _signerReason(b, b.draftB, maker, lots, priceTicks);
         if (reason != RejectReason.NONE) return reason;
         reason = _bothReason(b, taker.holder, maker.holder);
         if (reason != RejectReason.NONE) return reason;
@@ -141,7 +141,7 @@ abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
     ) private view returns (RejectReason reason) {
         PositionEntry memory takes = taker.holder;
         PositionEntry memory makes = maker.holder;
-        reason = _orderReason(b, taker, lots, feePpm);
+        reason = _orderReason(b, b.draftA, taker, lots, feePpm);
         RejectReason makerReason = _makerReason(b, maker, lots, makes.listing.params.feeMakerPpm);
         if (makerReason != RejectReason.NONE) reason = firstReason(reason, makerReason);
         if (takes.owner.account == makes.owner.account) {

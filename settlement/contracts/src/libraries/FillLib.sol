@@ -10,11 +10,17 @@ import { RejectReason } from "./RejectReason.sol";
 /// @param freeQuote the account's free balance
 /// @param feeQuote venue fees of this item so far
 /// @param fundingQuote what settling funding paid into the market's pool
+/// @param lanes of an order's side: what storage holds of its filled lots, and those next to them
+/// @param filledLots what of it is the order's own
+/// @param keyWord what a session key has used with this item
 struct Draft {
     Position position;
     int256 freeQuote;
     int256 feeQuote;
     int256 fundingQuote;
+    uint256 lanes;
+    uint256 filledLots;
+    uint256 keyWord;
 }
 
 /// @notice What a signed order contributes to a fill.

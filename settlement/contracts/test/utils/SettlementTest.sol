@@ -17,6 +17,7 @@ import { OrderLib } from "../../src/libraries/OrderLib.sol";
 import { RejectReason } from "../../src/libraries/RejectReason.sol";
 import { ITestToken } from "./ITestToken.sol";
 import { Order, OrderTwin } from "./OrderTwin.sol";
+import { PayloadSorter } from "./PayloadSorter.sol";
 import { Test, vm } from "./Vm.sol";
 
 /// @notice A batch in the making.
@@ -56,6 +57,7 @@ abstract contract SettlementTest is Test {
     ISettlement internal settlement;
     ITestToken internal token;
     uint64 internal nextNonce = 1000;
+    PayloadSorter private immutable sorter = new PayloadSorter();
 
     function setUp() public virtual {
         vm.warp(START_TIME_S);
@@ -487,7 +489,7 @@ abstract contract SettlementTest is Test {
         return abi.encodePacked(r, vs);
     }
 
-    function encode(Plan memory p) internal pure returns (bytes memory) {
+    function encode(Plan memory p) internal view returns (bytes memory) {
         bytes memory head = abi.encodePacked(
             uint8(2),
             p.sequence,
@@ -507,7 +509,15 @@ abstract contract SettlementTest is Test {
         for (uint256 i = 0; i < p.accounts.length; ++i) {
             tables = bytes.concat(tables, bytes20(p.accounts[i]));
         }
-        return bytes.concat(head, tables, p.positions, p.roots, p.orders, p.items);
+        bytes memory payload = bytes.concat(
+            head, tables, p.positions, p.roots, p.orders, p.items
+        );
+        // What cannot be sorted goes out as it is: the contract is to refuse it.
+        try sorter.sort(payload) returns (bytes memory sorted) {
+            return sorted;
+        } catch {
+            return payload;
+        }
     }
 
     function attest(Plan memory p, bytes memory payload)
