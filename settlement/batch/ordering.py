@@ -28,7 +28,9 @@ def in_order(payload: Payload) -> Payload:
         accounts=tuple(sorted(payload.accounts, key=lambda row: row.address)),
         positions=tuple(sorted(moved, key=lambda row: (row.account, row.market))),
         roots=tuple(replace(row, account=_new(accounts, row.account)) for row in payload.roots),
-        orders=tuple(replace(row, position=_new(positions, row.position)) for row in payload.orders),
+        orders=tuple(
+            replace(row, position=_new(positions, row.position)) for row in payload.orders
+        ),
         items=tuple(_renumbered(item, accounts, positions) for item in payload.items),
     )
 

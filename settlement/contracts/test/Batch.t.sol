@@ -124,8 +124,9 @@ contract BatchTest is SettlementTest {
         bytes memory payload = encode(p);
         bytes[] memory signatures = attest(p, payload);
         addPrice(p, 1000, 1000);
+        bytes memory other = encode(p);
         vm.expectRevert(ISettlementErrors.AttestorUnknown.selector);
-        this.settleRaw(encode(p), signatures);
+        this.settleRaw(other, signatures);
         settlement.settle(payload, signatures);
     }
 
@@ -162,6 +163,24 @@ contract BatchTest is SettlementTest {
         addPosition(p, vm.addr(ALICE));
         p.positions = bytes.concat(p.positions, p.positions);
         _expectMalformed(p, 29 + 4 + 20 + 3);
+    }
+
+    function test_RevertWhen_accountsDoNotAscend() public {
+        Plan memory p = plan();
+        addAccount(p, address(1));
+        addAccount(p, address(2));
+        bytes memory payload = encode(p);
+        payload[29 + 4 + 19] = 0x03;
+        _expectMalformedPayload(p, payload, 29 + 4 + 20);
+    }
+
+    function test_RevertWhen_positionsDoNotAscend() public {
+        Plan memory p = plan();
+        addPosition(p, address(1));
+        addPosition(p, address(2));
+        bytes memory payload = encode(p);
+        (payload[29 + 4 + 40 + 1], payload[29 + 4 + 40 + 4]) = (bytes1(0x01), bytes1(0x00));
+        _expectMalformedPayload(p, payload, 29 + 4 + 40 + 3);
     }
 
     function test_RevertWhen_marketIsRepeated() public {
@@ -321,5 +340,12 @@ contract BatchTest is SettlementTest {
 
     function _expectMalformed(Plan memory p, uint256 offset) private {
         _expectRevert(p, abi.encodeWithSelector(BatchLib.BatchMalformed.selector, offset));
+    }
+
+    /// @dev `p` is what the attestors read in the payload's header.
+    function _expectMalformedPayload(Plan memory p, bytes memory payload, uint256 offset) private {
+        bytes[] memory signatures = attest(p, payload);
+        vm.expectRevert(abi.encodeWithSelector(BatchLib.BatchMalformed.selector, offset));
+        settlement.settle(payload, signatures);
     }
 }

@@ -178,11 +178,30 @@ def test_the_insurance_fund_has_its_own_account() -> None:
     ]
     (batch,) = run(builder(), items)
     payload = decode_payload(batch.payload)
-    assert [row.address for row in payload.accounts] == [CAROL, INSURANCE_ACCOUNT, BOB]
+    assert [row.address for row in payload.accounts] == [INSURANCE_ACCOUNT, BOB, CAROL]
     assert payload.items == (
-        TakeoverItem(position=0, fund_position=1, lots=2**33),
-        FundFillItem(fund_position=1, maker_order=0, lots=5),
+        TakeoverItem(position=2, fund_position=0, lots=2**33),
+        FundFillItem(fund_position=0, maker_order=0, lots=5),
     )
+
+
+def test_tables_ascend_and_what_refers_to_them_follows() -> None:
+    """BATCH-2: accounts by address, positions by account, then by market of the table."""
+    made = BatchBuilder(BuilderState(), epoch=3, limits=LIMITS)
+    made.add_order(order(1, CAROL, market_id=2))
+    made.add_order(order(2, ALICE, market_id=2, side=1))
+    made.add_order(order(3, CAROL))
+    made.add_order(order(4, BOB, side=1))
+    (batch,) = run(made, [fill(1), fill(2, taker=3, maker=4), tick(3, ms=1000)])
+    payload = decode_payload(batch.payload)
+    markets = [row.market_id for row in payload.markets]
+    accounts = [row.address for row in payload.accounts]
+    assert (markets, accounts) == ([2, 1], [ALICE, BOB, CAROL])
+    rows = [(accounts[row.account], markets[row.market]) for row in payload.positions]
+    assert rows == [(ALICE, 2), (BOB, 1), (CAROL, 2), (CAROL, 1)]
+    assert [rows[row.position] for row in payload.orders] == [
+        (CAROL, 2), (ALICE, 2), (CAROL, 1), (BOB, 1),
+    ]  # fmt: skip
 
 
 def test_a_fill_names_its_price_only_where_it_is_not_the_makers() -> None:
@@ -200,7 +219,7 @@ def test_a_fill_names_its_price_only_where_it_is_not_the_makers() -> None:
         FillItem(**at),
         FillAtItem(**at, price_ticks=99, auction=0),
         FillAtItem(**at, price_ticks=100, auction=1),
-        FundFillAtItem(fund_position=2, maker_order=1, lots=5, price_ticks=102),
+        FundFillAtItem(fund_position=0, maker_order=1, lots=5, price_ticks=102),
     )
 
 

@@ -122,7 +122,9 @@ abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
         reason = _draftOrder(b, b.draftB, maker, lots, priceTicks, m.params.feeMakerPpm);
         if (reason != RejectReason.NONE) return reason;
         reason = _signerReason(b, b.draftA, taker, lots, priceTicks);
-        if (reason == RejectReason.NONE) reason = _signerReason(b, b.draftB, maker, lots, priceTicks);
+        if (reason == RejectReason.NONE) {
+            reason = _signerReason(b, b.draftB, maker, lots, priceTicks);
+        }
         if (reason != RejectReason.NONE) return reason;
         reason = _bothReason(b, taker.holder, maker.holder);
         if (reason != RejectReason.NONE) return reason;

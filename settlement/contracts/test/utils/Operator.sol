@@ -63,8 +63,7 @@ contract Operator is SettlementTest {
         // While a forced withdrawal of the account waits: refused.
         try settlement.deposit(amountQuote) {
             deposited[trader] += amountQuote;
-        }
-            catch { }
+        } catch { }
         vm.stopPrank();
     }
 

@@ -509,9 +509,7 @@ abstract contract SettlementTest is Test {
         for (uint256 i = 0; i < p.accounts.length; ++i) {
             tables = bytes.concat(tables, bytes20(p.accounts[i]));
         }
-        bytes memory payload = bytes.concat(
-            head, tables, p.positions, p.roots, p.orders, p.items
-        );
+        bytes memory payload = bytes.concat(head, tables, p.positions, p.roots, p.orders, p.items);
         // What cannot be sorted goes out as it is: the contract is to refuse it.
         try sorter.sort(payload) returns (bytes memory sorted) {
             return sorted;
