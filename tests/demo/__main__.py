@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from rich.console import Console
 
+from bulkhead_signing import SigningKey
 from matcher.client import AdminClient, BulkheadError
 from matcher.envelope import INSURANCE_ADDRESS
 from settlement.node import Node, open_node, read_addresses
@@ -33,9 +34,9 @@ from tests.demo.recorder import Recorder
 from tests.demo.recording import Recording
 from tests.demo.replay import Replay, finish
 from tests.demo.screen import Screen, open_screen, print_audit, print_summary
-from tests.demo.settings import CONFIG_PATH, Settings
+from tests.demo.settings import CONFIG_PATH, Settings, secret_of
 from tests.demo.settled import NotSettledError, wait_until_settled
-from tests.demo.stage import ORACLE, Stage, deposit_all, people, set_stage
+from tests.demo.stage import BACKER, ORACLE, Stage, deposit_all, people, set_stage
 from tests.demo.summary import summarise
 
 if TYPE_CHECKING:
@@ -195,7 +196,9 @@ class Demo:
         state_hash: bytes,
     ) -> tuple[ChainLedger, JournalLedger]:
         """Compare chain and journal; the journal is read while the matcher still runs."""
-        accounts = sorted({INSURANCE_ADDRESS, *(client.account for client in stage.clients())})
+        backer = SigningKey(secret_of(BACKER)).address  # who gave the funds money
+        traders = (client.account for client in stage.clients())
+        accounts = sorted({INSURANCE_ADDRESS, backer, *traders})
         journal, printed, book = await asyncio.gather(
             asyncio.to_thread(read_journal, settings.journal_dir, command_seq),
             self._processes.call("replay", str(settings.journal_dir), "--until", str(command_seq)),
