@@ -88,8 +88,8 @@ check: setup ## lint, formats, types, layers, generated files are fresh
 	python -m pytest -q tests/tidy
 	@python -m tests.tidy.lengths
 
-test: $(if $(ARGS),setup,sol) ## every test: unit, property, differential, integration, style and Solidity
-	python -m pytest -q $(ARGS)
+test: $(if $(ARGS),setup,sol) ## every test but those of `make check`: unit, property, differential, integration and Solidity
+	python -m pytest -q $(or $(ARGS),--ignore=tests/tidy)
 
 fuzz: setup ## fuzz the engine under sanitizers for SECONDS=60; INPUT=file runs a finding again
 	@python -m tests.fuzz --seconds $(or $(SECONDS),60) $(if $(INPUT),--input $(INPUT))
