@@ -73,6 +73,7 @@ cdef class Engine:
 
     def __cinit__(self, *, account_count_max=1 << 20, position_count_max=1 << 21,
                   order_count_max=1 << 22, nonce_group_count=1 << 10, hash_key=0):
+        cdef size_t size
         memset(&self.c, 0, sizeof(CoreC))
         for name, value, top in (("account_count_max", account_count_max, 1 << 24),
                                  ("position_count_max", position_count_max, 1 << 26),
@@ -115,7 +116,8 @@ cdef class Engine:
         self.c.next_expiry_s = NO_EXPIRY_S
         self.c.nonces = <NonceC*> reserve_dense(self.c.nonce_capacity * sizeof(NonceC))
         if self.c.nonces != NULL:
-            touch(self.c.nonces, min(self.c.nonce_capacity * sizeof(NonceC), TOUCHED_AT_START))
+            size = self.c.nonce_capacity * sizeof(NonceC)
+            touch(self.c.nonces, min(size, <size_t> TOUCHED_AT_START))
         self.c.events = <EventC*> reserve(self.c.event_capacity * sizeof(EventC))
         if (self.c.accounts == NULL or self.c.buckets == NULL or self.c.orders == NULL
                 or self.c.bucket_of == NULL or self.c.nonces == NULL or self.c.events == NULL
