@@ -65,7 +65,7 @@ GAS_MODEL: Final = GasModel(
         TakeoverItem: 34_000,
         AdlItem: 38_000,
         FundFillItem: 34_000,
-        FundingItem: 10_000,
+        FundingItem: 20_000,
         CollateralItem: 36_000,
         WithdrawalItem: 74_000,
         SessionKeyItem: 56_000,
