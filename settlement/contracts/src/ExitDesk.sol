@@ -324,9 +324,7 @@ contract ExitDesk is ForcedQueue, Markets, Payments, IExitDesk {
 
     /// @inheritdoc IExitDesk
     function queueAgeS() external view returns (uint256) {
-        Queue memory queue = _queue;
-        if (queue.served == queue.made) return 0;
-        return block.timestamp - _requests[queue.served + 1].timeS;
+        return _queueAgeS();
     }
 
     /// @inheritdoc IExitDesk

@@ -42,7 +42,7 @@ abstract contract BatchTables is Signatures {
 
     /* READING */
 
-    function _load(bytes calldata payload) internal returns (Batch memory b) {
+    function _load(bytes calldata payload) internal view returns (Batch memory b) {
         Header memory h = BatchLib.header(payload);
         b.header = h;
         b.clockTimeS = h.clockTimeS;
@@ -88,6 +88,7 @@ abstract contract BatchTables is Signatures {
     /// `_loadPositions` adds.
     function _loadAccounts(Batch memory b, bytes calldata payload, uint256 offset)
         private
+        view
         returns (uint256)
     {
         uint256 count = b.header.accounts;

@@ -15,6 +15,7 @@ import { RejectReason } from "../libraries/RejectReason.sol";
 import { SettlementStorage } from "./SettlementStorage.sol";
 
 /// @notice A market of the batch.
+/// @param isListed whether it trades: its last row (EXP-2) ends that
 /// @param positionsSlot where its positions are stored
 /// @param fundingQuote what its pool received in the batch
 /// @param fundIndex the insurance fund's position in it, within the batch's positions
@@ -160,7 +161,7 @@ abstract contract BatchWork is SettlementStorage {
     function _loadTerms(MarketEntry memory m) internal view {
         Market storage stored = _markets[m.marketId];
         m.params = stored.params;
-        m.isListed = m.params.quotePerTickLot != 0 && m.state.deliveryTicks == 0;
+        m.isListed = _isOpen(m) && !_hasEnded(m.state, m.params.expiryTimeS);
         m.terms.quotePerTickLot = int256(uint256(m.params.quotePerTickLot));
         m.terms.positionLotsMax = int256(uint256(m.params.positionLotsMax));
         m.terms.feeTakerPpm = int256(uint256(m.params.feeTakerPpm));
@@ -168,6 +169,11 @@ abstract contract BatchWork is SettlementStorage {
         m.terms.liquidationBufferPpm = int256(uint256(m.params.liquidationBufferPpm));
         m.terms.markBandPpm = int256(uint256(m.params.markBandPpm));
         m.terms.tiers = stored.tiers;
+    }
+
+    /// @notice Whether a market is listed and no position of it has been delivered (EXP-2).
+    function _isOpen(MarketEntry memory m) internal pure returns (bool) {
+        return m.params.quotePerTickLot != 0 && m.state.deliveryTicks == 0;
     }
 
     /// @notice MARK-4: there is a price and it still holds.

@@ -28,6 +28,7 @@ abstract contract LiquidationItems is OrderItems {
         uint256 lots = uint32(word >> 184);
         PositionEntry memory e = b.positions[_positionIndex(b, index)];
         MarketEntry memory m = e.listing;
+        if (!m.isListed) return RejectReason.MARKET_UNKNOWN;
         reason =
             firstReason(_victimReason(b, e), _makerReason(b, maker, lots, m.params.feeMakerPpm));
         uint256 priceTicks = _restingTicks(word, maker);
@@ -122,9 +123,7 @@ abstract contract LiquidationItems is OrderItems {
 
         _begin(b.draftA, e);
         int256 judgedTicks = _gentlerTicks(m, e.position);
-        if (!MarginLib.isLiquidatable(b.draftA.position, judgedTicks, m.terms)) {
-            return RejectReason.NOT_LIQUIDATABLE;
-        }
+        if (!_mayTake(m, b.draftA.position, judgedTicks)) return RejectReason.NOT_LIQUIDATABLE;
         _begin(b.draftB, fund);
         bool carries =
             LiquidationLib.takeover(b.draftA.position, b.draftB.position, judgedTicks, m.terms);
@@ -146,7 +145,7 @@ abstract contract LiquidationItems is OrderItems {
         PositionEntry memory e = b.positions[_positionIndex(b, index)];
         PositionEntry memory other = b.positions[_positionIndex(b, otherIndex)];
         MarketEntry memory m = e.listing;
-        bool isFund = index == m.fundIndex && m.isListed;
+        bool isFund = index == m.fundIndex && _isOpen(m);
         reason = _victimReason(b, other);
         if (!isFund) reason = firstReason(_victimReason(b, e), reason);
         if (reason != RejectReason.NONE) return reason;
@@ -157,7 +156,7 @@ abstract contract LiquidationItems is OrderItems {
 
         _begin(b.draftA, e);
         _begin(b.draftB, other);
-        if (!MarginLib.isLiquidatable(b.draftA.position, _gentlerTicks(m, e.position), m.terms)) {
+        if (!_mayTake(m, b.draftA.position, _gentlerTicks(m, e.position))) {
             return RejectReason.NOT_LIQUIDATABLE;
         }
         int256 rank = MarginLib.rank(b.draftB.position, _markOf(m), m.terms);
@@ -187,13 +186,24 @@ abstract contract LiquidationItems is OrderItems {
 
     /* HELPERS */
 
+    /// @notice Whether a position, funding settled, goes at its bankruptcy price: when it is
+    /// liquidatable; after the market's last row only when it is bankrupt (EXP-2).
+    function _mayTake(MarketEntry memory m, Position memory p, int256 ticks)
+        private
+        pure
+        returns (bool)
+    {
+        if (m.isListed) return MarginLib.isLiquidatable(p, ticks, m.terms);
+        return MarginLib.equity(p, ticks, m.terms) < 0;
+    }
+
     /// @notice What forbids touching a position against its owner's will.
     function _victimReason(Batch memory b, PositionEntry memory e)
         private
         view
         returns (RejectReason)
     {
-        if (!e.listing.isListed) return RejectReason.MARKET_UNKNOWN;
+        if (!_isOpen(e.listing)) return RejectReason.MARKET_UNKNOWN;
         address account_ = e.owner.account;
         if (account_ == INSURANCE) return RejectReason.ACCOUNT_UNKNOWN;
         bool isOverdue = _isTopUpOverdue(e.listing.marketId, account_, b.clockTimeS);

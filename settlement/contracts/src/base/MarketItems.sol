@@ -33,8 +33,8 @@ abstract contract MarketItems is AccountItems {
     /// @notice GOV-5: the announced parameters hold from here on.
     function _judgeParameters(Batch memory b, uint256 word) internal returns (RejectReason) {
         MarketEntry memory m = b.markets[_marketIndex(b, uint8(word >> 240))];
-        if (!m.isListed) return RejectReason.MARKET_UNKNOWN;
-        if (_hasEnded(m.state, m.params.expiryTimeS)) return RejectReason.MARKET_STATE;
+        if (!_isOpen(m)) return RejectReason.MARKET_UNKNOWN;
+        if (!m.isListed) return RejectReason.MARKET_STATE;
         uint256 effectiveTimeS = _announced[m.marketId].effectiveTimeS;
         if (effectiveTimeS == 0 || b.clockTimeS < effectiveTimeS) {
             return RejectReason.PARAMETERS_NOT_DUE;
@@ -63,9 +63,9 @@ abstract contract MarketItems is AccountItems {
         _begin(b.draftB, fund);
         RejectReason reason = ExitLib.deliver(b.draftA, b.draftB.position, int256(ticks), m.terms);
         if (reason != RejectReason.NONE) return reason;
-        if (b.draftB.position.positionLots.abs() > m.terms.positionLotsMax) {
-            return RejectReason.POSITION_LIMIT;
-        }
+        int256 fundLots = b.draftB.position.positionLots.abs();
+        bool hasGrown = fundLots > fund.position.positionLots.abs();
+        if (hasGrown && fundLots > m.terms.positionLotsMax) return RejectReason.POSITION_LIMIT;
         reason = _bothReason(b, e, fund);
         if (reason != RejectReason.NONE) return reason;
         m.state.deliveryTicks = uint32(ticks);

@@ -207,6 +207,14 @@ abstract contract SettlementStorage is ISettlementEvents, ISettlementErrors {
         return oldestTimeS != 0 && timeS > oldestTimeS + _limits.topUpGraceS;
     }
 
+    /// @notice Age of the head of the forced queue; 0 when there is none, or who made it has its
+    /// money back (FORCE-5).
+    function _queueAgeS() internal view returns (uint256) {
+        if (_queue.served == _queue.made) return 0;
+        uint256 timeS = _requests[_queue.served + 1].timeS;
+        return timeS == 0 ? 0 : block.timestamp - timeS;
+    }
+
     /// @notice EXP-2: whether the last row of a market was its last one for ever.
     function _hasEnded(MarketState memory state, uint256 expiryTimeS)
         internal

@@ -220,9 +220,7 @@ abstract contract SettlementViews is Payments, ISettlementDesk {
         h.exitTimeS = _status.exitTimeS;
         h.sequence = _progress.sequence;
         h.queueLength = _queue.made - _queue.served;
-        if (h.queueLength != 0) {
-            h.queueAgeS = block.timestamp - _requests[_queue.served + 1].timeS;
-        }
+        h.queueAgeS = _queueAgeS();
         h.asideLength = _aside.length;
         if (h.asideLength != 0) h.asideAgeS = block.timestamp - _requests[_aside.oldest].timeS;
         if (_progress.clockTimeS < block.timestamp) {

@@ -193,8 +193,8 @@ abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
         MarketEntry memory m = b.markets[_marketIndex(b, uint8(word >> 240))];
         uint256 count = uint8(word >> 232);
         uint256 markTicks = uint32(word >> 200);
-        if (!m.isListed) return RejectReason.MARKET_UNKNOWN;
-        if (_hasEnded(m.state, m.params.expiryTimeS)) return RejectReason.MARKET_STATE;
+        if (!_isOpen(m)) return RejectReason.MARKET_UNKNOWN;
+        if (!m.isListed) return RejectReason.MARKET_STATE;
         if (count == 0) return RejectReason.SIGNATURE_INVALID;
         PriceWork memory w = PriceWork({
             domain: b.domain,
@@ -218,6 +218,7 @@ abstract contract TradeItems is BatchTables, OrderItems, ISettlementBatch {
         m.state.markTicks = uint32(markTicks);
         m.state.priceTimeMs = uint48(timeMs);
         m.adlPosition = 0;
+        m.isListed = !_hasEnded(m.state, m.params.expiryTimeS);
         m.isChanged = true;
         return RejectReason.NONE;
     }
