@@ -50,7 +50,8 @@ class Applied(NamedTuple):
         command_seq: Its number in the journal.
         time_ns: Engine time.
         events: The engine's events, in order.
-        item_seq: Last settlement item that it has made; 0: none.
+        item_seq: Settlement item of what it asked for itself, whatever else it has set off: of a
+            row, a move of collateral or a withdrawal. 0: none.
     """
 
     command_seq: int
@@ -140,15 +141,9 @@ class Venue:
         assert command.time_ns >= cursor.time_ns, (command.time_ns, cursor.time_ns)
         cursor.command_seq += 1
         cursor.time_ns = command.time_ns
-        item_seq = self.settlement.item_seq
         made = self._apply_kind(command, entry.extra)
-        last_seq = self.settlement.item_seq
-        return Applied(
-            cursor.command_seq,
-            command.time_ns,
-            tuple(made),
-            last_seq if last_seq > item_seq else 0,
-        )
+        item_seq = self._dispatcher.item_seq_of(cursor.command_seq)
+        return Applied(cursor.command_seq, command.time_ns, tuple(made), item_seq)
 
     def end_group(self) -> None:
         """Make the items of the group readable; call it after the last entry of each group."""
@@ -256,8 +251,8 @@ class Venue:
             return self._pass_on(command, extra)
         # What a fund pays or takes changes it, whether or not there is a place (BACK-4, FORCE-5).
         request = command._replace(account=INSURANCE_ACCOUNT if index is None else index)
-        made = self._serve(request, extra)
-        is_for_later = made and made[0].reason in _IS_FOR_LATER
+        answer, made = self._serve(request, extra)
+        is_for_later = answer.kind == EventKind.FORCED_SERVED and answer.reason in _IS_FOR_LATER
         if is_for_later and kind not in _BRINGING:
             self.requests.append((request._replace(side=_SET_ASIDE), extra))
         return made
@@ -279,39 +274,41 @@ class Venue:
             order_id_2=command.nonce,
             reason=RejectReason.ACCOUNT_UNKNOWN,
         )
-        self._add_item_of(event, address)
-        return []
-
-    def _add_item_of(self, event: Event, address: bytes) -> None:
-        """Make the item of an account without a place, which has no session to be told."""
         cursor = self.cursor
         self.settlement.add(
             event, time_ns=cursor.time_ns, command_seq=cursor.command_seq, extra=address
         )
+        return []
 
     def _serve_aside(self, market_id: int) -> list[Event]:
         """Serve what was set aside in the market, as far as it can be served now (FORCE-2)."""
         made: list[Event] = []
         for one in [one for one in self.requests if one[0].market_id == market_id]:
-            if found := self._serve(*one):
+            answer, found = self._serve(*one)
+            if answer.kind == EventKind.FORCED_SERVED:
                 self.requests.remove(one)
             made += found
         return made
 
-    def _serve(self, request: Command, address: bytes) -> list[Event]:
-        """Return what serving has come to; nothing when the request has to wait again."""
+    def _serve(self, request: Command, address: bytes) -> tuple[Event, list[Event]]:
+        """Return the engine's answer to a request, and what was told of the command's events.
+
+        Orders may expire before the answer, and triggers fire behind it: they are told whatever it
+        is. A refusal alone is not told: the request has to wait again, and nobody sent a command.
+        """
         request = request._replace(time_ns=self.cursor.time_ns)
         found = list(events.unpack(self.engine.apply_one(request)))
-        if found[0].kind == EventKind.COMMAND_REJECTED:
-            return []
-        if request.account == INSURANCE_ACCOUNT:
-            (event,) = found
-            self._add_item_of(event, address)
-            if request.flags == RequestKind.UNBACK or event.reason != RejectReason.NONE:
-                self.parked[address] = self.parked.get(address, 0) + event.amount_quote
-            return found
-        self._dispatcher.dispatch(request, b"", found, self.cursor.command_seq, has_result=False)
-        return found
+        answer = next(event for event in found if _answers(event, request))
+        if answer.kind == EventKind.COMMAND_REJECTED:
+            found.remove(answer)
+        self._dispatcher.dispatch(
+            request, address, found, self.cursor.command_seq, has_result=False
+        )
+        is_served = answer.kind == EventKind.FORCED_SERVED
+        is_credited = request.flags == RequestKind.UNBACK or answer.reason != RejectReason.NONE
+        if is_served and is_credited and request.account == INSURANCE_ACCOUNT:
+            self.parked[address] = self.parked.get(address, 0) + answer.amount_quote
+        return answer, found
 
     def _apply__notice(self, command: Command, extra: bytes) -> list[Event]:
         """What is not newer than the last notice does nothing."""
@@ -361,6 +358,12 @@ class Venue:
             )
             made += self._apply_to_engine(freeze, b"", has_result=False)
         return made
+
+
+def _answers(event: Event, request: Command) -> bool:
+    """Tell whether an event is what the engine says to a forced request itself."""
+    is_kind = event.kind in (EventKind.FORCED_SERVED, EventKind.COMMAND_REJECTED)
+    return is_kind and event.order_id_2 == request.nonce
 
 
 def _engine_command(command: Command, extra: bytes) -> tuple[Command, tuple[Command, bytes]]:

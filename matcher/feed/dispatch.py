@@ -60,6 +60,7 @@ class Dispatcher:
         self._items: Sequence[tuple[Command, bytes]] = ()
         self._result_count = 0
         self._canceled_count = 0
+        self._answered = (0, 0)  # the last command that an item answers, and that item
         self._touched: dict[tuple[int, int], None] = {}
         self._top_ups: dict[tuple[int, int], bytes] = {}  # COLL-3: as signed, with its record
         self._liquidated_sides: dict[tuple[int, int], int] = {}
@@ -109,6 +110,11 @@ class Dispatcher:
         for index, market_id in self._touched:
             self._emit(index, self._position_updated(index, market_id))
         self._touched.clear()
+
+    def item_seq_of(self, command_seq: int) -> int:
+        """Return the item of what the last command has asked for itself; 0: none."""
+        answered_seq, item_seq = self._answered
+        return item_seq if answered_seq == command_seq else 0
 
     def _emit(self, index: int, body: AccountEventBody, *, result: bool = False) -> None:
         if index == INSURANCE_ACCOUNT:
@@ -197,7 +203,8 @@ class Dispatcher:
 
     def _on__order_canceled(self, event: Event) -> None:
         order = self._orders.remove(event.order_id)
-        self._canceled_count += 1
+        is_own = event.account == self._command.account
+        self._canceled_count += is_own and event.reason == RejectReason.USER_CANCELED
         market_id = order.command.market_id
         self._market_feed.touch(market_id, self._command.time_ns)
         body = account.OrderCanceled(
@@ -343,7 +350,8 @@ class Dispatcher:
         self._publish_trade(event, is_liquidation=True)
 
     def _on__price(self, event: Event) -> None:
-        self._add_item(event, extra=self._extra)
+        item_seq = self._add_item(event, extra=self._extra)
+        self._answered = self._command_seq, item_seq
         body = market.MarkUpdated(event.qty_lots, event.price_ticks, event.amount_quote)
         self._publish(event, body)
 
@@ -353,6 +361,7 @@ class Dispatcher:
 
     def _on__collateral_moved(self, event: Event) -> None:
         item_seq = self._add_item(event, extra=self._command.pack() + self._extra)
+        self._answered = self._command_seq, item_seq
         body = account.CollateralMoved(
             event.market_id, event.amount_quote, event.order_id_2, item_seq
         )
@@ -361,6 +370,7 @@ class Dispatcher:
 
     def _on__withdrawn(self, event: Event) -> None:
         item_seq = self._add_item(event, extra=self._command.pack() + self._extra)
+        self._answered = self._command_seq, item_seq
         body = account.WithdrawalAccepted(event.amount_quote, event.order_id_2, item_seq)
         self._emit(event.account, body, result=True)
 
@@ -421,7 +431,9 @@ class Dispatcher:
         """What it refuses says so."""
 
     def _on__forced_served(self, event: Event) -> None:
-        item_seq = self._add_item(event)
+        # An account without a place is known by its address alone, and has nobody to be told.
+        address = self._extra if event.account == INSURANCE_ACCOUNT else b""
+        item_seq = self._add_item(event, extra=address)
         is_reduction = event.flags == RequestKind.REDUCE  # else they are shares
         body = account.RequestServed(
             event.order_id_2,

@@ -40,8 +40,8 @@ BUY, SELL = 0, 1
 Pair = tuple[Command, bytes]
 
 
-def opening() -> Pair:
-    return Command(kind=ShellKind.OPEN), CAPACITIES.pack()
+def opening(capacities: Capacities = CAPACITIES) -> Pair:
+    return Command(kind=ShellKind.OPEN), capacities.pack()
 
 
 def listing() -> Pair:
@@ -107,11 +107,14 @@ def cancel_all(account: int) -> Pair:
 class Bench:
     """A venue that is fed by hand, one command a nanosecond."""
 
-    def __init__(self, limits: LimitsTable | None = None) -> None:
-        self.venue = Venue(CAPACITIES, limits or LimitsTable())
+    def __init__(
+        self, limits: LimitsTable | None = None, capacities: Capacities | None = None
+    ) -> None:
+        capacities = capacities or CAPACITIES
+        self.venue = Venue(capacities, limits or LimitsTable())
         self.entries: list[Entry] = []
         self.passed_ns = 0
-        self.apply(opening(), listing(), price(50_000))
+        self.apply(opening(capacities), listing(), price(50_000))
         self.apply(*(deposit(n, address) for n, address in enumerate(ADDRESSES[:3], 1)))
 
     def __enter__(self) -> Self:
