@@ -357,7 +357,7 @@ cdef inline void serve_request(CoreC* c, const CommandC* p) noexcept nogil:
     """FORCE-2: do it, or say why the account's own state leaves nothing to do.
 
     Without the price that it needs, or while the market cannot pay it, a request is set aside; one
-    that was before (side 1) is refused then. One that brings money is not.
+    that was before (side 1) is refused then. One that brings money is neither.
     """
     cdef MarketC* m = market_of(c, p)
     cdef int reason = unservable(c, m, p)
@@ -392,7 +392,7 @@ cdef inline void serve_request(CoreC* c, const CommandC* p) noexcept nogil:
         reason = pay_backer(c, m, amount, &told)
     elif p.flags == REQUEST_WITHDRAW:
         reason = take_free(c, amount, &told)
-    if p.side and is_for_later(reason):
+    if p.side and is_for_later(reason) and not brings_money(p.flags):
         c.event_count -= 1       # nothing has changed
         refuse(c, m, COMMAND_REJECTED, p, reason)
         return
@@ -402,6 +402,8 @@ cdef inline void serve_request(CoreC* c, const CommandC* p) noexcept nogil:
         cancel_below(c, p.account, amount)
     elif p.flags == REQUEST_CANCEL:
         for further in range(min(max(p.amount, 0), FURTHER_NONCES_MAX) + 1):
-            cancel_nonce(c, p.account, amount + further)
+            if amount + <uint64_t> further < amount:
+                break            # no nonce follows the last
+            cancel_nonce(c, p.account, amount + <uint64_t> further)
     if p.account:
         trim_account(c, p.account)

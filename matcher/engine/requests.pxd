@@ -12,9 +12,9 @@ from matcher.engine.instructions cimport (
     INSTRUCTION_BYTES, InstructionsC, PEER_ENDS, PEER_FITS, PEER_STRANGE, admit, begin,
     check_order, decode, place_special, slot_of)
 from matcher.engine.nonces cimport is_ascending
-from matcher.engine.special cimport cut_of
+from matcher.engine.special cimport cut_of, trigger_side
 from matcher.engine.store cimport (
-    COMMAND_REJECTED, GROUP_REJECTED, NONCE_USED, ORDER_REJECTED, ORDER_UNKNOWN,
+    COMMAND_REJECTED, FILL, GROUP_REJECTED, NONCE_USED, ORDER_REJECTED, ORDER_UNKNOWN,
     QTY_OUT_OF_RANGE, REPLACED, SIDE_MISMATCH, UNFILLED_MISMATCH, USER_CANCELED,
     count_order, drop_order, ensure_bucket, unmake_bucket, update_reservation)
 from matcher.engine.types cimport (
@@ -348,6 +348,40 @@ cdef inline void do_item(CoreC* c, RequestC* r) noexcept nogil:
         r.order_id = c.orders[r.slot].id
 
 
+cdef inline bint has_traded_since(const CoreC* c, const MarketC* m, int64_t first) noexcept nogil:
+    """Whether one of the events from `first` on is a fill of the market."""
+    cdef int64_t k
+    for k in range(first, <int64_t> c.event_count):
+        if c.events[k].kind == FILL and c.events[k].market_id == m.market_id:
+            return True
+    return False
+
+
+cdef inline bint still_is(const CoreC* c, const RequestC* r, int state) noexcept nogil:
+    """Whether the order of the item lives and is in that state."""
+    return r.slot != 0 and c.orders[r.slot].id == r.order_id and c.orders[r.slot].state == state
+
+
+cdef inline void match_group(CoreC* c, RequestC* items, int count) noexcept nogil:
+    """GRP-1: match the new orders in order; TRIG-2: one that has begun to wait for the last price
+    is asked behind the group's own trades, too.
+    """
+    cdef int64_t first = <int64_t> c.event_count
+    cdef int at
+    cdef RequestC* r
+    cdef MarketC* m
+    for at in range(count):
+        r = &items[at]
+        if still_is(c, r, ORDER_QUEUED):
+            begin(c, market_of(c, r.p), r.slot, r.p.trigger_price if r.p.trigger_kind else 0)
+    for at in range(count):
+        r = &items[at]
+        if still_is(c, r, ORDER_PENDING) and trigger_side(c, r.slot) >= 2:
+            m = market_of(c, r.p)
+            if not m.has_traded and has_traded_since(c, m, first):
+                m.has_traded = c.has_traded = 1
+
+
 cdef inline void apply_group(CoreC* c, const CommandC* p) noexcept nogil:
     """GRP-1: all items are admitted, then done, then matched; or all are refused."""
     cdef RequestC items[GROUP_ITEMS_MAX]
@@ -379,11 +413,7 @@ cdef inline void apply_group(CoreC* c, const CommandC* p) noexcept nogil:
         return
     for at in range(count):
         do_item(c, &items[at])
-    for at in range(count):
-        r = &items[at]
-        if r.slot and c.orders[r.slot].id == r.order_id and (
-                c.orders[r.slot].state == ORDER_QUEUED):
-            begin(c, market_of(c, r.p), r.slot, r.p.trigger_price if r.p.trigger_kind else 0)
+    match_group(c, items, count)
 
 
 cdef inline int64_t dispatch_request(CoreC* c, const CommandC* p) noexcept nogil:

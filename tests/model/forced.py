@@ -50,7 +50,7 @@ class Forced(Auctions):
             if is_bringing:
                 self.deposits += c.aux
         except RefusedError as refused:
-            if c.side and str(refused) in FOR_LATER:
+            if c.side and not is_bringing and str(refused) in FOR_LATER:
                 raise
             facts = {"reason": str(refused)}
             if is_bringing and c.account:  # FORCE-5
@@ -96,7 +96,7 @@ class Forced(Auctions):
         return {}
 
     def serve_cancel(self, c: Command) -> dict[str, int]:
-        for nonce in range(c.aux, c.aux + min(c.amount_quote, 31) + 1):
+        for nonce in range(c.aux, min(c.aux + min(c.amount_quote, 31) + 1, 1 << 64)):
             for o in self.orders.copy():
                 if (o.key[0], o.c.nonce) == (c.account, nonce):
                     self.drop(o, "USER_CANCELED")

@@ -319,9 +319,13 @@ class Orders(Waterfall):
                 return
         del trial.book, trial.check_nonce_room
         self.__dict__ = trial.__dict__
+        first = len(self.events)
         for o in made:
             if o in self.orders:
                 self.begin(o)
+        traded = {e.market for e in self.events[first:] if e.kind == "FILL"}
+        for market in traded:  # TRIG-2: what waits now, behind its own trades too
+            self.venues[market].has_traded |= bool(self.waiting(market, FLAG_ON_LAST))
 
     def do_item(self, c: Command, named: set[Key]) -> Order | None:
         """An item names an order that was there before the group, and each at most once."""

@@ -120,7 +120,7 @@ class Requirements:
         return self.requirement(p.lots, self.mark, maintenance=False)
 
     def liquidatable(self, p: Bucket, mark: int | None = None) -> bool:
-        return self.equity(p, mark) < self.maintenance(p, mark)
+        return p.lots != 0 and self.equity(p, mark) < self.maintenance(p, mark)
 
     def liquidation_price(self, p: Bucket) -> int:
         """Bisect the definition over the ticks, the worst for the position first."""

@@ -28,7 +28,7 @@ from tests.model.pair import NS, START_NS, Pair
 COMMANDS = int(os.environ.get("BULKHEAD_SOAK_COMMANDS", "1000"))  # of one stream
 STREAMS = int(os.environ.get("BULKHEAD_SOAK_STREAMS", "20"))
 FIRST_SEED = int(os.environ.get("BULKHEAD_SOAK_SEED", "0"))
-STATES = (*MarketState, MarketState.AUCTION, MarketState.AUCTION)
+STATES = (*MarketState, *[MarketState.AUCTION] * 5)
 
 # What a client gets wrong.
 SPOILED: tuple[dict[str, int], ...] = (

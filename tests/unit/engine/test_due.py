@@ -80,6 +80,46 @@ def test_what_fired_trades_moves_trails_with_the_next_command() -> None:
     assert trigger_of(v, trail) == 1_050
 
 
+@pytest.mark.parametrize("is_alone", [True, False])
+@pytest.mark.parametrize("trailing", [0, 50])
+def test_an_exit_behind_its_entry_is_asked_at_once(trailing: int, *, is_alone: bool) -> None:
+    """TRIG-2, TRIG-3: its trigger fires, or its trail moves, whoever else waits or not."""
+    v = Venue(spec=spec_of(mark_band_ppm=500_000))
+    v.trade(1, 2, 1, 1_000)
+    v.rest(2, SELL, 5, 1_020)
+    v.rest(2, BUY, 5, 990)
+    if not is_alone:
+        v.rest(4, BUY, 1, 2_000, trigger_kind=3, trigger_price_ticks=1_900,
+               time_in_force=IOC, instructions=ON_LAST)  # fmt: skip
+    word = Instructions(flags=FLAG_ON_LAST, trailing_ticks=trailing)
+    v.held = []
+    v.place(3, BUY, 5, 1_020, time_in_force=IOC)
+    v.place(3, SELL, 5, 900, time_in_force=IOC, flags=REDUCE_ONLY, instructions=word,
+            trigger_kind=4 if trailing else 3,
+            trigger_price_ticks=800 if trailing else 1_010)  # fmt: skip
+    commands, v.held = v.held, None
+    events = v.group(commands)
+    if trailing:
+        assert fills(events) == [(2, 5, 1_020)]
+        assert trigger_of(v, events[1].order_id) == 970
+    else:
+        assert fills(events) == [(2, 5, 1_020), (2, 5, 990)]
+        assert v.lots(3) == 0
+
+
+def test_a_group_that_does_not_trade_asks_nobody() -> None:
+    """TRIG-3: a trail stays where it was placed until its market trades."""
+    v = Venue(spec=spec_of(mark_band_ppm=500_000))
+    v.trade(1, 2, 1, 1_000)
+    v.held = []
+    v.place(3, BUY, 5, 900)
+    v.place(1, SELL, 1, 500, time_in_force=IOC, flags=REDUCE_ONLY, trigger_kind=4,
+            trigger_price_ticks=800,
+            instructions=Instructions(flags=FLAG_ON_LAST, trailing_ticks=50))  # fmt: skip
+    commands, v.held = v.held, None
+    assert trigger_of(v, v.group(commands)[1].order_id) == 800
+
+
 def test_siblings_end_in_the_order_in_which_the_others_ended() -> None:
     """OCO-1, ATT-1: before anything else that follows from the fills."""
     v = Venue()

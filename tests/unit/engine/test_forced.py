@@ -304,6 +304,20 @@ def test_a_backing_that_cannot_be_becomes_free_balance() -> None:
     assert engine.deposits_quote() == 305_000 + 30_005
 
 
+def test_what_brings_money_is_never_set_aside() -> None:
+    """FORCE-5: whatever the command says, it is served, and its money is credited once."""
+    for kind in (RequestKind.BACK, RequestKind.GIVE, RequestKind.TOP_UP):
+        desk = Desk()
+        desk.request(ALICE, RequestKind.REDUCE, 40, 1)
+        desk.send(CommandKind.SET_MARKET_STATE, market_id=1, aux=MarketState.HALTED)
+        desk.time_ns += 2 * NS
+        (served,) = desk.request(CAROL, kind, 777, 1, side=1)
+        reason = {"BACK": "PRICE_STALE", "GIVE": "NONE", "TOP_UP": "NO_POSITION"}[kind.name]
+        assert (served.kind, served.reason, served.amount) == ("FORCED_SERVED", reason, 777)
+        assert desk.pair.engine.free_quote(CAROL) == 100_000 + (777 if reason != "NONE" else 0)
+        assert desk.pair.engine.deposits_quote() == 305_777
+
+
 def test_what_is_brought_to_an_unknown_market_becomes_free_balance() -> None:
     """FORCE-5: the chain lists it, the engine does not."""
     desk = Desk()
@@ -353,6 +367,40 @@ def test_a_range_of_nonces_ends_at_once() -> None:
     ]
     for nonce, kind in ((last + 29, "ORDER_REJECTED"), (last + 30, "ORDER_ACCEPTED")):
         assert desk.place(CAROL, 0, 1, nonce=nonce, price_ticks=900)[0].kind == kind
+
+
+def test_a_range_of_nonces_ends_with_the_last() -> None:
+    """FORCE-1: it does not begin anew at 0."""
+    desk = Desk()
+    desk.place(CAROL, 0, 1, nonce=0, price_ticks=900)
+    desk.request_id += 1
+    events = desk.send(
+        CommandKind.FORCED_REQUEST, account=CAROL, flags=RequestKind.CANCEL, aux=2**64 - 2,
+        amount_quote=5, nonce=desk.request_id,
+    )  # fmt: skip
+    assert [e.kind for e in events] == ["FORCED_SERVED"]
+    assert len(desk.pair.engine.open_orders(CAROL)) == 1
+    assert desk.place(CAROL, 0, 1, nonce=1, price_ticks=900)[0].kind == "ORDER_ACCEPTED"
+    for nonce in (2**64 - 2, 2**64 - 1):
+        made = desk.place(CAROL, 0, 1, nonce=nonce, price_ticks=900, time_in_force=1)
+        assert made[0].reason == "NONCE_USED"
+
+
+def test_a_flat_fund_that_owes_is_not_liquidated() -> None:
+    """MARG-4: it has paid more for what it took than it got, and nobody is deleveraged for it."""
+    desk = Desk()
+    desk.place(BOB, 1, 10)
+    desk.place(CAROL, 0, 10)  # whose money the market has
+    desk.request(ALICE, RequestKind.REDUCE, 40, 1)
+    desk.send(CommandKind.SET_MARKET_STATE, market_id=1, aux=MarketState.HALTED)  # LIQ-7 waits
+    for _ in range(4):  # the mark follows
+        desk.price(940)
+    desk.request(BOB, RequestKind.REDUCE, 40, 1)
+    fund = desk.pair.engine.fund(1)
+    assert fund.position_lots == 0 > fund.collateral_quote
+    desk.send(CommandKind.SET_MARKET_STATE, market_id=1, aux=MarketState.OPEN)
+    desk.price(940)
+    assert desk.pair.engine.fund(1).collateral_quote == fund.collateral_quote
 
 
 def test_nothing_grows_under_the_pause() -> None:
