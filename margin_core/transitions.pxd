@@ -567,8 +567,9 @@ cdef inline int deliver_for(
     trader.position.collateral += lacking
     if lacking and equity_for(kind, &fund.position, price, unit) < 0:
         return VERDICT_FUND_CANNOT_CARRY
-    return VERDICT_POSITION_LIMIT if abs64(
-        fund.position.lots) > s.position_lots_max else VERDICT_OK
+    if abs64(fund.position.lots) > max(s.position_lots_max, abs64(fund_position.lots)):
+        return VERDICT_POSITION_LIMIT
+    return VERDICT_OK
 
 
 # Linear contracts.

@@ -10,12 +10,13 @@ from libc.stdlib cimport free, realloc
 
 from margin_core.fixed_point cimport PPM, bh_int128, ceil_div
 from margin_core.requirement cimport (
-    abs64, bankruptcy_price, liquidatable, liquidation_price)
+    abs64, bankruptcy_price, equity, liquidatable, liquidation_price)
 from margin_core.transitions cimport adl_rank_of
 from margin_core.types cimport SpecC
 from matcher.engine.ladder cimport prefetch
 from matcher.engine.tree cimport append_slot, tree_above, tree_add, tree_remove
-from matcher.engine.types cimport BucketC, CoreC, DueC, ListedC, MarketC, RankedC, RankingC, TreeC
+from matcher.engine.types cimport (
+    BucketC, CoreC, DueC, ListedC, MarketC, RankedC, RankingC, STATE_SETTLED, TreeC)
 
 cdef enum:
     PRICE_BITS = 28
@@ -61,10 +62,15 @@ cdef inline int64_t gentler_price(const MarketC* m, bint is_short) noexcept nogi
 
 
 cdef inline bint is_endangered(CoreC* c, const MarketC* m, uint32_t slot) noexcept nogil:
-    """MARG-4: the position is liquidatable at the gentler of index and mark."""
+    """MARG-4: the position is liquidatable at the gentler of index and mark.
+
+    EXP-2: in a market that has ended it is bankrupt too; others are delivered with what they have.
+    """
     cdef BucketC* b = &c.buckets[slot]
-    return liquidatable(
-        &m.spec, &b.position, m.funding_index, gentler_price(m, b.position.lots < 0))
+    cdef int64_t judged = gentler_price(m, b.position.lots < 0)
+    return liquidatable(&m.spec, &b.position, m.funding_index, judged) and (
+        m.state != STATE_SETTLED or equity(
+            &b.position, m.funding_index, judged, m.spec.quote_per_tick_lot) < 0)
 
 
 cdef inline int64_t level_of(

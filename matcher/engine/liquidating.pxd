@@ -18,7 +18,7 @@ from matcher.engine.store cimport (
     MARKET_CANNOT_PAY, TAKEOVER, commit, drop_order, emit, out_of, trim_orders, update_reservation)
 from matcher.engine.top_up cimport draw_top_up
 from matcher.engine.tree cimport append_slot
-from matcher.engine.types cimport BucketC, CoreC, EventC, LadderC, MarketC, STATE_SETTLED
+from matcher.engine.types cimport BucketC, CoreC, EventC, LadderC, MarketC
 
 cdef enum:
     FUND_SLIPPAGE_DIVISOR = 10   # the fund trades within a tenth of the mark's band
@@ -159,7 +159,7 @@ cdef inline void deleverage(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogi
         if not deleverage_step(c, m, bucket, counterparty):
             pass_over(c, m, side, counterparty,
                       bankruptcy_price(&m.spec, &b.position, m.funding_index))
-        elif bucket != m.fund and b.position.lots != 0 and take_over(c, m, bucket):
+        elif bucket != m.fund and is_endangered(c, m, bucket) and take_over(c, m, bucket):
             break
 
 
@@ -170,9 +170,6 @@ cdef inline void liquidate(CoreC* c, MarketC* m, uint32_t bucket) noexcept nogil
     cdef EventC* event
     b.is_tried |= TRIED
     append_slot(c, &m.tried, bucket)
-    if m.state == STATE_SETTLED and equity(
-            &b.position, m.funding_index, judged, m.spec.quote_per_tick_lot) >= 0:
-        return  # EXP-2: it is delivered with what it has
     if draw_top_up(c, m, bucket):
         return
     event = emit(c, LIQUIDATION_STARTED, m)

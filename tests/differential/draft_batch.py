@@ -413,8 +413,8 @@ class Drafted:
         weak = [
             (market_id, address)
             for market_id, address in held
-            if (listed := venue.markets[market_id]).is_listed
-            and listed.judging(p := venue.position(market_id, address)).liquidatable(p)
+            if not (listed := venue.markets[market_id]).is_delivering
+            and listed.liquidates(venue.position(market_id, address))
         ]
         if weak and rng.random() < 0.9:
             market_id, address = rng.choice(weak)

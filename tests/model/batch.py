@@ -113,8 +113,8 @@ class BatchJudge(Trades):
     # Liquidation
 
     def victim_reason(self, seat: Seat) -> Reason | None:
-        if seat.unlisted:
-            return seat.unlisted
+        if seat.over:
+            return seat.over
         if seat.address == FUND:
             return Reason.ACCOUNT_UNKNOWN
         frozen = self.venue.is_frozen(seat.market_id, seat.address, self.clock_s)
@@ -139,6 +139,7 @@ class BatchJudge(Trades):
         maker, seat = self.order(item.maker_order), self.seat(item.position)
         price = getattr(item, "price_ticks", maker.order.price_ticks)
         first(
+            seat.unlisted,
             self.victim_reason(seat),
             *self.maker_reasons(maker, item.lots),
             self.against_reason(seat, maker, price),
@@ -189,6 +190,7 @@ class BatchJudge(Trades):
         refuse_if(fund.market_id != seat.market_id, Reason.SIDE_MISMATCH)
         first(self.price_reason(seat.listed))
         held = self.venue.position(seat.market_id, FUND)
+        refuse_if(not seat.listed.liquidates(p), Reason.NOT_LIQUIDATABLE)
         after, fund_after = seat.listed.judging(p).takeover(copied(p), copied(held))
         self.expect_fit((seat, after), (fund, fund_after))
         self.accept(seat, after)
@@ -196,7 +198,7 @@ class BatchJudge(Trades):
 
     def adl(self, item: wire.AdlItem) -> None:
         seat, other = self.seat(item.position), self.seat(item.counterparty)
-        is_fund = seat.address == FUND and not seat.unlisted
+        is_fund = seat.address == FUND and not seat.over
         first(self.victim_reason(other), None if is_fund else self.victim_reason(seat))
         refuse_if(item.lots == 0, Reason.QTY_OUT_OF_RANGE)
         refuse_if(other.market_id != seat.market_id, Reason.SIDE_MISMATCH)
@@ -206,7 +208,7 @@ class BatchJudge(Trades):
         counter = self.venue.position(other.market_id, other.address)
         rank = rules.adl_rank(rules.settled(copied(counter)))
         judging = seat.listed.judging(p)
-        refuse_if(not judging.liquidatable(p), Reason.NOT_LIQUIDATABLE)
+        refuse_if(not seat.listed.liquidates(p), Reason.NOT_LIQUIDATABLE)
         after, counter_after = rules.adl(copied(p), copied(counter), item.lots)
         if is_fund:  # LIQ-7: what is left stays the fund's
             after.margin, after.free = after.margin + after.released, 0

@@ -84,6 +84,12 @@ class Seat:
         is_listed = self.listed is not None and self.listed.is_listed
         return None if is_listed else Reason.MARKET_UNKNOWN
 
+    @property
+    def over(self) -> Reason | None:
+        """EXP-2: between its end and its first delivery the bankrupt ones are wound up."""
+        is_over = self.listed is None or self.listed.is_delivering
+        return Reason.MARKET_UNKNOWN if is_over else None
+
 
 @dataclass
 class Signed:
@@ -184,7 +190,7 @@ class Trades:
     def listing(self, index: int) -> Listing:
         void_unless(index < len(self.market_ids))
         listed = self.venue.markets.get(self.market_ids[index])
-        if listed is None or not listed.is_listed:
+        if listed is None or listed.is_delivering:
             raise RejectedError(Reason.MARKET_UNKNOWN)
         return listed
 
@@ -249,6 +255,7 @@ class Trades:
     def funding(self, item: wire.FundingItem) -> None:
         listed = self.listing(item.market)
         spec = listed.spec
+        refuse_if(listed.has_ended, Reason.MARKET_UNKNOWN)
         refuse_if(listed.index_ticks == 0, Reason.NO_PRICE)
         refuse_if(abs(item.funding_index_e6) > FUNDING_INDEX_MAX, Reason.AMOUNT_OUT_OF_RANGE)
         step = abs(item.funding_index_e6 - listed.funding_index_e6)

@@ -141,6 +141,12 @@ class Venue:
     def judging(self, p: Bucket) -> Market:
         return self.rules.judging(p, self.index_price)
 
+    def endangers(self, p: Bucket) -> bool:
+        """MARG-4; EXP-2: once the market has ended only what is bankrupt is liquidated."""
+        rules = self.judging(p)
+        is_over = self.state == MarketState.SETTLED
+        return rules.liquidatable(p) and not (is_over and rules.equity(p) >= 0)
+
     @property
     def band(self) -> int:
         return max(1, self.index_price * self.spec.mark_band_ppm // PPM)

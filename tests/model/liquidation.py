@@ -19,7 +19,7 @@ class Waterfall(Pricing):
         found = [
             (p.lots < 0, venue.rules.liquidation_price(p) * (1 if p.lots < 0 else -1), at, key)
             for at, key in enumerate(keys)
-            if venue.judging(p := self.positions[key]).liquidatable(p)
+            if venue.endangers(p := self.positions[key])
             if key not in tried and key not in self.frozen
         ]
         return min(found)[-1] if found else None
@@ -29,8 +29,6 @@ class Waterfall(Pricing):
         account, market = key
         p = self.positions[key]
         rules = venue.judging(p)
-        if venue.state == MarketState.SETTLED and rules.equity(p) >= 0:
-            return
         if self.draw_top_up(venue, key):
             return
         self.say(
@@ -39,9 +37,9 @@ class Waterfall(Pricing):
         )  # fmt: skip
         self.drop_all(key, "LIQUIDATION")
         self.draw_top_up(venue, key)
-        while rules.liquidatable(self.positions[key]) and self.close_on_book(venue, key):
+        while venue.endangers(self.positions[key]) and self.close_on_book(venue, key):
             pass
-        if rules.liquidatable(self.positions[key]) and not self.take_over(venue, key):
+        if venue.endangers(self.positions[key]) and not self.take_over(venue, key):
             self.deleverage(venue, key)
         p = self.positions[key]
         self.say("LIQUIDATION_ENDED", market, account=account, qty=abs(p.lots), amount=p.margin)
@@ -101,6 +99,8 @@ class Waterfall(Pricing):
         """LIQ-3."""
         account, market = key
         p, fund = self.positions[key], self.positions[FUND, market]
+        if not venue.endangers(p):
+            return False
         rules = venue.judging(p)
         price, left = rules.bankruptcy_price(p), rules.settled(p)
         try:
@@ -131,7 +131,7 @@ class Waterfall(Pricing):
     def counterparty(self, venue: Venue, key: Key) -> Key | None:
         """IDX-3: the highest rank, the oldest of equals; None: nobody, or nothing is to be done."""
         p = self.positions[key]
-        if not venue.judging(p).liquidatable(p):
+        if not venue.endangers(p):
             return None
         others = [k for k in self.positions if k[1] == key[1] and k[0] != FUND]
         others = [k for k in others if self.positions[k].lots * p.lots < 0]
@@ -181,7 +181,7 @@ class Waterfall(Pricing):
     def unwind_fund(self, venue: Venue, market: int, waits: bool) -> None:
         """LIQ-7, LIQ-5."""
         rules, key = venue.rules, (FUND, market)
-        if not waits and venue.judging(fund := self.positions[key]).liquidatable(fund):
+        if not waits and venue.endangers(self.positions[key]):
             self.deleverage(venue, key)
         slack = rules.mark * venue.spec.mark_band_ppm // (FUND_SLIPPAGE * PPM)
         while (fund := self.positions[key]).lots:

@@ -263,12 +263,13 @@ class Market(Requirements):
         self, fund: Bucket, p: Bucket, price: int, *, is_forced: bool = False
     ) -> tuple[Bucket, Bucket]:
         """EXP-2: the fund takes the lots and pays what is lacking; FORCE-3: without a limit."""
-        after, fund = self.deliver(p, price), self.settled(fund)
+        after, fund, held = self.deliver(p, price), self.settled(fund), fund.lots
         self.take_lots(fund, p.lots, price)
         fund.margin += min(0, after.margin)
         if after.margin < 0 and self.equity(fund, price) < 0:
             raise RefusedError("FUND_CANNOT_CARRY")
-        if abs(fund.lots) > self.spec.position_lots_max and not is_forced:
+        rises = abs(fund.lots) > abs(held)
+        if rises and abs(fund.lots) > self.spec.position_lots_max and not is_forced:
             raise RefusedError("POSITION_LIMIT")
         return replace(after, margin=0), fund
 

@@ -58,7 +58,13 @@ class Listing:
 
     @property
     def is_listed(self) -> bool:
-        return self.delivery_ticks == 0
+        """EXP-2: it trades."""
+        return not self.has_ended
+
+    @property
+    def is_delivering(self) -> bool:
+        """EXP-2: from the first `SETTLE_MARKET` on."""
+        return self.delivery_ticks != 0
 
     @property
     def has_ended(self) -> bool:
@@ -78,6 +84,11 @@ class Listing:
     def judging(self, p: Bucket) -> Market:
         """Return the rules at the price at which a position is liquidated (MARG-4)."""
         return self.rules().judging(p, self.index_ticks or 1)
+
+    def liquidates(self, p: Bucket) -> bool:
+        """MARG-4; EXP-2: once it has ended only what is bankrupt."""
+        rules = self.judging(p)
+        return rules.liquidatable(p) and not (self.has_ended and rules.equity(p) >= 0)
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from margin_core import ContractKind
-from matcher.engine.commands import Command, CommandKind, MarketState
+from matcher.engine.commands import Command, CommandKind, MarketState, RequestKind
 from matcher.engine.events import Event, EventKind
 from tests.unit.engine.test_liquidation import only, waterfall
 from tests.unit.engine.venue import BUY, CASH, SELL, START_S, Venue, spec_of, story
@@ -144,6 +144,73 @@ def test_the_fund_pays_what_is_lacking_when_it_can() -> None:
     v.fund(600)
     assert settled(settle(v)) == [(1, 10, 0, 500), (2, 10, 6_500, 0)]
     assert v.engine.fund(1)[:3] == (0, 0, 100)
+
+
+def test_what_is_left_of_a_bankrupt_position_is_delivered_once_it_is_not() -> None:
+    """EXP-2, LIQ-4: lots that close at a rounded price leave a little; ADL goes no further."""
+    v = Venue(spec=spec_of(**FUTURE))
+    v.trade(1, 2, 5, 1_000, 503, 2_000)
+    v.trade(1, 3, 5, 1_000, 502, 2_000)
+    v.wait(100)
+    events = v.price(899)  # 1 005 for ten lots: five lots at 900 leave 0 at 899
+    names = waterfall(events)
+    assert names == ["MARKET_STATE", "LIQUIDATION_STARTED", "ADL", "LIQUIDATION_ENDED"]
+    (adl,) = only(events, EventKind.ADL)
+    assert (adl.account, adl.price_ticks, adl.qty_lots) == (2, 900, 5)
+    assert settled(settle(v)) == [(1, 5, 0, 0), (3, 5, 2_505, 0)]
+
+
+@pytest.mark.parametrize(("price", "adl"), [(840, []), (800, []), (799, ["ADL"])])
+def test_only_a_bankrupt_fund_is_deleveraged(price: int, adl: list[str]) -> None:
+    """EXP-2, LIQ-7: the fund is long 10 from 900 with 1 000 and below its requirement."""
+    v = dated(mark_band_ppm=300_000)
+    v.fund(1_000)
+    assert "TAKEOVER" in waterfall(v.walk(940))
+    v.wait(100)
+    assert waterfall(v.price(price)) == ["MARKET_STATE", *adl]
+    v.do(CommandKind.SETTLE_MARKET)
+    assert v.engine.fund(1)[:3] == (0, 0, 0 if adl else (price - 800) * 10)
+
+
+def leave(v: Venue, account: int) -> None:
+    """Let a position leave by the forced queue (FORCE-3)."""
+    v.nonce += 1
+    asked = {"account": account, "flags": RequestKind.REDUCE, "aux": 1, "nonce": v.nonce}
+    (served,) = v.do(CommandKind.FORCED_REQUEST, **asked)
+    assert (EventKind(served.kind), served.reason) == (EventKind.FORCED_SERVED, 0)
+
+
+def test_a_fund_beyond_its_limit_gives_lots_back() -> None:
+    """EXP-2, FORCE-3: who left by the queue keeps nobody else in."""
+    v = dated(position_lots_max=10)
+    v.trade(3, 4, 10, 1_000)
+    v.trade(5, 6, 10, 1_000)
+    v.wait(100)
+    v.price(1_000)
+    for account in (1, 3, 5):
+        leave(v, account)
+    assert v.lots(0) == 30
+    assert [found[:2] for found in settled(settle(v))] == [(2, 10), (4, 10), (6, 10)]
+    assert v.engine.fund(1)[:3] == (0, 0, 0)
+
+
+@pytest.mark.parametrize(("lots", "delivered"), [(20, [2, 3]), (21, [])])
+def test_a_delivery_beyond_the_limit_takes_the_fund_no_further(
+    lots: int, delivered: list[int]
+) -> None:
+    """EXP-2: POSITION_LIMIT only where the fund holds more afterwards, on whichever side."""
+    v = Venue()
+    v.trade(1, 2, 10, 1_000)
+    v.trade(3, 2, lots - 10, 1_000)
+    v.announce(50, expiry_time_s=END_S, position_lots_max=5)
+    v.wait(50)
+    v.price(1_000)
+    v.wait(50)
+    v.price(1_000)
+    assert settle(v) == []  # a flat fund takes no ten lots
+    leave(v, 1)
+    assert [found[0] for found in settled(settle(v))] == delivered
+    assert v.lots(0) == (0 if delivered else 10)
 
 
 def test_a_perpetual_is_delisted_by_announcement() -> None:
