@@ -272,7 +272,7 @@ contract MarketEndTest is SettlementTest {
 
     /* THE QUEUE */
 
-    /// @dev EXIT-4: what was taken back does not wait.
+    /// @dev FORCE-5: what was taken back does not wait.
     function test_queueAge_endsWithTheRequest() public {
         uint64 id = requestBacking(ALICE, 1_000_000);
         vm.warp(block.timestamp + 1 days);
@@ -335,10 +335,6 @@ contract MarketEndTest is SettlementTest {
     function _liquidate(Plan memory p) private {
         uint16 maker = addOrder(p, CAROL, order(CAROL, BUY, 900, 100, 200_000));
         addLiquidation(p, addPosition(p, vm.addr(ALICE)), maker, 100);
-    }
-
-    function _serveWithoutPosition(Plan memory p, uint64 id, uint256 key) private pure {
-        addItem(p, abi.encodePacked(uint8(15), id, addAccount(p, vm.addr(key)), type(uint16).max));
     }
 
     function _deliveredWith(uint256 equityQuote) private {
