@@ -205,6 +205,7 @@ def test_a_loss_ends_at_what_was_put_in(kind: mc.ContractKind, rng: Random) -> N
     assert free + closed.free_delta_quote >= start - signed
 
 
+@rare
 @every_kind
 def test_a_long_option_is_never_liquidatable(kind: mc.ContractKind, rng: Random) -> None:
     """OPT-2: once a fill has been admitted, whatever mark and underlying do."""
@@ -220,6 +221,7 @@ def test_a_long_option_is_never_liquidatable(kind: mc.ContractKind, rng: Random)
     assert price is None
 
 
+@rare
 @every_kind
 def test_splitting_a_fill_changes_only_dust(kind: mc.ContractKind, rng: Random) -> None:
     """FILL-1, FILL-3, FILL-4, NUM-3: a unit or two of entry value, worth and fee."""
