@@ -135,7 +135,7 @@ class Crowd:
         wanted = int(self.fund_share * market.open_interest_lots * market.index_price_ticks)
         missing = max(0, wanted - fund.equity_quote)
         batch["kind"][-1], batch["market_id"][-1] = CommandKind.FORCED_REQUEST, MARKET
-        batch["flags"][-1], batch["order_id"][-1] = RequestKind.GIVE, missing
+        batch["flags"][-1], batch["aux"][-1] = RequestKind.GIVE, missing
         done = self.send(batch if missing else batch[:-1])
         assert (done["kind"] != events.EventKind.COMMAND_REJECTED).all()
         self.fund_deposited += missing
