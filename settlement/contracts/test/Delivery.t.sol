@@ -5,11 +5,12 @@ import { IGovernanceDesk } from "../src/interfaces/IGovernanceDesk.sol";
 import { MarketParams, MarketState } from "../src/interfaces/ISettlementTypes.sol";
 import { RejectReason } from "../src/libraries/RejectReason.sol";
 import { StubOracle } from "./mocks/StubOracle.sol";
-import { Plan, SettlementTest } from "./utils/SettlementTest.sol";
+import { EndingMarketTest } from "./utils/EndingMarketTest.sol";
+import { Plan } from "./utils/SettlementTest.sol";
 import { vm } from "./utils/Vm.sol";
 
 /// @notice EXP-2: a market ends at a time that was announced, and its positions are delivered.
-contract DeliveryTest is SettlementTest {
+contract DeliveryTest is EndingMarketTest {
     function test_delivery_paysEverybodyAtTheLastIndex() public {
         _open(200_000);
         uint256 freeBuyer = free(ALICE);
@@ -328,38 +329,11 @@ contract DeliveryTest is SettlementTest {
 
     /* HELPERS */
 
-    function _open(uint64 marginQuote) private {
-        Plan memory p = plan();
-        addPrice(p, 1000, 1000);
-        uint16 taker = addOrder(p, ALICE, order(ALICE, BUY, 1000, 100, marginQuote));
-        addFill(p, taker, addOrder(p, BOB, order(BOB, SELL, 1000, 100, 300_000)), 100);
-        settleAccepted(p);
-    }
-
-    /// @dev Announces the end, and lets its time and the parameters' pass.
-    function _end() private {
-        vm.warp(_announce(marketParams()));
-        Plan memory p = plan();
-        addItem(p, abi.encodePacked(uint8(12), uint8(0)));
-        settleAccepted(p);
-    }
-
     /// @dev To hold from as soon as may be.
     function _announceEnd(uint40 endS) private {
         MarketParams memory params = marketParams();
         params.expiryTimeS = endS;
         uint40 effectiveTimeS = uint40(block.timestamp + 4 days);
         settlement.announceMarketParams(MARKET, params, tiers(), effectiveTimeS);
-    }
-
-    function _announce(MarketParams memory params) private returns (uint40 endS) {
-        uint40 effectiveTimeS = uint40(block.timestamp + 4 days);
-        endS = effectiveTimeS + 60;
-        params.expiryTimeS = endS;
-        settlement.announceMarketParams(MARKET, params, tiers(), effectiveTimeS);
-    }
-
-    function _deliver(Plan memory p, uint256 owner) private pure {
-        addItem(p, abi.encodePacked(uint8(14), addPosition(p, vm.addr(owner))));
     }
 }

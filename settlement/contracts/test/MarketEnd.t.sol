@@ -4,12 +4,13 @@ pragma solidity 0.8.37;
 import { MarketParams } from "../src/interfaces/ISettlementTypes.sol";
 import { OrderLib } from "../src/libraries/OrderLib.sol";
 import { RejectReason } from "../src/libraries/RejectReason.sol";
-import { Plan, SettlementTest } from "./utils/SettlementTest.sol";
+import { EndingMarketTest } from "./utils/EndingMarketTest.sol";
+import { Plan } from "./utils/SettlementTest.sol";
 import { vm } from "./utils/Vm.sol";
 
 /// @notice EXP-2: what the last row leaves possible. Whoever is not bankrupt at its price gets what
 /// is left, whatever the attestors would rather do before they deliver.
-contract MarketEndTest is SettlementTest {
+contract MarketEndTest is EndingMarketTest {
     uint256 private constant DAVE = 0xda7e;
     uint256 private constant EVE = 0xe7e;
     uint256 private constant FRANK = 0xf4a;
@@ -391,33 +392,5 @@ contract MarketEndTest is SettlementTest {
         addItem(p, abi.encodePacked(uint8(12), uint8(0)));
         addPrice(p, 1010, 1010);
         settleAccepted(p);
-    }
-
-    /// @dev Alice's collateral is 500 less than the margin.
-    function _open(uint64 marginQuote) private {
-        Plan memory p = plan();
-        addPrice(p, 1000, 1000);
-        uint16 taker = addOrder(p, ALICE, order(ALICE, BUY, 1000, 100, marginQuote));
-        addFill(p, taker, addOrder(p, BOB, order(BOB, SELL, 1000, 100, 300_000)), 100);
-        settleAccepted(p);
-    }
-
-    /// @dev Announces the end, and lets its time and the parameters' pass.
-    function _end() private {
-        vm.warp(_announce(marketParams()));
-        Plan memory p = plan();
-        addItem(p, abi.encodePacked(uint8(12), uint8(0)));
-        settleAccepted(p);
-    }
-
-    function _announce(MarketParams memory params) private returns (uint40 endS) {
-        uint40 effectiveTimeS = uint40(block.timestamp + 4 days);
-        endS = effectiveTimeS + 60;
-        params.expiryTimeS = endS;
-        settlement.announceMarketParams(MARKET, params, tiers(), effectiveTimeS);
-    }
-
-    function _deliver(Plan memory p, uint256 owner) private pure {
-        addItem(p, abi.encodePacked(uint8(14), addPosition(p, vm.addr(owner))));
     }
 }
