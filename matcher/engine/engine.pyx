@@ -669,7 +669,9 @@ cdef MarketC* open_market(uint32_t price_ticks_max, uint32_t bucket_capacity) no
     for k in range(2):
         if not ladder_open(&m.sides[k], price_ticks_max) or (
                 not ladder_open(&m.triggers[k], price_ticks_max)) or (
-                not ladder_open(&m.triggers[k + 2], price_ticks_max)):
+                not ladder_open(&m.triggers[k + 2], price_ticks_max)) or (
+                not ladder_open(&m.trails[k], price_ticks_max)) or (
+                not ladder_open(&m.trails[k + 2], price_ticks_max)):
             close_market(m)
             return NULL
     if m.dirty == NULL:
@@ -684,6 +686,8 @@ cdef void close_market(MarketC* m) noexcept:
         ladder_close(&m.sides[k])
         ladder_close(&m.triggers[k])
         ladder_close(&m.triggers[k + 2])
+        ladder_close(&m.trails[k])
+        ladder_close(&m.trails[k + 2])
         free(m.ranking[k].entries)
         free(m.waiting[k].entries)
     free(m.due.entries)

@@ -8,7 +8,8 @@ from matcher.engine.after cimport left_of, reducible, rests_to_reduce
 from matcher.engine.index cimport key_of, reaches
 from matcher.engine.ladder cimport next_down, next_up
 from matcher.engine.special cimport (
-    NEVER_S, WalkC, cut_of, expires_before, is_backed, shown_of, step_down, walk_from)
+    NEVER_S, WalkC, anchor_of, cut_of, expires_before, is_backed, shown_of, step_down, trigger_side,
+    walk_from)
 from matcher.engine.states cimport is_continuous
 from matcher.engine.store cimport reservation
 from matcher.engine.tree cimport descend, inner_of, leaf_of, rank_in
@@ -50,6 +51,33 @@ cdef int check_side(CoreC* c, MarketC* m, int side) except -1:
         require(ladder.levels[price].tail == previous, "INV-4 tail", price)
         require(ladder.levels[price].lots == lots, "INV-4 level total", (price, lots))
         price = next_up(ladder, price + 1)
+    return 0
+
+
+cdef int check_trails(CoreC* c, MarketC* m) except -1:
+    """Each waiting trail stands once where it moves next."""
+    cdef LadderC* ladder
+    cdef uint32_t k, slot, anchor, previous
+    cdef uint32_t count = 0
+    for k in range(4):
+        ladder = &m.trails[k]
+        anchor = next_up(ladder, 1)
+        while anchor:
+            slot = ladder.levels[anchor].head
+            previous = 0
+            require(slot != 0, "INV-8 anchor with a bit has trails", anchor)
+            while slot:
+                require(c.orders[slot].state == ORDER_PENDING and c.extras[slot].trailing != 0,
+                        "INV-8 it trails", slot)
+                require(trigger_side(c, slot) == k and anchor_of(c, m, slot) == anchor,
+                        "INV-8 where it moves", slot)
+                require(c.extras[slot].trail_previous == previous, "INV-8 trails' links", slot)
+                count += 1
+                previous = slot
+                slot = c.extras[slot].trail_next
+            require(ladder.levels[anchor].tail == previous, "INV-8 last trail", anchor)
+            anchor = next_up(ladder, anchor + 1)
+    require(count == m.trail_count, "INV-8 all that trail", (count, m.trail_count))
     return 0
 
 
@@ -274,6 +302,7 @@ cdef int check_market(CoreC* c, MarketC* m) except -1:
     cdef BucketC* b
     check_side(c, m, 0)
     check_side(c, m, 1)
+    check_trails(c, m)
     check_index(c, m)
     require(not is_continuous(m) or m.sides[0].best == 0 or m.sides[1].best == 0 or (
         m.sides[0].best < m.sides[1].best),

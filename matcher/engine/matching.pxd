@@ -480,7 +480,8 @@ cdef inline void end_in_trial(CoreC* c, uint32_t slot) noexcept nogil:
 cdef inline bint fillable(CoreC* c, MarketC* m, uint32_t slot, int64_t target) noexcept nogil:
     """MATCH-4: `target` lots fill at once, step by step as `sweep` would do it, on copies.
 
-    At most TRIALS_MAX accounts, TRIAL_STEPS_MAX steps, and QUEUES_MAX replenished parts a price.
+    At most TRIALS_MAX accounts, TRIAL_STEPS_MAX steps, QUEUES_MAX replenished parts a price, and
+    what a group leaves.
     """
     cdef uint32_t queue[QUEUES_MAX]
     cdef int64_t gave[QUEUES_MAX]
@@ -516,7 +517,8 @@ cdef inline bint fillable(CoreC* c, MarketC* m, uint32_t slot, int64_t target) n
                 taken += 1
             c.trial_steps += 1
             lots = try_step(c, m, at, shown, given, slot, filled, own, &left, &trials)
-            if lots < 0 or steps == TRIAL_STEPS_MAX:
+            if lots < 0 or steps == TRIAL_STEPS_MAX or (
+                    WITH_MARGIN and c.trials_until and c.trial_steps > c.trials_until):
                 return False
             steps += 1
             filled += lots

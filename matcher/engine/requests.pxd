@@ -23,6 +23,7 @@ from matcher.engine.types cimport (
 
 cdef enum:
     GROUP_ITEMS_MAX = 32
+    GROUP_STEPS_MAX = 16384      # orders that all trials of a group's orders look at
     REPLACE_BYTES = 44           # instructions, nonce of the old order u64, unfilled lots u32
 
 cdef struct RequestC:            # one command of a kind that may stand in a group
@@ -370,10 +371,12 @@ cdef inline void match_group(CoreC* c, RequestC* items, int count) noexcept nogi
     cdef int at
     cdef RequestC* r
     cdef MarketC* m
+    c.trials_until = c.trial_steps + GROUP_STEPS_MAX
     for at in range(count):
         r = &items[at]
         if still_is(c, r, ORDER_QUEUED):
             begin(c, market_of(c, r.p), r.slot, r.p.trigger_price if r.p.trigger_kind else 0)
+    c.trials_until = 0
     for at in range(count):
         r = &items[at]
         if still_is(c, r, ORDER_PENDING) and trigger_side(c, r.slot) >= 2:

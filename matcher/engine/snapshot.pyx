@@ -31,7 +31,7 @@ cdef extern from *:
     uint32_t LAYOUT "BULKHEAD_LAYOUT"
 
 cdef enum:
-    LADDERS = 6                  # of a market
+    LADDERS = 10                 # of a market
 
 FORMAT = 1
 # magic · format · layout · accounts, positions, orders at most · commands applied · time
@@ -62,7 +62,9 @@ cdef int market_arrays(MarketC* m, ArrayC* out) noexcept nogil:
 
 
 cdef inline LadderC* ladder_at(MarketC* m, int k) noexcept nogil:
-    return &m.sides[k] if k < 2 else &m.triggers[k - 2]
+    if k < 2:
+        return &m.sides[k]
+    return &m.triggers[k - 2] if k < 6 else &m.trails[k - 6]
 
 
 cdef void forget_core(CoreC* c) noexcept nogil:

@@ -2,10 +2,11 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memset
+from matcher.engine.ladder cimport clear_level, mark_level
 from matcher.engine.names cimport remove_name
 from matcher.engine.types cimport (
-    AFTER_SIBLING, BucketC, CoreC, ExtraC, MarketC, NAMED, ON_LAST, OrderC, ORDER_PENDING,
-    REDUCE_ONLY, SPECIAL, TAGGED, TIMED, TRIGGER_ABOVE, WITH_MARGIN)
+    AFTER_SIBLING, BucketC, CoreC, ExtraC, LadderC, LevelC, MarketC, NAMED, ON_LAST, OrderC,
+    ORDER_PENDING, REDUCE_ONLY, SPECIAL, TAGGED, TIMED, TRIGGER_ABOVE, WITH_MARGIN)
 
 cdef extern from *:
     """
@@ -116,27 +117,50 @@ cdef inline uint32_t trigger_side(const CoreC* c, uint32_t slot) noexcept nogil:
     return side
 
 
+cdef inline uint32_t anchor_of(const CoreC* c, const MarketC* m, uint32_t slot) noexcept nogil:
+    """The reference price beyond which a waiting trail moves, cut to the prices that there are.
+
+    One with a downward trigger moves above it, one with an upward trigger below.
+    """
+    cdef const OrderC* order = &c.orders[slot]
+    cdef int64_t trigger = order.remaining
+    if order.flags & TRIGGER_ABOVE:
+        return <uint32_t> max(trigger - c.extras[slot].trailing, 1)
+    return <uint32_t> min(trigger + c.extras[slot].trailing, <int64_t> m.ticks_max)
+
+
 cdef inline void link_trail(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
-    c.extras[slot].trail_previous = m.trail_tail
+    """List a waiting trail behind those with the same anchor."""
+    cdef LadderC* ladder = &m.trails[trigger_side(c, slot)]
+    cdef uint32_t anchor = anchor_of(c, m, slot)
+    cdef LevelC* level = &ladder.levels[anchor]
+    c.extras[slot].trail_previous = level.tail
     c.extras[slot].trail_next = 0
-    if m.trail_tail:
-        c.extras[m.trail_tail].trail_next = slot
+    if level.tail:
+        c.extras[level.tail].trail_next = slot
     else:
-        m.trail_head = slot
-    m.trail_tail = slot
+        level.head = slot
+        mark_level(ladder, anchor)
+    level.tail = slot
     m.trail_count += 1
 
 
 cdef inline void unlink_trail(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
+    """Undo it while its trigger price still stands in `remaining`."""
+    cdef LadderC* ladder = &m.trails[trigger_side(c, slot)]
+    cdef uint32_t anchor = anchor_of(c, m, slot)
+    cdef LevelC* level = &ladder.levels[anchor]
     cdef ExtraC* x = &c.extras[slot]
     if x.trail_previous:
         c.extras[x.trail_previous].trail_next = x.trail_next
     else:
-        m.trail_head = x.trail_next
+        level.head = x.trail_next
     if x.trail_next:
         c.extras[x.trail_next].trail_previous = x.trail_previous
     else:
-        m.trail_tail = x.trail_previous
+        level.tail = x.trail_previous
+    if level.head == 0:
+        clear_level(ladder, anchor)
     m.trail_count -= 1
 
 

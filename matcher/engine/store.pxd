@@ -395,12 +395,12 @@ cdef inline void unrest_order(CoreC* c, MarketC* m, uint32_t slot) noexcept nogi
         if unlink_order(side, c.orders, slot, order.price, shown_of(c, slot)):
             refresh_best(side, order.side, order.price)
     elif order.state == ORDER_PENDING:
+        if order.flags & SPECIAL and c.extras[slot].trailing:
+            unlink_trail(c, m, slot)
         unlink_order(&m.triggers[trigger_side(c, slot)], c.orders, slot, order.remaining, 0)
         m.last_count -= trigger_side(c, slot) >> 1
         unlink_waiting(c, slot)
         order.remaining = order.qty - cut_of(c, slot)
-        if order.flags & SPECIAL and c.extras[slot].trailing:
-            unlink_trail(c, m, slot)
 
 
 cdef inline void drop_order(CoreC* c, MarketC* m, uint32_t slot, uint8_t reason) noexcept nogil:

@@ -5,13 +5,13 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from matcher.engine.ladder cimport cold, link_order, next_down, next_up, unlink_order
 from matcher.engine.limits cimport is_beyond_band
 from matcher.engine.matching cimport TIF_FOK, end_overdue, execute, slide, trim_all
-from matcher.engine.special cimport trigger_side
+from matcher.engine.special cimport link_trail, trigger_side, unlink_trail
 from matcher.engine.states cimport admits, is_continuous, is_fresh, price_holds
 from matcher.engine.store cimport (
     EXPIRED, MARKET_STATE, ORDER_TRIGGERED, PRICE_BAND, drop_order, emit, now_s, unrest_order)
 from matcher.engine.types cimport (
-    CoreC, DUE_LATER, DUE_ON_LAST, DUE_ON_MARK, EventC, ExtraC, LadderC, MarketC, MARKETS_MAX,
-    ON_LAST, ORDER_TAKING, OrderC, SPECIAL, TRIGGER_ABOVE)
+    CoreC, DUE_LATER, DUE_ON_LAST, DUE_ON_MARK, EventC, LadderC, MarketC, ORDER_TAKING, OrderC,
+    SPECIAL)
 
 cdef enum:
     TRIGGERS_PER_TICK_MAX = 4096     # on the mark with its row, on last prices with a command
@@ -38,32 +38,42 @@ cdef inline uint32_t due_trigger(MarketC* m, int first, int64_t reference) noexc
     return 0
 
 
-cdef inline void move_trails(
-    CoreC* c, MarketC* m, int64_t reference, uint8_t on_last
+cdef inline void move_trail(
+    CoreC* c, MarketC* m, uint32_t slot, int64_t trigger
 ) noexcept nogil:
-    """TRIG-3: triggers follow the reference price in its good direction, oldest order first.
+    """Let a trail wait for `trigger`, behind what waits for it already."""
+    cdef LadderC* ladder = &m.triggers[trigger_side(c, slot)]
+    cdef OrderC* order = &c.orders[slot]
+    unlink_trail(c, m, slot)
+    unlink_order(ladder, c.orders, slot, order.remaining, 0)
+    order.remaining = <uint32_t> trigger
+    link_order(ladder, c.orders, slot, order.remaining, 0)
+    link_trail(c, m, slot)
 
-    At most TRAILING_MAX steps.
+
+cdef inline void move_trails(
+    CoreC* c, MarketC* m, int64_t reference, int first
+) noexcept nogil:
+    """TRIG-3: triggers follow the reference price in its good direction, the farthest behind first.
+
+    `first` of a market's ladders for the reference. A step is a trail that moves, at most
+    TRAILING_MAX.
     """
-    cdef uint32_t slot = m.trail_head
-    cdef OrderC* order
-    cdef ExtraC* x
-    cdef LadderC* ladder
-    cdef int64_t price
-    while slot:
-        order = &c.orders[slot]
-        x = &c.extras[slot]
-        if x.flags & ON_LAST == on_last:
-            ladder = &m.triggers[trigger_side(c, slot)]
-            price = reference - x.trailing
-            if order.flags & TRIGGER_ABOVE:
-                price = reference + x.trailing
-            if price < order.remaining if order.flags & TRIGGER_ABOVE else (
-                    price > order.remaining):
-                unlink_order(ladder, c.orders, slot, order.remaining, 0)
-                order.remaining = <uint32_t> price
-                link_order(ladder, c.orders, slot, order.remaining, 0)
-        slot = x.trail_next
+    cdef LadderC* ladder = &m.trails[first]
+    cdef uint32_t slot, anchor
+    if m.trail_count == 0:
+        return
+    anchor = next_down(ladder, ladder.size - 1)
+    while anchor > reference:
+        slot = ladder.levels[anchor].head
+        move_trail(c, m, slot, reference + c.extras[slot].trailing)
+        anchor = next_down(ladder, anchor)
+    ladder = &m.trails[first + 1]
+    anchor = next_up(ladder, 1)
+    while anchor and anchor < reference:
+        slot = ladder.levels[anchor].head
+        move_trail(c, m, slot, reference - c.extras[slot].trailing)
+        anchor = next_up(ladder, anchor)
 
 
 cdef inline void fire(CoreC* c, MarketC* m, uint32_t slot, int64_t reference) noexcept nogil:
@@ -96,15 +106,41 @@ cdef inline void fire(CoreC* c, MarketC* m, uint32_t slot, int64_t reference) no
         trim_all(c)
     else:
         execute(c, m, slot)
+    m.fired_steps += c.trial_steps - steps
     c.fired_steps += c.trial_steps - steps
 
 
-cdef inline bint fires_now(const CoreC* c, uint32_t slot) noexcept nogil:
+cdef inline void ask_next(CoreC* c, const MarketC* m) noexcept nogil:
+    """TRIG-1: a limit for all markets holds this one up: the next command begins with it."""
+    if c.fire_turn_next == 0:
+        c.fire_turn_next = m.slot + 1
+
+
+cdef inline bint fires_now(CoreC* c, const MarketC* m, uint32_t slot) noexcept nogil:
     """TRIG-1: an order that is tried waits for another command when this one has tried enough."""
     cdef const OrderC* order = &c.orders[slot]
-    return c.fired_steps < FIRED_STEPS_MAX or not (
-        order.time_in_force == TIF_FOK or (
-            order.flags & SPECIAL and c.extras[slot].min_lots))
+    if order.time_in_force != TIF_FOK and not (
+            order.flags & SPECIAL and c.extras[slot].min_lots):
+        return True
+    if m.fired_steps >= c.fired_share:
+        return False
+    if c.fired_steps >= FIRED_STEPS_MAX:
+        ask_next(c, m)
+        return False
+    return True
+
+
+cdef inline void share_trials(CoreC* c, const MarketC* row) noexcept nogil:
+    """TRIG-1: what the trials of a market's fired orders may look at in this command: an equal part
+    for the market of its price row, if it is one, and for each that has something to be asked.
+    """
+    cdef uint32_t k
+    cdef uint32_t count = row != NULL
+    if c.has_traded:
+        for k in range(c.market_count):
+            count += c.markets[k] != row and (
+                c.markets[k].has_due | c.markets[k].has_traded) != 0
+    c.fired_share = FIRED_STEPS_MAX // max(count, 1)
 
 
 cdef inline void fire_on_mark(CoreC* c, MarketC* m, int most) noexcept nogil:
@@ -115,7 +151,7 @@ cdef inline void fire_on_mark(CoreC* c, MarketC* m, int most) noexcept nogil:
     if not is_continuous(m) or not is_fresh(c, m) or not price_holds(c, m):
         return
     slot = due_trigger(m, ON_MARK_LADDERS, m.mark_price)
-    while slot and fired < most and fires_now(c, slot):
+    while slot and fired < most and fires_now(c, m, slot):
         fire(c, m, slot, m.mark_price)
         fired += 1
         slot = due_trigger(m, ON_MARK_LADDERS, m.mark_price)
@@ -125,11 +161,14 @@ cdef inline void fire_on_mark(CoreC* c, MarketC* m, int most) noexcept nogil:
 
 cdef inline void fire_triggers(CoreC* c, MarketC* m) noexcept nogil:
     """TRIG-3, TRIG-1: trails follow the new mark, then what it has reached fires."""
-    move_trails(c, m, m.mark_price, 0)
+    share_trials(c, m)
+    move_trails(c, m, m.mark_price, ON_MARK_LADDERS)
     fire_on_mark(c, m, TRIGGERS_PER_TICK_MAX)
     if m.has_due & DUE_ON_MARK:
         m.has_due |= DUE_LATER
         c.has_traded = 1
+    if not c.has_traded:
+        c.fired_share = 0        # `fire_due` does not follow
 
 
 cdef inline int fire_on_last(CoreC* c, MarketC* m, int most) noexcept nogil:
@@ -144,14 +183,16 @@ cdef inline int fire_on_last(CoreC* c, MarketC* m, int most) noexcept nogil:
     m.has_due &= ~(<uint8_t> DUE_ON_LAST)
     if m.has_traded:
         m.has_traded = 0
-        move_trails(c, m, m.last_price, ON_LAST)
+        move_trails(c, m, m.last_price, ON_LAST_LADDERS)
     slot = due_trigger(m, ON_LAST_LADDERS, m.last_price)
-    while slot and fired < most and fires_now(c, slot):
+    while slot and fired < most and fires_now(c, m, slot):
         fire(c, m, slot, m.last_price)
         fired += 1
         slot = due_trigger(m, ON_LAST_LADDERS, m.last_price)
     if slot:
         m.has_due |= DUE_ON_LAST
+        if fired == most:
+            ask_next(c, m)
     return fired
 
 
@@ -160,15 +201,22 @@ cdef inline cold fire_due(CoreC* c) noexcept nogil:
     cdef uint32_t k
     cdef int left = TRIGGERS_PER_TICK_MAX
     cdef MarketC* m
+    if c.fired_share == 0:
+        share_trials(c, NULL)
     for k in range(c.market_count):
-        m = c.markets[k]
+        m = c.markets[(c.fire_turn + k) % c.market_count]
         if m.has_due & DUE_LATER:
             m.has_due &= ~(<uint8_t> DUE_LATER)
         elif m.has_due & DUE_ON_MARK:
             fire_on_mark(c, m, TRIGGERS_PER_COMMAND_MAX)
         if m.has_traded or m.has_due & DUE_ON_LAST:
             left -= fire_on_last(c, m, left)
+    if c.fire_turn_next:
+        c.fire_turn = c.fire_turn_next - 1
+    c.fire_turn_next = 0
     c.fired_steps = 0
+    c.fired_share = 0
     c.has_traded = 0
     for k in range(c.market_count):
+        c.markets[k].fired_steps = 0
         c.has_traded |= c.markets[k].has_due != 0 or c.markets[k].has_traded != 0

@@ -136,7 +136,7 @@ cdef struct ExtraC:              # beside an order, by slot; one cache line
     uint32_t min_lots            # fewest lots that must fill on entry, 0 none
     uint32_t cut                 # lots taken off the signed quantity without a fill
     uint32_t trailing            # ticks, 0 none
-    uint32_t trail_previous      # slots in the market's list of trailing orders, oldest first
+    uint32_t trail_previous      # slots of the trails with the same anchor, in order of arrival
     uint32_t trail_next
     uint32_t sibling             # slot, 0 none
     uint32_t timed_at            # position in the queue of what expires + 1
@@ -255,8 +255,7 @@ cdef struct MarketC:
     uint32_t bucket_count
     uint32_t ticks_max           # as in the spec
     uint32_t worst_price[2]      # ticks, by side; BAND-1, of the last price row
-    uint32_t trail_head          # trailing orders, oldest first
-    uint32_t trail_tail
+    uint64_t fired_steps         # of trials of its orders that this command has fired
     uint32_t trail_count
     uint32_t last_count          # orders that wait for the last price
     uint8_t has_traded           # while orders wait for the last price, which have not been asked
@@ -286,6 +285,7 @@ cdef struct MarketC:
     TreeC pending_index[2][TIERS_MAX_C]   # under keys of the announced parameters
     uint32_t pending_at          # buckets below stand in it
     uint32_t version             # of the parameters; 1 as listed
+    LadderC trails[4]            # as `triggers`, by the reference beyond which they move
 
 cdef struct NonceC:              # 64 consecutive nonces of an account
     uint64_t word                # nonce >> 6
@@ -365,3 +365,7 @@ cdef struct CoreC:
     uint32_t doomed_count
     uint64_t trial_steps         # orders and parts of icebergs that all trials have looked at
     uint64_t fired_steps         # likewise, trials of orders that this command has fired
+    uint64_t fired_share         # of these, a market's; 0: to be computed
+    uint64_t trials_until        # what `trial_steps` reaches in a group; 0: there is none
+    uint32_t fire_turn           # slot of the market that is asked first for what is due
+    uint32_t fire_turn_next      # slot + 1 of the first one that a limit for all has held up

@@ -129,6 +129,12 @@ class Venue:
     has_due: bool = False  # triggers on the mark that a limit has left for the next command
     has_due_on_last: bool = False
     has_fired: bool = False  # in this command, at its price row
+    fired_steps: int = 0  # of the trials of its orders that this command has fired
+
+    @property
+    def has_to_ask(self) -> bool:
+        """Triggers may be due."""
+        return self.has_due or self.has_due_on_last or self.has_traded
 
     @property
     def is_continuous(self) -> bool:

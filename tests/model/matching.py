@@ -13,6 +13,8 @@ from tests.model.margin import Bucket, RefusedError
 
 OVERDUE_MAX = 4_096  # orders that are due to end which a post-only order looks past
 ORDER_LOTS_MAX = 2**32 - 2
+TRIAL_STEPS_MAX = 4_096
+UNBOUND = 2**64
 
 
 class Matching(Limits):
@@ -22,6 +24,7 @@ class Matching(Limits):
         super().__init__(order_max)
         self.looked: set[tuple[int, int, int, int | None]] = set()  # orders, parts of icebergs
         self.trial_steps = 0  # how many of these all trials have looked at
+        self.trials_until = UNBOUND  # what that number reaches in a group
 
     def judge(self, o: Order, lots: int, price: int, fee_ppm: int) -> Bucket:
         """MATCH-2: FILL-1 to FILL-6 on a copy."""
@@ -75,8 +78,9 @@ class Matching(Limits):
         twin = trial.orders[self.orders.index(o)]
         with suppress(RefusedError):
             trial.match(twin, target)
-        self.trial_steps += len(trial.looked)
-        return twin.filled >= target
+        limit = min(TRIAL_STEPS_MAX, max(0, self.trials_until - self.trial_steps))
+        self.trial_steps += min(len(trial.looked), limit + 1)
+        return twin.filled >= target and len(trial.looked) <= limit
 
     def fill(self, o: Order, p: Bucket, lots: int) -> None:
         """Book a fill; ICE-1: the next part of an iceberg goes to the end of its level."""

@@ -23,7 +23,7 @@ from matcher.engine.instructions import (
 from tests.model.floor import FUND, Key, Order, Venue, require
 from tests.model.liquidation import Waterfall
 from tests.model.margin import Bucket, RefusedError
-from tests.model.matching import ORDER_LOTS_MAX
+from tests.model.matching import ORDER_LOTS_MAX, UNBOUND
 
 QUOTE_MAX = 2**60
 ASCENDING = 2**63  # SIG-5: nonces from here on
@@ -31,6 +31,7 @@ ICEBERG_PARTS_MAX = 256
 ORDERS_MAX = 4_096  # of an account in a market
 WAITING_MAX = 32  # likewise, of those that wait for a trigger
 TRAILS_MAX = 4_096  # of a market
+GROUP_STEPS_MAX = 16_384  # orders that all trials of a group's orders look at
 GROUP = 64  # nonces that are remembered together (SIG-6)
 GROUP_USED_MIN = 16
 SPARSE_GROUPS_MAX = 1_024
@@ -320,9 +321,11 @@ class Orders(Waterfall):
         del trial.book, trial.check_nonce_room
         self.__dict__ = trial.__dict__
         first = len(self.events)
+        self.trials_until = self.trial_steps + GROUP_STEPS_MAX
         for o in made:
             if o in self.orders:
                 self.begin(o)
+        self.trials_until = UNBOUND
         traded = {e.market for e in self.events[first:] if e.kind == "FILL"}
         for market in traded:  # TRIG-2: what waits now, behind its own trades too
             self.venues[market].has_traded |= bool(self.waiting(market, FLAG_ON_LAST))

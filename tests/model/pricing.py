@@ -35,6 +35,9 @@ class Pricing(Matching):
     def __init__(self, order_max: int) -> None:
         super().__init__(order_max)
         self.fired_steps = 0  # of the trials of orders that this command has fired
+        self.fired_share = 0  # of these, a market's; 0: to be computed
+        self.first_asked = 0  # place of the market that is asked first for what is due
+        self.held_up: list[int] = []  # markets that a limit for all has held up in this command
 
     def check_state(self, venue: Venue, c: Command) -> None:
         """STATE-1."""
@@ -125,17 +128,32 @@ class Pricing(Matching):
         return up + sorted(down, key=lambda o: (-o.trigger, o.waits))
 
     def move_trails(self, market: int, reference: int, on_last: int) -> None:
-        """TRIG-3: the trigger follows its reference, never back."""
+        """TRIG-3: the trigger follows its reference, never back; the farthest behind first."""
+        gains = []
         for o in self.waiting(market, on_last):
             distance = o.c.instructions.trailing_ticks
             price = reference + distance if o.is_upward else reference - distance
-            if distance and (price < o.trigger if o.is_upward else price > o.trigger):
-                o.trigger, o.waits = price, self.next_turn()
+            gain = o.trigger - price if o.is_upward else price - o.trigger
+            if distance and gain > 0:
+                gains.append((-gain, o.waits, price, o))
+        for _, _, price, o in sorted(gains, key=lambda each: each[:2]):
+            o.trigger, o.waits = price, self.next_turn()
 
     def fires_now(self, o: Order) -> bool:
         """TRIG-1: an order that is tried waits when this command has tried enough."""
         is_tried = o.c.time_in_force == TIF_FOK or o.c.instructions.min_lots
-        return not is_tried or self.fired_steps < FIRED_STEPS_MAX
+        if not is_tried:
+            return True
+        if self.venues[o.key[1]].fired_steps >= self.fired_share:
+            return False
+        if self.fired_steps >= FIRED_STEPS_MAX:
+            self.held_up.append(o.key[1])
+        return self.fired_steps < FIRED_STEPS_MAX
+
+    def share_trials(self, row: Venue | None) -> None:
+        """TRIG-1: the row's market and those that have something to be asked share equally."""
+        sharing = [v for v in self.venues.values() if v is row or v.has_to_ask]
+        self.fired_share = FIRED_STEPS_MAX // max(1, len(sharing))
 
     def fire(self, o: Order, venue: Venue, reference: int) -> None:
         """TRIG-1: execute it as if it came now."""
@@ -154,9 +172,11 @@ class Pricing(Matching):
         else:
             self.execute(o)
         self.fired_steps += self.trial_steps - steps
+        venue.fired_steps += self.trial_steps - steps
 
     def fire_triggers(self, venue: Venue, market: int) -> None:
         """TRIG-3, TRIG-1."""
+        self.share_trials(venue)
         self.move_trails(market, venue.rules.mark, 0)
         self.fire_on_mark(venue, market, TRIGGERS_MAX)
         venue.has_fired = True
@@ -188,18 +208,27 @@ class Pricing(Matching):
             venue.has_traded = False
             self.move_trails(market, venue.last_price, FLAG_ON_LAST)
         fired, venue.has_due_on_last = self.fire_some(venue, market, most, FLAG_ON_LAST)
+        if venue.has_due_on_last and fired == most:
+            self.held_up.append(market)
         return fired
 
     def fire_due(self) -> None:
         """After a command: what a limit has left, then what it has made due at the last price."""
-        left = TRIGGERS_MAX
-        for market, venue in self.venues.items():
+        left, first = TRIGGERS_MAX, self.first_asked
+        if not self.fired_share:
+            self.share_trials(None)
+        listed = list(self.venues.items())
+        for market, venue in listed[first:] + listed[:first]:
             if venue.has_due and not venue.has_fired:
                 self.fire_on_mark(venue, market, TRIGGERS_OF_COMMAND)
             venue.has_fired = False
             if venue.has_traded or venue.has_due_on_last:
                 left -= self.fire_on_last(venue, market, left)
-        self.fired_steps = 0
+        for venue in self.venues.values():
+            venue.fired_steps = 0
+        if self.held_up:
+            self.first_asked = list(self.venues).index(self.held_up[0])
+        self.fired_steps, self.fired_share, self.held_up = 0, 0, []
 
     def is_met(self, o: Order, venue: Venue) -> bool:
         """TRIG-4: its trigger's reference, if there is one, has reached it."""

@@ -10,7 +10,7 @@ from matcher.engine.commands import Command, CommandKind, RequestKind
 from matcher.engine.engine import Engine
 from matcher.engine.events import Event, EventKind
 from matcher.engine.instructions import FLAG_ON_LAST, FLAG_SLIDES, Instructions
-from tests.model import pricing
+from tests.model import orders, pricing
 from tests.unit.engine.venue import (
     BUY,
     FOK,
@@ -78,6 +78,25 @@ def test_what_fired_trades_moves_trails_with_the_next_command() -> None:
     v.restart()
     v.do(CommandKind.TICK)
     assert trigger_of(v, trail) == 1_050
+
+
+def test_the_trail_that_is_farthest_behind_moves_first() -> None:
+    """TRIG-3: it has its new place in front of one that was placed before it."""
+    v = Venue(spec=spec_of(mark_band_ppm=500_000))
+    v.trade(1, 2, 3, 1_000)
+    word = Instructions(flags=FLAG_ON_LAST, trailing_ticks=50)
+    trails = [
+        v.rest(1, SELL, 1, 500, flags=REDUCE_ONLY, trigger_kind=4, trigger_price_ticks=trigger,
+               instructions=word)
+        for trigger in (800, 700, 800)
+    ]  # fmt: skip
+    v.trade(3, 4, 1, 1_010)
+    v.restart()
+    assert [trigger_of(v, trail) for trail in trails] == [960] * 3
+    v.rest(3, BUY, 1, 960)
+    events = v.place(4, SELL, 1, 960)
+    fired = [e.order_id for e in events if e.kind == EventKind.ORDER_TRIGGERED]
+    assert fired == [trails[1], trails[0], trails[2]]
 
 
 @pytest.mark.parametrize("is_alone", [True, False])
@@ -188,6 +207,74 @@ def test_what_trials_leave_waits_for_the_next_command(monkeypatch: pytest.Monkey
     ]  # fmt: skip
     assert v.engine.order(limit) is None
     assert v.do(CommandKind.TICK) == []
+
+
+def icebergs(v: Venue, market: int, parts: int) -> None:
+    """Rest sixteen asks of so many parts."""
+    for at in range(16):
+        word = Instructions(display_lots=1)
+        v.rest(1 + at % 2, SELL, parts, 1_100 + at, 10**6, market_id=market, instructions=word)
+
+
+def test_who_waited_for_others_trials_is_asked_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TRIG-1: three markets share a command's trials; the next begins where they have ended."""
+    v = Venue(spec=spec_of(mark_band_ppm=500_000), cash=10**12, orders=2_000)
+    engine: Any = v.engine
+    parts = 256
+    if not isinstance(engine, Engine):
+        parts = 4
+        monkeypatch.setattr(pricing, "FIRED_STEPS_MAX", pricing.FIRED_STEPS_MAX // 64)
+    wants: dict[str, Any] = {"time_in_force": FOK, "trigger_kind": 3, "trigger_price_ticks": 1_000}
+    asks = []
+    for market in (1, 2, 3):
+        if market > 1:
+            engine.list_market(spec_of(market_id=market, mark_band_ppm=500_000), v.time_ns)
+            v.price(1_000, market_id=market)
+        icebergs(v, market, parts)
+        v.rest(4, SELL, 1, 1_000, market_id=market)
+        for _ in range(20):
+            v.rest(3, BUY, 5_000, 1_200, 10**7, market_id=market, instructions=ON_LAST, **wants)
+        v.nonce += 1
+        asks.append(
+            Command(CommandKind.PLACE, account=5, side=BUY, qty_lots=1, price_ticks=1_000,
+                    amount_quote=1_000, nonce=v.nonce, expiry_time_s=v.now_s + 99,
+                    time_ns=v.time_ns, market_id=market)
+        )  # fmt: skip
+
+    def fired(events: list[Event]) -> list[int]:
+        return [e.market_id for e in events if e.kind == EventKind.ORDER_TRIGGERED]
+
+    assert fired(v.group(asks)) == [1] * 6 + [2] * 6 + [3] * 4
+    v.restart()
+    assert fired(v.do(CommandKind.TICK)) == [3] * 6 + [1] * 6 + [2] * 4
+    v.restart()
+    assert fired(v.do(CommandKind.TICK)) == [2] * 6 + [3] * 6 + [1] * 4
+    assert fired(v.do(CommandKind.TICK)) == [1] * 4 + [2] * 4 + [3] * 4
+    assert v.do(CommandKind.TICK) == []
+
+
+@pytest.mark.parametrize("tries", [3, 4])
+def test_a_groups_trials_count_together(tries: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GRP-1: 16,384 orders and parts of icebergs; what comes behind them ends untried."""
+    v = Venue(spec=spec_of(mark_band_ppm=500_000), cash=10**12)
+    parts = 256
+    if not isinstance(v.engine, Engine):
+        parts = 4
+        monkeypatch.setattr(orders, "GROUP_STEPS_MAX", orders.GROUP_STEPS_MAX // 64)
+    icebergs(v, 1, parts)
+
+    def wants(qty: int) -> Command:
+        v.nonce += 1
+        return Command(
+            CommandKind.PLACE, account=3, side=BUY, qty_lots=qty, price_ticks=1_200,
+            amount_quote=10**7, nonce=v.nonce, expiry_time_s=v.now_s + 99, time_in_force=FOK,
+            time_ns=v.time_ns, market_id=1,
+        )  # fmt: skip
+
+    told = story(v.group([*(wants(5_000) for _ in range(tries)), wants(1)]))
+    assert told.count("FILL") == (tries == 3)
+    assert told.count(UNFILLABLE) == (3 if tries == 3 else 5)
+    assert story(v.send([wants(1)])) == ["ORDER_ACCEPTED", "FILL", "ORDER_REPLENISHED"]
 
 
 # Nonces

@@ -173,6 +173,47 @@ def test_trails_move_once_however_many_orders_fire() -> None:
     assert least_seconds(run, 1_024) < 20 * least_seconds(run, 16)
 
 
+TRAIL = Instructions(flags=FLAG_ON_LAST, trailing_ticks=500)
+
+
+def many_trails(v: Desk, size: int) -> None:
+    """Let trails of both directions wait, of which the last price has moved each."""
+    orders = []
+    for k in range(size):
+        kind, side, trigger = (4, SELL, 1 + k % 90) if k % 2 else (3, BUY, 9_000 + k % 90)
+        asked = {"trigger_kind": kind, "trigger_price_ticks": trigger, "time_in_force": IOC}
+        orders.append(v.order(1 + k // 32, side, trigger, instructions=TRAIL, **asked))
+    v.send([*orders, *(v.order(190, SELL, price) for price in (1_000, 1_001))])
+    v.send([v.order(191, BUY, price) for price in (1_000, 1_001)])
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_trails_that_do_not_move_cost_a_trade_nothing(*, own: bool) -> None:
+    """TRIG-3: up and down between two prices, a trail of one's own moved each time or not."""
+
+    def run(size: int) -> float:
+        v = Desk(orders=9_000, accounts=200, positions=300)
+        many_trails(v, size)
+        asks = [v.order(190, SELL, 1_000 + k % 2) for k in range(2 * TAKERS)]
+        commands = []
+        for k in range(2 * TAKERS):
+            if own:
+                trail = {"trigger_kind": 4, "trigger_price_ticks": 1, "instructions": TRAIL}
+                commands.append(v.order(180, SELL, 1, time_in_force=IOC, **trail))
+            commands.append(asks[k])
+            commands.append(v.order(191, BUY, 1_001, time_in_force=IOC))
+            if own:
+                fields = {"account": 180, "market_id": 1, "nonce": commands[-3].nonce}
+                commands.append(Command(CommandKind.CANCEL, time_ns=v.time_ns, **fields))
+        v.send(commands[: len(commands) // 2])
+        seconds, told = v.timed(commands[len(commands) // 2 :])
+        assert told.count("FILL") == TAKERS
+        assert told.count("ORDER_CANCELED USER_CANCELED") == TAKERS * own
+        return seconds
+
+    assert least_seconds(run, MANY) < 8 * least_seconds(run, FEW)
+
+
 def deep_book(v: Desk, fok: int) -> None:
     """Rest 4,096 asks of one lot; let orders wait that want one lot more."""
     v.send([v.order(180 + k % 4, SELL, 1_200 + k % 9) for k in range(4_096)])
@@ -197,11 +238,8 @@ def test_what_fires_is_tried_so_often_and_no_more() -> None:
     assert fired == [16, 16, 16, 2, 0]
 
 
-def test_trials_of_all_markets_count_together() -> None:
-    """TRIG-1: the second market's fill-or-kill order waits for the next command.
-
-    Its stop does not: it asks for no trial.
-    """
+def test_markets_share_the_trials_of_a_command() -> None:
+    """TRIG-1: 17 fill-or-kill orders of one market do not hold up those of another."""
     v = Desk(orders=9_000, accounts=200, positions=900)
     v.engine.list_market(spec_of(market_id=2, mark_band_ppm=500_000), v.time_ns)
     v.do(CommandKind.PRICE, market_id=2, price_ticks=1_000, aux=v.time_ns // 10**6)
@@ -215,7 +253,7 @@ def test_trials_of_all_markets_count_together() -> None:
     items = [v.order(160, BUY, 1_000), v.order(161, BUY, 1_000, market_id=2)]
     events = v.group(items)
     fired = [e.market_id for e in events if e.kind == EventKind.ORDER_TRIGGERED]
-    assert fired == [1] * 16 + [2]
+    assert fired == [1] * 8 + [2] * 2
     events = v.do(CommandKind.TICK)
     fired = [e.market_id for e in events if e.kind == EventKind.ORDER_TRIGGERED]
-    assert fired == [1, 2]
+    assert fired == [1] * 9
