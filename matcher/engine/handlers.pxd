@@ -56,6 +56,8 @@ cdef enum:
     KIND_PAUSE_RISK = 21
     EXPIRIES_PER_COMMAND_MAX = 256
     BUCKET_ORDERS_MAX = 4096
+    BUCKET_ORDERS_FREE = 128     # from here on the account's orders in all markets are counted
+    ACCOUNT_ORDERS_MAX = 16384
     BUCKET_WAITING_MAX = 32      # orders of a bucket that wait for their trigger
     INDEX_AHEAD_MAX_MS = 10000
     SETTLEMENT_WINDOW_MS = 300000    # EXP-2: after its end, for a market's last row
@@ -288,6 +290,26 @@ cdef inline inlined accept(
         execute(c, m, slot)
 
 
+cdef inline cold_int has_place_among(
+    const CoreC* c, uint32_t account, const BucketC* b
+) noexcept nogil:
+    """ORD-1: room for another order of a bucket that has many. At most MARKETS_MAX steps."""
+    cdef uint32_t total = 0
+    cdef uint32_t k
+    if b.order_count >= BUCKET_ORDERS_MAX:
+        return 0
+    if c.market_count * BUCKET_ORDERS_MAX <= ACCOUNT_ORDERS_MAX:
+        return 1
+    for k in range(c.market_count):
+        total += c.buckets[bucket_at(c, account, c.markets[k])].order_count   # of bucket 0 none
+    return total < ACCOUNT_ORDERS_MAX
+
+
+cdef inline bint has_place(const CoreC* c, uint32_t account, const BucketC* b) noexcept nogil:
+    """ORD-1: what an account has in all markets bounds the walk of a mass cancel."""
+    return b.order_count < BUCKET_ORDERS_FREE or has_place_among(c, account, b)
+
+
 cdef inline bint has_room_to_wait(const BucketC* b, const CommandC* p) noexcept nogil:
     """TRIG-4."""
     return not p.trigger_kind or b.waiting_count < BUCKET_WAITING_MAX
@@ -308,7 +330,7 @@ cdef inline inlined place_formed(
         if reserved - b.reserved > (
                 c.accounts[p.account].free - c.accounts[p.account].reserved):
             reason = INSUFFICIENT_FREE
-    if reason == 0 and b.order_count < BUCKET_ORDERS_MAX and (
+    if reason == 0 and has_place(c, p.account, b) and (
             c.order_free or c.order_top < c.order_capacity) and (plain or (
                 has_room_to_wait(b, p) and has_nonce_room(c, p.account, p.nonce))):
         if unlikely(bucket == 0):

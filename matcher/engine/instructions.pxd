@@ -3,8 +3,8 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 from matcher.engine.handlers cimport (
-    BUCKET_ORDERS_MAX, check_form, check_standing, fill_order, find_order, has_room_to_wait,
-    market_of, refuse, reserved_with)
+    check_form, check_standing, fill_order, find_order, has_place, has_room_to_wait, market_of,
+    refuse, reserved_with)
 from matcher.engine.after cimport unbacked
 from matcher.engine.matching cimport execute, live_price, would_take
 from matcher.engine.nonces cimport has_nonce_room, nonce_used, use_nonce
@@ -161,7 +161,7 @@ cdef inline int check_order(
     reserved = reserved_with(b, &form, False)
     if reserved - b.reserved > c.accounts[p.account].free - c.accounts[p.account].reserved:
         return INSUFFICIENT_FREE
-    if b.order_count >= BUCKET_ORDERS_MAX or not has_room_to_wait(b, p) or (
+    if not has_place(c, p.account, b) or not has_room_to_wait(b, p) or (
             w.trailing and m.trail_count == TRAILING_MAX):
         return CAPACITY
     if c.order_count + taken >= c.order_capacity - 1:

@@ -29,6 +29,8 @@ QUOTE_MAX = 2**60
 ASCENDING = 2**63  # SIG-5: nonces from here on
 ICEBERG_PARTS_MAX = 256
 ORDERS_MAX = 4_096  # of an account in a market
+ORDERS_FREE = 128  # there, from which on those in all markets are counted
+ACCOUNT_ORDERS_MAX = 16_384
 WAITING_MAX = 32  # likewise, of those that wait for a trigger
 TRAILS_MAX = 4_096  # of a market
 GROUP_STEPS_MAX = 16_384  # orders that all trials of a group's orders look at
@@ -138,6 +140,9 @@ class Orders(Waterfall):
         own = [o for o in self.orders if o.key == key]
         waiting = [o for o in own if o.is_waiting]
         require(len(own) < ORDERS_MAX, "CAPACITY")
+        of_all = [o for o in self.orders if o.key[0] == c.account]
+        is_few = len(own) < ORDERS_FREE or len(of_all) < ACCOUNT_ORDERS_MAX
+        require(is_few, "CAPACITY")
         require(not c.trigger_kind or len(waiting) < WAITING_MAX, "CAPACITY")
         trails = [o for o in self.orders if o.key[1] == c.market_id and o.trails]
         require(not c.instructions.trailing_ticks or len(trails) < TRAILS_MAX, "CAPACITY")

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from matcher.engine.commands import Command, CommandKind, MarketState
+from matcher.engine.engine import Engine
 from matcher.engine.events import EventKind
 from matcher.engine.instructions import FLAG_SLIDES, Instructions
+from tests.model import orders
 from tests.unit.engine.venue import (
     BUY,
     FOK,
@@ -226,3 +228,48 @@ def test_liquidation_does_not_meet_the_cap() -> None:
     assert any(word.startswith("LIQUIDATION_FILL") for word in story(v.walk(925)))
     assert v.lots(1) < 10
     assert v.engine.market(1).open_interest_lots <= 10
+
+
+def test_an_accounts_orders_in_all_markets_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ORD-1: 16,384 in all, but 128 in each market; on the model both are a 64th part."""
+    v = Venue(cash=10**12, orders=20_000)
+    engine: Any = v.engine
+    scale = 1
+    if not isinstance(engine, Engine):
+        scale = 64
+        for name in ("ORDERS_MAX", "ORDERS_FREE", "ACCOUNT_ORDERS_MAX"):
+            monkeypatch.setattr(orders, name, getattr(orders, name) // scale)
+    for market in range(2, 7):
+        engine.list_market(spec_of(market_id=market), v.time_ns)
+        v.price(1_000, market_id=market)
+
+    def order(market: int, old: int = 0, account: int = 1) -> Command:
+        v.nonce += 1
+        return Command(
+            CommandKind.REPLACE if old else CommandKind.PLACE, account=account, market_id=market,
+            side=BUY, qty_lots=1, price_ticks=900, amount_quote=900, nonce=v.nonce, old_nonce=old,
+            expiry_time_s=NEVER_S, time_ns=v.time_ns,
+        )  # fmt: skip
+
+    for market in (2, 3, 4, 5):
+        told = story(v.send([order(market) for _ in range(4_096 // scale)]))
+        assert set(told) == {"ORDER_ACCEPTED"}
+    first = v.nonce
+    free = 128 // scale
+    told = story(v.send([order(6) for _ in range(free)]))
+    assert told == ["ORDER_ACCEPTED"] * free
+    v.restart()
+    assert outcome(v.send([order(6)])) == "CAPACITY"
+    assert outcome(v.send([order(6, old=v.nonce - 1)])) == "REPLACED"
+    assert outcome(v.send([order(6, account=2)])) == "OK"
+    assert outcome(v.send([order(1)])) == "OK"
+    spare = [
+        Command(CommandKind.CANCEL, account=1, market_id=5, nonce=first - k, time_ns=v.time_ns)
+        for k in range(free + 2)
+    ]
+    v.send(spare)  # 16,383 are left
+    two = [order(6), order(6)]
+    assert story(v.group(two)) == ["ORDER_REJECTED GROUP_REJECTED", "ORDER_REJECTED CAPACITY"]
+    assert story(v.group(two[:1])) == ["ORDER_ACCEPTED"]
+    assert outcome(v.send([order(6)])) == "CAPACITY"
+    assert outcome(v.send([order(6, old=two[0].nonce)])) == "REPLACED"
