@@ -257,8 +257,9 @@ def test_who_waited_for_others_trials_is_asked_first(monkeypatch: pytest.MonkeyP
 def test_a_groups_trials_count_together(tries: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """GRP-1: 16,384 orders and parts of icebergs; what comes behind them ends untried."""
     v = Venue(spec=spec_of(mark_band_ppm=500_000), cash=10**12)
+    engine: Any = v.engine
     parts = 256
-    if not isinstance(v.engine, Engine):
+    if not isinstance(engine, Engine):
         parts = 4
         monkeypatch.setattr(orders, "GROUP_STEPS_MAX", orders.GROUP_STEPS_MAX // 64)
     icebergs(v, 1, parts)

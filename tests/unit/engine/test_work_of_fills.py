@@ -203,7 +203,11 @@ def test_trails_that_do_not_move_cost_a_trade_nothing(*, own: bool) -> None:
             commands.append(asks[k])
             commands.append(v.order(191, BUY, 1_001, time_in_force=IOC))
             if own:
-                fields = {"account": 180, "market_id": 1, "nonce": commands[-3].nonce}
+                fields: dict[str, Any] = {
+                    "account": 180,
+                    "market_id": 1,
+                    "nonce": commands[-3].nonce,
+                }
                 commands.append(Command(CommandKind.CANCEL, time_ns=v.time_ns, **fields))
         v.send(commands[: len(commands) // 2])
         seconds, told = v.timed(commands[len(commands) // 2 :])
