@@ -2,16 +2,16 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from matcher.engine.ladder cimport cold, link_order, next_down, next_up, unlink_order
+from matcher.engine.ladder cimport (
+    clear_level, cold, link_order, mark_level, next_down, next_up, unlink_order)
 from matcher.engine.limits cimport is_beyond_band
 from matcher.engine.matching cimport TIF_FOK, end_overdue, execute, slide, trim_all
-from matcher.engine.special cimport link_trail, trigger_side, unlink_trail
 from matcher.engine.states cimport admits, is_continuous, is_fresh, price_holds
 from matcher.engine.store cimport (
     EXPIRED, MARKET_STATE, ORDER_TRIGGERED, PRICE_BAND, drop_order, emit, now_s, unrest_order)
 from matcher.engine.types cimport (
-    CoreC, DUE_LATER, DUE_ON_LAST, DUE_ON_MARK, EventC, LadderC, MarketC, ORDER_TAKING, OrderC,
-    SPECIAL)
+    CoreC, DUE_LATER, DUE_ON_LAST, DUE_ON_MARK, EventC, LadderC, LevelC, MarketC, ORDER_TAKING,
+    OrderC, SPECIAL)
 
 cdef enum:
     TRIGGERS_PER_TICK_MAX = 4096     # on the mark with its row, on last prices with a command
@@ -38,17 +38,33 @@ cdef inline uint32_t due_trigger(MarketC* m, int first, int64_t reference) noexc
     return 0
 
 
-cdef inline void move_trail(
-    CoreC* c, MarketC* m, uint32_t slot, int64_t trigger
+cdef inline void move_level(
+    CoreC* c, MarketC* m, int ladder_at, uint32_t anchor, uint32_t reference
 ) noexcept nogil:
-    """Let a trail wait for `trigger`, behind what waits for it already."""
-    cdef LadderC* ladder = &m.triggers[trigger_side(c, slot)]
-    cdef OrderC* order = &c.orders[slot]
-    unlink_trail(c, m, slot)
-    unlink_order(ladder, c.orders, slot, order.remaining, 0)
-    order.remaining = <uint32_t> trigger
-    link_order(ladder, c.orders, slot, order.remaining, 0)
-    link_trail(c, m, slot)
+    """Let all trails with one anchor follow the reference, which is their new one."""
+    cdef LadderC* triggers = &m.triggers[ladder_at]
+    cdef LadderC* trails = &m.trails[ladder_at]
+    cdef LevelC* level = &trails.levels[anchor]
+    cdef LevelC* target = &trails.levels[reference]
+    cdef uint32_t slot = level.head
+    cdef OrderC* order
+    while slot:
+        order = &c.orders[slot]
+        unlink_order(triggers, c.orders, slot, order.remaining, 0)
+        order.remaining = reference + c.extras[slot].trailing
+        if ladder_at & 1:
+            order.remaining = reference - c.extras[slot].trailing
+        link_order(triggers, c.orders, slot, order.remaining, 0)
+        slot = c.extras[slot].trail_next
+    if target.tail:
+        c.extras[target.tail].trail_next = level.head
+        c.extras[level.head].trail_previous = target.tail
+    else:
+        target.head = level.head
+        mark_level(trails, reference)
+    target.tail = level.tail
+    level.head = level.tail = 0
+    clear_level(trails, anchor)
 
 
 cdef inline void move_trails(
@@ -60,19 +76,17 @@ cdef inline void move_trails(
     TRAILING_MAX.
     """
     cdef LadderC* ladder = &m.trails[first]
-    cdef uint32_t slot, anchor
+    cdef uint32_t anchor
     if m.trail_count == 0:
         return
     anchor = next_down(ladder, ladder.size - 1)
     while anchor > reference:
-        slot = ladder.levels[anchor].head
-        move_trail(c, m, slot, reference + c.extras[slot].trailing)
+        move_level(c, m, first, anchor, <uint32_t> reference)
         anchor = next_down(ladder, anchor)
     ladder = &m.trails[first + 1]
     anchor = next_up(ladder, 1)
     while anchor and anchor < reference:
-        slot = ladder.levels[anchor].head
-        move_trail(c, m, slot, reference - c.extras[slot].trailing)
+        move_level(c, m, first + 1, anchor, <uint32_t> reference)
         anchor = next_up(ladder, anchor)
 
 
