@@ -78,6 +78,7 @@ class BatchJudge(Trades):
         venue, parts = self.venue, self.parts
         limits = venue.limits
         self.load()
+        self.unpriced = {m for m, listed in venue.markets.items() if not listed.index_ticks}
         void_unless(parts.sequence == venue.sequence + 1 and parts.epoch == 1)
         lowest = max(venue.clock_time_s, self.now_s - limits.clock_lag_max_s)
         void_unless(lowest <= parts.clock_time_s <= self.now_s + limits.clock_ahead_max_s)
@@ -374,7 +375,7 @@ class BatchJudge(Trades):
         asked = venue.requests[item.request_id]
         refuse_if(asked.account != address, Reason.ACCOUNT_UNKNOWN)
         is_unopened = seat is None and asked.kind in ("GIVE", "BACK") and (
-            venue.markets[asked.market_id].index_ticks == 0
+            asked.market_id in self.unpriced
         )  # fmt: skip
         elsewhere = asked.market_id and (seat is None or seat.market_id != asked.market_id)
         refuse_if(elsewhere and not is_unopened, Reason.MARKET_UNKNOWN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -40,6 +41,21 @@ def test_every_page_has_one_title() -> None:
         page: re.findall(r"^# ", FENCE.sub("", text_of(page)), re.MULTILINE) for page in PAGES
     }
     assert [str(page) for page, found in titles.items() if len(found) != 1] == []
+
+
+GAS_SHOWN = (
+    "fill_each", "fill_cold_each", "fill_bulk_each", "fill_bulk_of_two_each",
+    "fill_bulk_of_four_each", "fill_intrinsic_each", "fill_cold_intrinsic_each",
+    "fill_bulk_intrinsic_each", "liquidation_each", "takeover_each", "adl_each", "delivery_each",
+    "forced_each", "forced_request", "cancel", "session_key",
+)  # fmt: skip
+
+
+def test_the_gas_shown_is_the_gas_measured() -> None:
+    contracts = ROOT / "settlement" / "contracts"
+    measured = json.loads((contracts / "snapshots" / "settlement.json").read_text())
+    shown = (contracts / "README.md").read_text()
+    assert [name for name in GAS_SHOWN if f"{int(measured[name]):,}" not in shown] == []
 
 
 def test_the_readme_is_short() -> None:

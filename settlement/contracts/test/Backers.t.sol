@@ -326,6 +326,26 @@ contract BackersTest is SettlementTest {
         assertEqInt(settlement.fundEquityQuote(MARKET), 1_000_301, "all of the others'");
     }
 
+    /// @dev FORCE-5: behind the first row of a market as before it, as far as that batch goes.
+    function test_gift_toAMarketWhoseFirstPriceIsInTheBatch() public {
+        govern(abi.encodeCall(settlement.listMarket, (2, marketParams(), tiers())));
+        token.mint(_alice, 800);
+        vm.startPrank(_alice);
+        token.approve(address(settlement), 800);
+        uint64 gift = settlement.fundInsurance(2, 400);
+        uint64 next = settlement.fundInsurance(2, 400);
+        vm.stopPrank();
+        uint256 before = free(ALICE);
+        Plan memory p = plan();
+        p.marketIds[0] = 2;
+        addPrice(p, 1000, 1000);
+        addItem(p, abi.encodePacked(uint8(15), gift, addAccount(p, _alice), type(uint16).max));
+        settleAccepted(p);
+        assertEq(free(ALICE), before + 400, "hers again");
+        _serveWithoutMarket(next, RejectReason.MARKET_UNKNOWN);
+        assertEq(free(ALICE), before + 400, "the next waits");
+    }
+
     /// @dev FORCE-5: the engine does not list the market yet. The batch says so by serving the request
     /// without it, but only where nothing has happened yet.
     function test_gift_toAMarketThatIsUnknownBecomesFree() public {

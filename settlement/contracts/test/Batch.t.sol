@@ -214,6 +214,20 @@ contract BatchTest is SettlementTest {
         _expectRevertSelector(p, BatchLib.BatchMalformed.selector);
     }
 
+    /// @dev Each kind that names a resting order.
+    function test_RevertWhen_anOrderIsNotInItsTable() public {
+        for (uint256 kind = 0; kind < 4; ++kind) {
+            Plan memory p = plan();
+            uint16 one = addOrder(p, ALICE, order(ALICE, BUY, 1000, 1, 0));
+            if (kind == 0) addLiquidation(p, addPosition(p, vm.addr(BOB)), one + 1, 1);
+            if (kind == 1) addFundFill(p, addPosition(p, FUND), one + 1, 1);
+            bytes memory lots = abi.encodePacked(uint32(1), uint32(1000), uint8(0));
+            if (kind == 2) addItem(p, abi.encodePacked(uint8(16), one, one + 1, lots));
+            if (kind == 3) addItem(p, abi.encodePacked(uint8(16), one + 1, one, lots));
+            _expectRevert(p, abi.encodeWithSelector(BatchLib.BatchMalformed.selector, one + 1));
+        }
+    }
+
     /// @dev The fund's own position stands behind the table; no item may reach it there.
     function test_RevertWhen_itemReachesBehindTheTable() public {
         Plan memory p = plan();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import { ISettlementErrors } from "../src/interfaces/ISettlement.sol";
 import { MarketState } from "../src/interfaces/ISettlementTypes.sol";
 import { RejectReason } from "../src/libraries/RejectReason.sol";
 import { Plan, SettlementTest } from "./utils/SettlementTest.sol";
@@ -105,6 +106,26 @@ contract CollateralTest is SettlementTest {
         assertEq(free(ALICE), before, "back");
         assertEq(token.balanceOf(address(0xbeef)), 500, "the other is paid");
         assertSound();
+    }
+
+    /// @dev MONEY-3: whatever gas a submitter sends, the withdrawal is paid or the batch reverts.
+    function test_RevertWhen_gasForAPaymentIsMissing() public {
+        Plan memory p = plan();
+        addWithdrawal(p, ALICE, address(0xbeef), 1000, 1);
+        bytes memory payload = encode(p);
+        bytes[] memory signatures = attest(p, payload);
+        bytes memory call = abi.encodeCall(settlement.settle, (payload, signatures));
+        bool isMissed = false;
+        bool isSettled = false;
+        for (uint256 gas_ = 100_000; gas_ < 1_000_000 && !isSettled; gas_ += 5000) {
+            bytes memory answer;
+            (isSettled, answer) = address(settlement).call{ gas: gas_ }(call);
+            if (isSettled || answer.length == 0) continue;
+            isMissed = isMissed || bytes4(answer) == ISettlementErrors.PaymentGasMissing.selector;
+        }
+        assertTrue(isMissed, "told by its name");
+        assertTrue(isSettled, "with enough");
+        assertEq(token.balanceOf(address(0xbeef)), 1000, "paid");
     }
 
     function test_refused_withdrawals() public {

@@ -55,6 +55,15 @@ contract DeskTest is SettlementTest {
         settlement.depositFor(address(0), 1);
     }
 
+    function test_RevertWhen_topUpGoesToAReservedAccount() public {
+        vm.expectRevert(abi.encodeWithSelector(ISettlementErrors.AccountReserved.selector, FUND));
+        settlement.depositToPosition(MARKET, FUND, 1);
+        vm.expectRevert(
+            abi.encodeWithSelector(ISettlementErrors.AccountReserved.selector, address(0))
+        );
+        settlement.depositToPosition(MARKET, address(0), 1);
+    }
+
     function test_RevertWhen_insuranceMarketIsUnknown() public {
         vm.expectRevert(abi.encodeWithSelector(ISettlementErrors.MarketUnknown.selector, 9));
         settlement.fundInsurance(9, 1);

@@ -269,7 +269,10 @@ contract GovernanceTest is SettlementTest {
     function test_RevertWhen_marketParamsAreInvalid() public {
         MarketParams memory params = marketParams();
         params.quotePerTickLot = 1_152_922;
+        params.fundingCapPpm = 0; // so that FUND-2 has nothing to say
         _expectMarket(params, tiers(), ISettlementErrors.MarketParamsInvalid.selector);
+        params.quotePerTickLot = 1_152_921;
+        govern(abi.encodeCall(settlement.listMarket, (76, params, tiers())));
         params.quotePerTickLot = 0;
         _expectMarket(params, tiers(), ISettlementErrors.MarketParamsInvalid.selector);
         params = marketParams();

@@ -5,6 +5,7 @@ import { MarketParams } from "../src/interfaces/ISettlementTypes.sol";
 import { OrderLib } from "../src/libraries/OrderLib.sol";
 import { RejectReason } from "../src/libraries/RejectReason.sol";
 import { EndingMarketTest } from "./utils/EndingMarketTest.sol";
+import { Order, OrderTwin } from "./utils/OrderTwin.sol";
 import { Plan } from "./utils/SettlementTest.sol";
 import { vm } from "./utils/Vm.sol";
 
@@ -158,6 +159,25 @@ contract MarketEndTest is EndingMarketTest {
             settleRejected(p, RejectReason.MARKET_UNKNOWN);
             vm.revertToState(state);
         }
+    }
+
+    /// @dev Whatever the resting order is of.
+    function test_refused_liquidationAgainstAnOrderOfALivingMarket() public {
+        govern(abi.encodeCall(settlement.listMarket, (2, marketParams(), tiers())));
+        _open(200_000);
+        _end();
+        Plan memory p = plan();
+        addPrice(p, 930, 930);
+        settleAccepted(p);
+        p = plan();
+        p.marketIds = new uint32[](2);
+        (p.marketIds[0], p.marketIds[1]) = (MARKET, 2);
+        Order memory o = order(CAROL, BUY, 930, 10, 100_000);
+        o.marketId = 2;
+        bytes32 digest = OrderTwin.orderDigest(settlement.domainSeparator(), o);
+        uint16 maker = addOrderAt(p, 1, o, compact(CAROL, digest));
+        addLiquidation(p, addPosition(p, vm.addr(ALICE)), maker, 10);
+        settleRejected(p, RejectReason.MARKET_UNKNOWN);
     }
 
     /// @dev Rows and parameters say why: the market has ended.

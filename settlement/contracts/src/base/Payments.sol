@@ -9,6 +9,9 @@ import { SettlementStorage } from "./SettlementStorage.sol";
 abstract contract Payments is SettlementStorage {
     uint256 private constant PPM = 1_000_000;
 
+    /// @notice MONEY-3: what a payment has at least, so that no submitter makes it fail.
+    uint256 private constant PAYMENT_GAS = 300_000;
+
     /// @notice Pays a withdrawal that has left its owner's balance, or lets it wait.
     /// @dev A token that refuses a payment must not hold up others: the amount goes back to the
     /// free balance.
@@ -22,6 +25,7 @@ abstract contract Payments is SettlementStorage {
             _letWait(account_, to, amountQuote, nonce, _delays.withdrawalS);
             return 0;
         }
+        if (gasleft() < PAYMENT_GAS) revert PaymentGasMissing(gasleft());
         try ICollateralVault(_status.vault).transferOut(to, amountQuote) {
             _outflow.levelQuote = uint80(levelQuote + amountQuote);
             _outflow.levelTimeS = uint40(block.timestamp);

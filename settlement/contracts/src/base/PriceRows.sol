@@ -97,7 +97,7 @@ abstract contract PriceRows is SettlementStorage {
         if (count < _oracleRule.quorum) return false;
         address[] memory signers = new address[](count);
         for (uint256 i = 0; i < count; ++i) {
-            (uint256 priceTicks, uint256 timeMs) = IndexPriceLib.at(row, 0, i);
+            (uint256 priceTicks, uint256 timeMs) = IndexPriceLib.observation(row, 0, i);
             uint256 place = i * IndexPriceLib.OBSERVATION_BYTES + 10;
             address signer = OrderLib.signer(
                 OrderLib.indexPriceDigest(w.domain, w.marketId, priceTicks, timeMs),

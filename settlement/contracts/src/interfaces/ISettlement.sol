@@ -91,6 +91,7 @@ interface ISettlementErrors {
     error AttestorRepeated(address signer);
     error SignatureLength(uint256 length);
     error WalletGasMissing(uint256 gasLeft);
+    error PaymentGasMissing(uint256 gasLeft);
 
     /// @notice A forced withdrawal of the account waits: it takes no deposit until that is served.
     error WithdrawalRequested(address account);

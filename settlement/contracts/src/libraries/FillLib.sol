@@ -63,13 +63,13 @@ library FillLib {
     }
 
     /// @notice COLL-1: moves collateral from the free balance into the position, or out of it.
+    /// @param markTicks needed for what leaves: the caller has judged that the price holds
     function moveCollateral(Draft memory d, int256 amountQuote, int256 markTicks, Terms memory t)
         internal
         pure
         returns (RejectReason)
     {
         Position memory p = d.position;
-        if (amountQuote < 0 && markTicks == 0) return RejectReason.NO_PRICE;
         if (p.positionLots == 0) return RejectReason.NO_POSITION;
         if (amountQuote > d.freeQuote) return RejectReason.INSUFFICIENT_FREE_COLLATERAL;
         unchecked {

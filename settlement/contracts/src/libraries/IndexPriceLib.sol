@@ -12,7 +12,7 @@ library IndexPriceLib {
     uint256 internal constant HOLD_MAX_MS = 3_600_000;
 
     /// @notice Price and time of one observation.
-    function at(bytes calldata payload, uint256 offset, uint256 i)
+    function observation(bytes calldata payload, uint256 offset, uint256 i)
         internal
         pure
         returns (uint256 priceTicks, uint256 timeMs)
@@ -28,9 +28,9 @@ library IndexPriceLib {
         pure
         returns (uint256 priceTicks, uint256 oldestMs)
     {
-        (priceTicks, oldestMs) = at(payload, offset, (count - 1) / 2);
+        (priceTicks, oldestMs) = observation(payload, offset, (count - 1) / 2);
         for (uint256 i = 0; i < count; ++i) {
-            (, uint256 timeMs) = at(payload, offset, i);
+            (, uint256 timeMs) = observation(payload, offset, i);
             if (timeMs < oldestMs) oldestMs = timeMs;
         }
     }
@@ -48,7 +48,7 @@ library IndexPriceLib {
         uint256 deviationTicks = medianTicks * deviationPpm / PPM;
         uint256 lastTicks = 0;
         for (uint256 i = 0; i < count; ++i) {
-            (uint256 priceTicks, uint256 timeMs) = at(payload, offset, i);
+            (uint256 priceTicks, uint256 timeMs) = observation(payload, offset, i);
             bool isNear = priceTicks + deviationTicks >= medianTicks
                 && priceTicks <= medianTicks + deviationTicks;
             if (priceTicks < lastTicks || !isNear || timeMs > oldestMs + spreadMs) return false;

@@ -24,34 +24,38 @@ library TierLib {
             revert TierCountInvalid(tiers.length);
         }
         words = new uint256[](tiers.length);
-        uint256 amountInitial = 0;
-        uint256 amountMaintenance = 0;
+        uint256 initialSumQuote = 0;
+        uint256 maintenanceSumQuote = 0;
         for (uint256 i = 0; i < tiers.length; ++i) {
             Tier calldata tier = tiers[i];
-            uint256 initialPpm = tier.marginInitialPpm;
-            uint256 maintenancePpm = tier.marginMaintenancePpm;
-            if (maintenancePpm == 0 || maintenancePpm >= initialPpm || initialPpm > PPM) {
+            uint256 initialRatePpm = tier.marginInitialPpm;
+            uint256 maintenanceRatePpm = tier.marginMaintenancePpm;
+            if (
+                maintenanceRatePpm == 0 || maintenanceRatePpm >= initialRatePpm
+                    || initialRatePpm > PPM
+            ) {
                 revert TierInvalid(i);
             }
-            if (initialPpm + feeTakerPpm >= PPM) revert TierInvalid(i);
+            if (initialRatePpm + feeTakerPpm >= PPM) revert TierInvalid(i);
             if (i == 0) {
                 if (tier.notionalFloorQuote != 0) revert TierInvalid(i);
             } else {
                 Tier calldata below = tiers[i - 1];
                 if (
                     tier.notionalFloorQuote <= below.notionalFloorQuote
-                        || tier.notionalFloorQuote > 1 << 60 || initialPpm < below.marginInitialPpm
-                        || maintenancePpm < below.marginMaintenancePpm
+                        || tier.notionalFloorQuote > 1 << 60
+                        || initialRatePpm < below.marginInitialPpm
+                        || maintenanceRatePpm < below.marginMaintenancePpm
                 ) revert TierInvalid(i);
-                uint256 risen = tier.notionalFloorQuote * (initialPpm - below.marginInitialPpm);
+                uint256 risen = tier.notionalFloorQuote * (initialRatePpm - below.marginInitialPpm);
                 if (risen % PPM != 0) revert TierAmountInexact(i);
-                amountInitial += risen / PPM;
-                risen = tier.notionalFloorQuote * (maintenancePpm - below.marginMaintenancePpm);
+                initialSumQuote += risen / PPM;
+                risen = tier.notionalFloorQuote * (maintenanceRatePpm - below.marginMaintenancePpm);
                 if (risen % PPM != 0) revert TierAmountInexact(i);
-                amountMaintenance += risen / PPM;
+                maintenanceSumQuote += risen / PPM;
             }
-            words[i] = uint256(tier.notionalFloorQuote) | initialPpm << 64 | maintenancePpm << 88
-                | amountInitial << 112 | amountMaintenance << 176;
+            words[i] = uint256(tier.notionalFloorQuote) | initialRatePpm << 64 | maintenanceRatePpm
+                << 88 | initialSumQuote << 112 | maintenanceSumQuote << 176;
         }
     }
 
