@@ -667,11 +667,11 @@ cdef MarketC* open_market(uint32_t price_ticks_max, uint32_t bucket_capacity) no
     m.dirty_capacity = bucket_capacity
     m.dirty = <uint32_t*> malloc(m.dirty_capacity * sizeof(uint32_t))
     for k in range(2):
-        if not ladder_open(&m.sides[k], price_ticks_max) or (
-                not ladder_open(&m.triggers[k], price_ticks_max)) or (
-                not ladder_open(&m.triggers[k + 2], price_ticks_max)) or (
-                not ladder_open(&m.trails[k], price_ticks_max)) or (
-                not ladder_open(&m.trails[k + 2], price_ticks_max)):
+        if not ladder_open(&m.sides[k], price_ticks_max, False) or (
+                not ladder_open(&m.triggers[k], price_ticks_max, False)) or (
+                not ladder_open(&m.triggers[k + 2], price_ticks_max, False)) or (
+                not ladder_open(&m.trails[k], price_ticks_max, False)) or (
+                not ladder_open(&m.trails[k + 2], price_ticks_max, False)):
             close_market(m)
             return NULL
     if m.dirty == NULL:

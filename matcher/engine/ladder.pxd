@@ -1,8 +1,13 @@
-"""Price levels in an array indexed by tick, and a five-level bitmap that finds the next one."""
+"""Price levels in an array indexed by tick, and a five-level bitmap that finds the next one.
+
+The array is paid for where it is touched. Around the mark, which no client chooses, lies a window of
+large pages that stay; elsewhere a page of levels goes back to the system when its last order ends.
+"""
 
 from libc.stdint cimport uint32_t, uint64_t
-from matcher.engine.memory cimport release, reserve_dense
-from matcher.engine.types cimport LadderC, LevelC, OrderC
+from matcher.engine.memory cimport (
+    discard_empty, enlarge, page_bytes, release, reserve_dense, reserve_sparse)
+from matcher.engine.types cimport LadderC, LevelC, MarketC, OrderC
 
 
 cdef extern from *:
@@ -50,38 +55,120 @@ cdef extern from *:
     void prefetch "__builtin_prefetch"(const void* address) noexcept nogil
 
 
-cdef inline bint ladder_open(LadderC* ladder, uint32_t price_max) noexcept nogil:
-    """Reserve a ladder for prices 1 .. price_max. False when memory is refused."""
+cdef enum:
+    LARGE_TICKS = 1 << 17        # levels of a large page
+    WINDOW_TICKS = 4 * LARGE_TICKS
+
+
+cdef inline uint64_t level_bytes_of(uint32_t price_max) noexcept nogil:
+    """Bytes of the levels, so that the bitmaps behind them begin a page of 64 KiB or less."""
+    return ((<uint64_t> price_max + 4096) & ~<uint64_t> 4095) * sizeof(LevelC)
+
+
+cdef inline uint64_t ladder_bytes_of(uint32_t price_max) noexcept nogil:
+    cdef uint64_t total = level_bytes_of(price_max)
     cdef uint64_t words = (<uint64_t> price_max >> 6) + 1
-    cdef uint64_t level_bytes = (<uint64_t> price_max + 1) * sizeof(LevelC)
-    cdef uint64_t total = level_bytes
-    cdef uint64_t count = words
-    cdef char* memory
+    cdef int _k
+    for _k in range(5):
+        total += words * 8
+        words = (words >> 6) + 1
+    return total
+
+
+cdef inline bint ladder_open(LadderC* ladder, uint32_t price_max, bint is_dense) noexcept nogil:
+    """Reserve a ladder for prices 1 .. price_max. False when memory is refused.
+
+    A dense one is all window: for who alone decides which prices there are.
+    """
+    cdef uint64_t words = (<uint64_t> price_max >> 6) + 1
+    cdef uint64_t total = ladder_bytes_of(price_max)
+    cdef char* memory = <char*> (reserve_dense(total) if is_dense else reserve_sparse(total))
     cdef int k
-    k = 0
-    while k < 5:
-        total += count * 8
-        count = (count >> 6) + 1
-        k += 1
-    memory = <char*> reserve_dense(total)
     if memory == NULL:
         return False
     ladder.levels = <LevelC*> memory
-    memory += level_bytes
+    memory += level_bytes_of(price_max)
     for k in range(5):
         ladder.bits[k] = <uint64_t*> memory
         memory += words * 8
         words = (words >> 6) + 1
     ladder.size = price_max + 1
     ladder.best = 0
-    ladder.bytes = total
+    ladder.window_first = 0
+    ladder.window_size = ladder.size if is_dense else 0
     return True
 
 
 cdef inline void ladder_close(LadderC* ladder) noexcept nogil:
     if ladder.levels != NULL:
-        release(ladder.levels, ladder.bytes)
+        release(ladder.levels, ladder_bytes_of(ladder.size - 1))
         ladder.levels = NULL
+
+
+cdef inline bint is_empty_page(
+    const LadderC* ladder, uint32_t price, uint32_t ticks
+) noexcept nogil:
+    """No level has orders in the page of so many ticks, 64 to 4,096, in which `price` lies."""
+    cdef uint32_t words = ticks >> 6
+    cdef uint64_t bits = ladder.bits[1][price >> 12] >> ((price >> 6) & (64 - words))
+    return bits << (64 - words) == 0
+
+
+cdef inline void give_back(LadderC* ladder, uint32_t begin, uint32_t end) noexcept nogil:
+    """Give the empty pages from one tick up to another back, each run of them by one call."""
+    cdef uint32_t ticks = <uint32_t> min(page_bytes() // sizeof(LevelC), <uint64_t> 8192)
+    cdef uint32_t at = begin & ~(ticks - 1)
+    cdef uint32_t first = at
+    if ticks > 4096:
+        return                   # a page is more than a word of bits
+    while at < end:
+        if not is_empty_page(ladder, at, ticks):
+            if first < at:
+                discard_empty(&ladder.levels[first], (at - first) * sizeof(LevelC))
+            first = at + ticks
+        at += ticks
+    if first < at:
+        discard_empty(&ladder.levels[first], (at - first) * sizeof(LevelC))
+
+
+cdef inline cold leave_page(LadderC* ladder, uint32_t price) noexcept nogil:
+    """After the last of 64 levels outside of the window has become empty."""
+    give_back(ladder, price, price + 1)
+
+
+cdef inline cold move_window(LadderC* ladder, uint32_t price, bint is_large) noexcept nogil:
+    """Lay the window around a price and give back what is empty where it was."""
+    cdef uint32_t left = ladder.window_first
+    cdef uint32_t left_end = left + ladder.window_size
+    cdef uint32_t first = max(price + (LARGE_TICKS >> 1), <uint32_t> (WINDOW_TICKS >> 1))
+    cdef uint32_t end
+    first = (first - (WINDOW_TICKS >> 1)) & ~<uint32_t> (LARGE_TICKS - 1)
+    end = min(first + <uint32_t> WINDOW_TICKS, ladder.size)
+    if first == left and end == left_end:
+        return                   # as near to the lowest or highest price as it can be
+    ladder.window_first = first
+    ladder.window_size = end - first
+    if is_large:
+        if left < left_end:
+            enlarge(&ladder.levels[left], (left_end - left) * sizeof(LevelC), False)
+        enlarge(&ladder.levels[first], (end - first) * sizeof(LevelC), True)
+    if left < min(left_end, first):
+        give_back(ladder, left, min(left_end, first))
+    if max(left, end) < left_end:
+        give_back(ladder, max(left, end), left_end)
+
+
+cdef inline void follow_mark(MarketC* m) noexcept nogil:
+    """Keep the windows of a market around its mark, whose middle half it may move in."""
+    cdef uint32_t mark = <uint32_t> m.mark_price
+    cdef uint32_t middle = m.sides[0].window_first + <uint32_t> (WINDOW_TICKS >> 2)
+    cdef int k
+    if mark - middle < <uint32_t> (WINDOW_TICKS >> 1) and m.sides[0].window_size:
+        return
+    for k in range(2):
+        move_window(&m.sides[k], mark, True)
+        move_window(&m.triggers[k], mark, False)
+        move_window(&m.triggers[k + 2], mark, False)
 
 
 cdef inline void mark_level(LadderC* ladder, uint32_t price) noexcept nogil:
@@ -94,14 +181,18 @@ cdef inline void mark_level(LadderC* ladder, uint32_t price) noexcept nogil:
 
 
 cdef inline void clear_level(LadderC* ladder, uint32_t price) noexcept nogil:
-    """Clear the bit of a level that became empty, and of words that became empty with it."""
+    """Clear the bit of a level that is all zeroes now, and of words that become empty with it."""
     cdef uint32_t at = price
     cdef int k
     for k in range(5):
         ladder.bits[k][at >> 6] &= ~(<uint64_t> 1 << (at & 63))
         at >>= 6
         if ladder.bits[k][at]:
-            return
+            if k == 0:
+                return
+            break
+    if unlikely(price - ladder.window_first >= ladder.window_size):
+        leave_page(ladder, price)
 
 
 cdef inline uint32_t next_up(const LadderC* ladder, uint32_t price) noexcept nogil:

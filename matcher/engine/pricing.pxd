@@ -8,7 +8,7 @@ from margin_core.funding cimport (
     middle_premium_ppm, settlement_rate_ppm, start_impact, take_level)
 from matcher.engine.announce cimport ends_at, follow_parameters
 from matcher.engine.delivery cimport end_market
-from matcher.engine.ladder cimport next_down, next_up
+from matcher.engine.ladder cimport follow_mark, next_down, next_up
 from matcher.engine.limits cimport set_price_band
 from matcher.engine.liquidating cimport liquidate_all
 from matcher.engine.states cimport is_continuous, is_fresh
@@ -85,6 +85,7 @@ cdef inline void update_mark(MarketC* m) noexcept nogil:
         mark = clamp(mark, m.mark_price - max(1, band >> 1), m.mark_price + max(1, band >> 1))
     m.mark_price = clamp(clamp(mark, index - band, index + band), 1, m.spec.price_ticks_max)
     set_price_band(m)
+    follow_mark(m)
 
 
 cdef inline void settle_market_funding(CoreC* c, MarketC* m) noexcept nogil:

@@ -14,7 +14,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from matcher.engine.after cimport rests_to_reduce
-from matcher.engine.ladder cimport mark_level, next_up
+from matcher.engine.ladder cimport follow_mark, mark_level, next_up
 from matcher.engine.memory cimport release, reserve_dense
 from matcher.engine.names cimport add_name
 from matcher.engine.nonces cimport end_growth
@@ -103,6 +103,8 @@ cdef void forget_market(MarketC* m) noexcept nogil:
     for k in range(LADDERS):
         ladder_at(m, k).levels = NULL
         memset(ladder_at(m, k).bits, 0, sizeof(ladder_at(m, k).bits))
+        ladder_at(m, k).window_first = 0
+        ladder_at(m, k).window_size = 0
 
 
 cdef bytes header_of(const CoreC* c):
@@ -292,7 +294,10 @@ cdef int read_market(Reader reader, MarketC* m) except -1:
     read_arrays(reader, arrays, ours, count)
     for k in range(LADDERS):
         require(ladder_at(m, k).size == ladder_at(&fresh, k).size
-                and ladder_at(m, k).bytes == ladder_at(&fresh, k).bytes, "ladders")
+                and ladder_at(m, k).window_size == 0, "ladders")
+    if m.mark_price:
+        follow_mark(m)
+    for k in range(LADDERS):
         read_ladder(reader, ladder_at(m, k))
     return 0
 

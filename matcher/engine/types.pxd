@@ -190,12 +190,13 @@ cdef struct LevelC:
     uint32_t tail
     int64_t lots
 
-cdef struct LadderC:             # price levels with a bitmap tree, 64 children a word
+cdef struct LadderC:             # price levels with a bitmap tree, 64 children a word; a cache line
     LevelC* levels
     uint64_t* bits[5]            # bits[0]: one bit a price
     uint32_t size                # prices, index 0 unused
     uint32_t best                # ticks, 0 none; kept for the book's sides
-    uint64_t bytes               # mapped
+    uint32_t window_first        # ticks; outside of the window, what is empty is given back
+    uint32_t window_size
 
 cdef struct SlotsC:              # a list that grows
     uint32_t* slots
