@@ -353,6 +353,39 @@ def measure_order_bytes() -> Iterator[Result]:
     )
 
 
+def measure_sparse_bytes() -> Iterator[Result]:
+    """Let orders rest alone on their pages of levels, far from the mark, then cancel them all."""
+    count, gap = 2_000, 256
+    records = np.zeros(2 * count, COMMAND)
+    at = np.arange(2 * count)  # the first half makes the orders themselves present
+    replay.place(records, 1, np.ones(2 * count, np.uint32), replay.MARK_TICKS + 1, 1)
+    records["price"][count:] = (1 << 21) - 1 - gap * at[:count]
+    replay.number(records)
+    engine = replay.new_engine(accounts=1, orders=2 * count, amount=10**14)
+    held = [resident_bytes()]
+    for half in (records[:count], records[count:]):
+        engine.apply_view(half.tobytes())
+        held.append(resident_bytes())
+        if engine.order_count != count:
+            raise ValueError(f"memory.order_sparse: {engine.order_count} rest, not {count}")
+        for order_id in engine.open_orders(1):
+            engine.cancel(1, order_id, replay.TIME_NS)
+        held.append(resident_bytes())
+    yield Result(
+        "memory.order_sparse",
+        round((held[3] - held[2]) / count, 1),
+        "bytes",
+        4096,
+        {
+            "orders": count,
+            "gap_ticks": gap,
+            "value": "resident memory around filling; each order has its page of levels alone",
+            "limit": "one page",
+            "bytes_an_order_after_all_are_cancelled": round((held[4] - held[2]) / count, 1),
+        },
+    )
+
+
 def measure_position_bytes() -> Iterator[Result]:
     """Open a million positions of as many accounts, which exist and are funded already."""
     records = pairs(POSITIONS, 0)
@@ -390,5 +423,6 @@ CASES: Final[dict[str, Callable[[], Iterator[Result]]]] = {
     "engine.latency": measure_latency,
     "engine.tick_1m": measure_tick,
     "memory.order": measure_order_bytes,
+    "memory.order_sparse": measure_sparse_bytes,
     "memory.position": measure_position_bytes,
 }
