@@ -1,7 +1,8 @@
 """Price levels in an array indexed by tick, and a five-level bitmap that finds the next one.
 
-The array is paid for where it is touched. Around the mark, which no client chooses, lies a window of
-large pages that stay; elsewhere a page of levels goes back to the system when its last order ends.
+The array is paid for where it is touched. Around the mark, which no client chooses, lies a window
+of large pages that stay; elsewhere a page of levels goes back to the system when its last order
+ends.
 """
 
 from libc.stdint cimport uint32_t, uint64_t

@@ -93,7 +93,7 @@ cdef extern from *:
     void* reserve "bh_reserve"(uint64_t length) noexcept nogil  # NULL when the system refuses
     # As `reserve`, in large pages: for what is read anywhere and fills from the front.
     void* reserve_dense "bh_reserve_dense"(uint64_t length) noexcept nogil
-    # As `reserve`, in small pages whatever the system prefers, from where a large page may begin on:
+    # As `reserve`, in small pages whatever the system prefers, from where a large page may begin:
     # for what others can touch anywhere.
     void* reserve_sparse "bh_reserve_sparse"(uint64_t length) noexcept nogil
     # Whole pages become large ones when they are touched, or no longer; a refusal costs speed.
@@ -103,6 +103,6 @@ cdef extern from *:
     void touch "bh_touch"(void* memory, uint64_t length) noexcept nogil
     # Gives whole pages back that nobody reads any more.
     void discard "bh_discard"(void* memory, uint64_t length) noexcept nogil
-    # As `discard`, of what is all zeroes, which builds with checks look at: nobody sees a difference.
+    # As `discard`, of what is all zeroes (builds with checks look): nobody sees a difference.
     void discard_empty "bh_discard_empty"(void* memory, uint64_t length) noexcept nogil
     void release "bh_release"(void* memory, uint64_t length) noexcept nogil
