@@ -270,9 +270,9 @@ class OrderBuilder:
         slippage_ppm: int = SLIPPAGE_PPM,
         lifetime_s: int | None = None,
     ) -> tuple[Order, Order]:
-        """Return a take-profit and a stop: the end of either ends the other (SPEC OCO-1, ATT-1).
+        """Return a take-profit and a stop: when one ends or fires, the other ends (SPEC OCO-1).
 
-        Both end with the position.
+        Both end with the position (SPEC ATT-1).
 
             exits = client.orders.bracket(
                 btc, Side.SELL, qty_lots=10, take_profit_ticks=66_000, stop_ticks=57_000
@@ -306,7 +306,7 @@ class OrderBuilder:
 
     @staticmethod
     def siblings(first: Order, second: Order) -> tuple[Order, Order]:
-        """Return two orders of one market, not yet signed: the end of either ends the other."""
+        """Return two orders of one market, not yet signed: one ends or fires, the other ends."""
         words = (Instructions.unpack(order.instructions) for order in (first, second))
         one, other = words
         return (

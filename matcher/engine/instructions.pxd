@@ -5,7 +5,7 @@ from libc.string cimport memset
 from matcher.engine.handlers cimport (
     check_form, check_standing, fill_order, find_order, has_place, has_room_to_wait, market_of,
     refuse, reserved_with)
-from matcher.engine.after cimport unbacked
+from matcher.engine.after cimport rests_to_reduce, unbacked
 from matcher.engine.matching cimport execute, live_price, would_take
 from matcher.engine.nonces cimport has_nonce_room, nonce_used, use_nonce
 from matcher.engine.special cimport join
@@ -83,6 +83,11 @@ cdef inline bint are_valid(
         w.min_lots <= p.qty and p.time_in_force != 2 and not p.flags & POST_ONLY)
 
 
+cdef inline bint would_rest_to_reduce(const CommandC* p) noexcept nogil:
+    """OCO-1: of two such siblings of a side one is refused."""
+    return p.flags & REDUCE_ONLY != 0 and p.trigger_kind == 0 and p.time_in_force == 0
+
+
 cdef inline int check_sibling(
     CoreC* c, MarketC* m, const CommandC* p, const InstructionsC* w, int peer, uint32_t old
 ) noexcept nogil:
@@ -102,6 +107,9 @@ cdef inline int check_sibling(
         return ORDER_UNKNOWN if nonce_used(c, p.account, w.oco_nonce) else 0
     if c.buckets[c.orders[slot].bucket].market != m.slot or not c.orders[slot].flags & SPECIAL or (
             c.extras[slot].oco_nonce != p.nonce and (old == 0 or c.extras[slot].sibling != old)):
+        return INSTRUCTIONS_INVALID
+    if rests_to_reduce(&c.orders[slot]) and c.orders[slot].side == p.side and (
+            would_rest_to_reduce(p)):
         return INSTRUCTIONS_INVALID
     return 0
 

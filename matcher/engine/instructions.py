@@ -33,7 +33,7 @@ class Instructions(NamedTuple):
         display_lots: Lots that the book shows at once; 0: all.
         min_lots: Fewest lots that must fill on entry; 0: none.
         trailing_ticks: Distance at which the trigger follows its reference price; 0: it stands.
-        oco_nonce: Nonce of the sibling that ends with this order; 0: none.
+        oco_nonce: Nonce of the sibling that ends when this order ends or fires; 0: none.
     """
 
     self_trade: int = 0

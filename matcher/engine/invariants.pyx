@@ -97,6 +97,9 @@ cdef int check_extra(CoreC* c, uint32_t slot) except -1:
         require(c.extras[sibling].sibling == slot and (
             c.orders[sibling].bucket == order.bucket), "INV-8 siblings", order.id)
         require(c.orders[sibling].nonce == x.oco_nonce, "INV-8 a sibling's name", order.id)
+        require(order.side != c.orders[sibling].side or not rests_to_reduce(order)
+                or not rests_to_reduce(&c.orders[sibling]),
+                "INV-8 one of two siblings rests to reduce", order.id)
     require(not x.is_doomed, "INV-8 a sibling outlives the command", order.id)
     if x.display and order.state == ORDER_RESTING:
         require(0 < x.shown <= min(x.display, order.remaining), "INV-8 iceberg", order.id)

@@ -10,7 +10,7 @@ from matcher.engine.handlers cimport (
     settle_command)
 from matcher.engine.instructions cimport (
     INSTRUCTION_BYTES, InstructionsC, PEER_ENDS, PEER_FITS, PEER_STRANGE, admit, begin,
-    check_order, decode, place_special, slot_of)
+    check_order, decode, place_special, slot_of, would_rest_to_reduce)
 from matcher.engine.nonces cimport is_ascending
 from matcher.engine.special cimport cut_of, trigger_side
 from matcher.engine.store cimport (
@@ -273,7 +273,7 @@ cdef inline int peer_of(CoreC* c, RequestC* items, int at) noexcept nogil:
     """What earlier items of the group mean to the sibling that item `at` names; 0 nothing."""
     cdef RequestC* r = &items[at]
     cdef RequestC* other
-    cdef bint names_it
+    cdef bint names_it, fits
     cdef int k
     if r.w.oco_nonce == 0:
         return 0
@@ -284,7 +284,10 @@ cdef inline int peer_of(CoreC* c, RequestC* items, int at) noexcept nogil:
         if makes_order(other) and other.p.nonce == r.w.oco_nonce:
             names_it = other.w.oco_nonce == r.p.nonce or (
                 r.p.kind == KIND_REPLACE and other.w.oco_nonce == c.orders[r.old].nonce)
-            return PEER_FITS if names_it and other.p.market_id == r.p.market_id else PEER_STRANGE
+            fits = names_it and other.p.market_id == r.p.market_id and not (
+                other.p.side == r.p.side and would_rest_to_reduce(other.p)
+                and would_rest_to_reduce(r.p))
+            return PEER_FITS if fits else PEER_STRANGE
         if ends_old(c, other) and c.orders[other.old].nonce == r.w.oco_nonce:
             return PEER_ENDS
         if makes_order(other) and is_ascending(r.w.oco_nonce) and other.p.nonce > r.w.oco_nonce:

@@ -8,10 +8,11 @@ from matcher.engine.limits cimport is_beyond_band
 from matcher.engine.matching cimport TIF_FOK, end_overdue, execute, slide, trim_all
 from matcher.engine.states cimport admits, is_continuous, is_fresh, price_holds
 from matcher.engine.store cimport (
-    EXPIRED, MARKET_STATE, ORDER_TRIGGERED, PRICE_BAND, drop_order, emit, now_s, unrest_order)
+    EXPIRED, MARKET_STATE, ORDER_TRIGGERED, PRICE_BAND, SIBLING_ENDED, drop_order, emit, now_s,
+    unrest_order)
 from matcher.engine.types cimport (
-    CoreC, DUE_LATER, DUE_ON_LAST, DUE_ON_MARK, EventC, LadderC, LevelC, MarketC, ORDER_TAKING,
-    OrderC, SPECIAL)
+    CoreC, DUE_LATER, DUE_ON_LAST, DUE_ON_MARK, EventC, ExtraC, LadderC, LevelC, MarketC,
+    ORDER_TAKING, OrderC, SPECIAL)
 
 cdef enum:
     TRIGGERS_PER_TICK_MAX = 4096     # on the mark with its row, on last prices with a command
@@ -90,6 +91,17 @@ cdef inline void move_trails(
         anchor = next_up(ladder, anchor)
 
 
+cdef inline void end_other(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
+    """OCO-1: what fires ends its sibling and has none from now on."""
+    cdef ExtraC* x = &c.extras[slot]
+    cdef uint32_t sibling = x.sibling
+    x.oco_nonce = 0
+    if sibling:
+        x.sibling = 0
+        c.extras[sibling].sibling = 0
+        drop_order(c, m, sibling, SIBLING_ENDED)
+
+
 cdef inline void fire(CoreC* c, MarketC* m, uint32_t slot, int64_t reference) noexcept nogil:
     """TRIG-1: take the order out of its ladder and execute it as if it came now."""
     cdef OrderC* order = &c.orders[slot]
@@ -105,6 +117,8 @@ cdef inline void fire(CoreC* c, MarketC* m, uint32_t slot, int64_t reference) no
     event.side = order.side
     event.price = <uint32_t> reference
     order.state = ORDER_TAKING
+    if order.flags & SPECIAL:
+        end_other(c, m, slot)
     if order.expiry_s <= now_s(c):
         reason = EXPIRED
     elif not admits(m, order.flags, order.time_in_force):

@@ -15,12 +15,23 @@ class Ends(Floor):
         others = [w for w in self.orders if w.key == o.key and w.c.side != o.c.side]
         if not o.reduces and any(self.waits_alone(w) for w in others):
             self.mark(o.key, "ALONE")
-        for other in self.orders:
-            names = other.c.instructions.oco_nonce, o.c.instructions.oco_nonce
-            if other.key == o.key and names == (o.c.nonce, other.c.nonce):
-                other.is_doomed = True
-                self.doomed.append(other)
-                self.mark(o.key, "SIBLING")
+        for other in self.siblings_of(o):
+            other.is_doomed = True
+            self.doomed.append(other)
+            self.mark(o.key, "SIBLING")
+
+    def siblings_of(self, o: Order) -> list[Order]:
+        """OCO-1."""
+        names = o.c.nonce, o.c.instructions.oco_nonce
+        own = [s for s in self.orders if s.key == o.key]
+        return [s for s in own if (s.c.instructions.oco_nonce, s.c.nonce) == names]
+
+    def end_other(self, o: Order) -> None:
+        """OCO-1: what fires ends its sibling and has none from now on."""
+        others = self.siblings_of(o)
+        o.c = o.c._replace(instructions=o.c.instructions._replace(oco_nonce=0))
+        for other in others:
+            self.drop(other, "SIBLING_ENDED")
 
     def drop(self, o: Order, reason: str) -> None:
         self.end(o)

@@ -191,6 +191,10 @@ class Orders(Waterfall):
             if self.are_siblings(s, old) and s.c.nonce == c.instructions.oco_nonce:
                 s.c = s.c._replace(instructions=s.c.instructions._replace(oco_nonce=c.nonce))
 
+    def would_rest_to_reduce(self, o: Order) -> bool:
+        """OCO-1: of two such siblings of a side one is refused."""
+        return o.reduces and not o.c.trigger_kind and o.c.time_in_force == TIF_GTC
+
     def check_sibling(self, o: Order, old: Order | None) -> None:
         """OCO-1."""
         nonce, account = o.c.instructions.oco_nonce, o.key[0]
@@ -201,6 +205,8 @@ class Orders(Waterfall):
         if found:
             fits = self.are_siblings(found[0], o) or (old and self.are_siblings(found[0], old))
             require(bool(fits), "INSTRUCTIONS_INVALID")
+            both_rest = all(self.would_rest_to_reduce(each) for each in (found[0], o))
+            require(not both_rest or found[0].c.side != o.c.side, "INSTRUCTIONS_INVALID")
         else:
             require(not self.is_used(account, nonce), "ORDER_UNKNOWN")
 

@@ -160,6 +160,7 @@ class Pricing(Matching):
         o.waits, steps = None, self.trial_steps
         told = {"account": o.key[0], "side": o.c.side, "nonce": o.c.nonce}
         self.say("ORDER_TRIGGERED", o.key[1], price=reference, **told)
+        self.end_other(o)
         try:
             require(o.c.expiry_time_s > self.now_s, "EXPIRED")
             self.check_state(venue, o.c)

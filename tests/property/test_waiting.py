@@ -18,6 +18,7 @@ from matcher.engine.commands import (
     CommandKind,
 )
 from matcher.engine.instructions import FLAG_ATTACHED, FLAG_ON_LAST, Instructions
+from tests.model.floor import Seen
 from tests.model.pair import NS, START_NS, Pair
 from tests.unit.engine.venue import spec_of
 
@@ -52,15 +53,52 @@ class Desk:
     def apply(self, commands: list[Command]) -> None:
         """Apply one command, or several as a group; count the ends of what waited."""
         waiting = {(o.key[0], o.c.nonce) for o in self.pair.model.orders if o.is_waiting}
+        pairs = self.exits()
         if len(commands) == 1:
             told = self.pair.apply(commands[0])
         else:
             told = self.pair.apply_group(commands, self.time_ns)
+        self.check_exits(pairs, told)
         ends = [e for e in told if e.kind == "ORDER_CANCELED"]
         SEEN.update(e.reason for e in ends if (e.account, e.nonce) in waiting)
         begun = {c.nonce for c in commands if len(commands) > 1 and c.trigger_kind}
         never = ("REDUCE_ONLY", "INSUFFICIENT_MARGIN")
         SEEN["never waited"] += sum(e.nonce in begun and e.reason in never for e in ends)
+
+    def exits(self) -> dict[tuple[int, int, int], tuple[int, int]]:
+        """Return the pairs that may protect a position, by account, side and nonce: lots they
+        have left, and lots that can be reduced.
+        """
+        model, found = self.pair.model, {}
+        for o in model.orders:
+            for s in model.siblings_of(o):
+                if o.reduces and s.reduces and o.c.side == s.c.side:
+                    found[o.key[0], o.c.side, o.c.nonce] = (s.c.nonce, model.holds(o.key, o.c.side))
+        return found
+
+    def check_exits(
+        self, before: dict[tuple[int, int, int], tuple[int, int]], told: list[Seen]
+    ) -> None:
+        """OCO-1, RED-1: no pair has ended because its own lots were counted: where one of them
+        gave way, what still rests to reduce closes the position as it was and is.
+        """
+        model = self.pair.model
+        ends = {(e.account, e.nonce): e for e in told if e.kind == "ORDER_CANCELED"}
+        live = {(o.key[0], o.c.nonce) for o in model.orders}
+        fired = {(e.account, e.nonce) for e in told if e.kind == "ORDER_TRIGGERED"}
+        for (account, side, nonce), (sibling, held) in before.items():
+            SEEN["stop rests"] += (account, nonce) in fired & live
+            pair = [ends.get((account, n)) for n in (nonce, sibling)]
+            key = (account, 1)
+            if None in pair or not held or model.holds(key, side) != held:
+                continue
+            reasons = {e.reason for e in pair if e is not None}
+            SEEN["pair ended"] += 1
+            if reasons != {"REDUCE_ONLY", "SIBLING_ENDED"}:
+                assert reasons != {"SIBLING_ENDED"}
+                continue
+            rest = [o for o in model.orders if o.key == key and o.reduces and o.turn is not None]
+            assert sum(o.left for o in rest if o.c.side == side) == held, (account, nonce)
 
     def order(self, **fields: Any) -> Command:
         """Return an order of one of the accounts with margin enough."""
@@ -102,6 +140,36 @@ class Desk:
             c._replace(instructions=c.instructions._replace(oco_nonce=name))
             for c, name in zip((one, other), names, strict=True)
         ]
+
+    def bracket(self) -> list[Command]:
+        """Return a stop and a take-profit, mostly GTC, of a position that is held."""
+        held = {
+            k[0]: p.lots
+            for k, p in self.pair.model.positions.items()
+            if p.lots and 0 < k[0] < MAKER
+        }
+        if not held:
+            return [self.exit()]
+        account, lots = self.rng.choice(list(held.items()))
+        sign, form = (1 if lots > 0 else -1), {"account": account, "side": int(lots > 0)}
+        form |= {"qty_lots": abs(lots), "flags": FLAG_REDUCE_ONLY}
+        trigger = self.index - sign * self.rng.randint(1, 30)
+        stop = self.order(
+            trigger_kind=2 if lots > 0 else 1, trigger_price_ticks=trigger,
+            price_ticks=trigger + sign * self.rng.randint(-5, 15),
+            time_in_force=self.rng.choice((TIF_GTC, TIF_GTC, TIF_IOC)), **form,
+        )  # fmt: skip
+        goal = self.order(price_ticks=self.index + sign * self.rng.randint(5, 30), **form)
+        if self.rng.random() < 0.1:
+            stop = stop._replace(
+                trigger_kind=0, trigger_price_ticks=0, price_ticks=goal.price_ticks
+            )
+        pair = [
+            c._replace(instructions=Instructions(oco_nonce=name))
+            for c, name in ((stop, goal.nonce), (goal, stop.nonce))
+        ]
+        self.rng.shuffle(pair)
+        return pair
 
     def flatten(self) -> list[Command]:
         """Return a group: close a position, and wait with what counted on it."""
@@ -149,9 +217,9 @@ class Desk:
         one = {
             "entry": lambda: [self.entry()], "exit": lambda: [self.exit()],
             "stop": lambda: [self.stop()], "stops": self.pair_of_stops, "change": self.change,
-            "flatten": self.flatten,
+            "flatten": self.flatten, "bracket": self.bracket,
         }  # fmt: skip
-        name = rng.choices((*one, "price", "make"), (5, 5, 9, 2, 6, 2, 2, 2))[0]
+        name = rng.choices((*one, "price", "make"), (5, 5, 9, 2, 6, 2, 5, 2, 2))[0]
         if name in ("price", "make"):
             getattr(self, name)()
             return
@@ -167,7 +235,7 @@ class Desk:
 
 @pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + STREAMS))
 def test_what_waits_is_backed_or_ends(seed: int) -> None:
-    """TRIG-4, ATT-1, OCO-1, GRP-1, TRIG-1, TRIG-2: the invariants look after each command."""
+    """TRIG-4, ATT-1, OCO-1, RED-1, GRP-1, TRIG-1, TRIG-2: the invariants look after each command."""
     desk = Desk(seed)
     for _ in range(STEPS):
         desk.step()
@@ -183,5 +251,7 @@ def test_every_end_has_occurred() -> None:
         "POSITION_CLOSED",
         "SIBLING_ENDED",
         "never waited",
+        "pair ended",
+        "stop rests",
     }
     assert {each for each in wanted if SEEN[each] < 3} == set()

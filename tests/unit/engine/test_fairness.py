@@ -157,7 +157,7 @@ def test_a_sibling_of_what_its_trigger_ended_does_not_fire() -> None:
         v.rest(1, SELL, 1, price, 200, trigger_price_ticks=trigger, instructions=word, **asked)
     v.rest(2, BUY, 1, 985)
     assert story(v.price(980)) == [
-        "PRICE", "ORDER_TRIGGERED", "ORDER_CANCELED PRICE_BAND", "ORDER_CANCELED SIBLING_ENDED",
+        "PRICE", "ORDER_TRIGGERED", "ORDER_CANCELED SIBLING_ENDED", "ORDER_CANCELED PRICE_BAND",
     ]  # fmt: skip
 
 

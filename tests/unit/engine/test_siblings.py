@@ -9,7 +9,18 @@ import pytest
 from matcher.engine.commands import NEVER_S, Command, CommandKind
 from matcher.engine.instructions import Instructions
 from matcher.engine.reject_reason import RejectReason
-from tests.unit.engine.venue import BUY, IOC, SELL, Venue, fills, outcome, story
+from tests.unit.engine.venue import (
+    BUY,
+    FOK,
+    IOC,
+    REDUCE_ONLY,
+    SELL,
+    Venue,
+    fills,
+    outcome,
+    spec_of,
+    story,
+)
 
 pytestmark = pytest.mark.usefixtures("on_both")
 
@@ -71,6 +82,86 @@ def test_both_siblings_are_replaced_in_one_group() -> None:
     assert story(v.do(CommandKind.CANCEL, account=1, nonce=102)) == [
         "ORDER_CANCELED USER_CANCELED", "ORDER_CANCELED SIBLING_ENDED",
     ]  # fmt: skip
+
+
+def exit_of(nonce: int, sibling: int, price: int, **fields: Any) -> Command:
+    """Return a reduce-only order of account 1, GTC, that names its sibling."""
+    made = order(CommandKind.PLACE, nonce, sibling, price)
+    return made._replace(flags=REDUCE_ONLY, amount_quote=0, **fields)
+
+
+STOP = {"trigger_kind": 2, "trigger_price_ticks": 990}
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_stop_that_fires_and_rests_has_ended_its_take_profit(first: int) -> None:
+    """OCO-1, RED-1: whichever of them is the older one; what rests closes the position."""
+    v = Venue(spec=spec_of(mark_band_ppm=500_000))
+    v.trade(1, 2, 5, 1_000)
+    exits = [exit_of(100, 101, 980, **STOP), exit_of(101, 100, 1_050)]
+    for command in exits[first:] + exits[:first]:
+        assert story(v.send([command])) == ["ORDER_ACCEPTED"]
+    events = v.price(980)
+    assert story(events) == ["PRICE", "ORDER_TRIGGERED", "ORDER_CANCELED SIBLING_ENDED"]
+    assert events[-1].order_id_2 == 101
+    assert v.book() == ([], [(980, 5)])
+    late = exit_of(102, 100, 1_050, **(STOP | {"trigger_price_ticks": 900}))
+    assert outcome(v.send([late])) == "INSTRUCTIONS_INVALID"
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"time_in_force": IOC}, ["ORDER_CANCELED IMMEDIATE_REMAINDER"]),
+        ({"time_in_force": FOK}, ["ORDER_CANCELED FOK_NOT_FILLABLE"]),
+        ({"price_ticks": 900}, ["ORDER_CANCELED PRICE_BAND"]),
+    ],
+)
+def test_what_fires_and_fills_nothing_has_ended_its_sibling(
+    fields: dict[str, Any], expected: list[str]
+) -> None:
+    """OCO-1: the book is empty, or the limit beyond the band; the sibling does not come back."""
+    v = Venue(spec=spec_of(mark_band_ppm=500_000, order_band_ppm=20_000))
+    v.trade(1, 2, 5, 1_000)
+    stop = exit_of(100, 101, 980, **STOP)._replace(**fields)
+    v.send([stop])
+    v.send([exit_of(101, 100, 1_015)])
+    told = ["PRICE", "ORDER_TRIGGERED", "ORDER_CANCELED SIBLING_ENDED", *expected]
+    assert story(v.price(980)) == told
+    assert v.engine.order_count == 0
+
+
+@pytest.mark.parametrize("in_group", [False, True])
+def test_of_two_siblings_one_rests_to_reduce(in_group: bool) -> None:
+    """OCO-1, RED-1: the second is refused, alone or in a group; the first lives."""
+    v = Venue()
+    v.trade(1, 2, 5, 1_000)
+    near, far = exit_of(100, 101, 1_010), exit_of(101, 100, 1_020)
+    if in_group:
+        told = ["ORDER_REJECTED GROUP_REJECTED", "ORDER_REJECTED INSTRUCTIONS_INVALID"]
+        assert story(v.group([near, far])) == told
+    v.send([near])
+    assert outcome(v.send([far])) == "INSTRUCTIONS_INVALID"
+    assert v.book()[1] == [(1_010, 5)]
+    for other in (far._replace(side=BUY, flags=0, amount_quote=1_000, price_ticks=900),
+                  far._replace(time_in_force=IOC), exit_of(101, 100, 980, **STOP)):  # fmt: skip
+        w = Venue()
+        w.trade(1, 2, 5, 1_000)
+        w.send([near])
+        assert story(w.send([other]))[0] == "ORDER_ACCEPTED"
+
+
+def test_a_replacement_does_not_rest_beside_its_sibling() -> None:
+    """OCO-1, REP-1: a stop becomes a resting order only when it drops the take-profit."""
+    v = Venue()
+    v.trade(1, 2, 5, 1_000)
+    v.send([exit_of(100, 101, 980, **STOP)])
+    v.send([exit_of(101, 100, 1_050)])
+    new = exit_of(102, 101, 1_030)._replace(kind=CommandKind.REPLACE, old_nonce=100)
+    assert outcome(v.send([new])) == "INSTRUCTIONS_INVALID"
+    alone = new._replace(instructions=Instructions())
+    assert story(v.send([alone]))[-1] == "ORDER_CANCELED SIBLING_ENDED"
+    assert v.book()[1] == [(1_030, 5)]
 
 
 def test_a_refused_group_leaves_no_position() -> None:
