@@ -53,7 +53,7 @@ class Desk:
     def apply(self, commands: list[Command]) -> None:
         """Apply one command, or several as a group; count the ends of what waited."""
         waiting = {(o.key[0], o.c.nonce) for o in self.pair.model.orders if o.is_waiting}
-        pairs = self.exits()
+        pairs = self.exits(commands)
         if len(commands) == 1:
             told = self.pair.apply(commands[0])
         else:
@@ -65,22 +65,26 @@ class Desk:
         never = ("REDUCE_ONLY", "INSUFFICIENT_MARGIN")
         SEEN["never waited"] += sum(e.nonce in begun and e.reason in never for e in ends)
 
-    def exits(self) -> dict[tuple[int, int, int], tuple[int, int]]:
-        """Return the pairs that may protect a position, by account, side and nonce: lots they
-        have left, and lots that can be reduced.
-        """
-        model, found = self.pair.model, {}
-        for o in model.orders:
-            for s in model.siblings_of(o):
-                if o.reduces and s.reduces and o.c.side == s.c.side:
-                    found[o.key[0], o.c.side, o.c.nonce] = (s.c.nonce, model.holds(o.key, o.c.side))
-        return found
+    def exits(self, commands: list[Command]) -> dict[tuple[int, int, int], tuple[int, int]]:
+        """Return siblings of what reduces, by account, side and nonce, and what can be reduced."""
+        model = self.pair.model
+        live = [o.c for o in model.orders]
+        asked = [c for c in live + commands if c.flags & FLAG_REDUCE_ONLY]
+        return {
+            (c.account, c.side, c.nonce): (
+                c.instructions.oco_nonce,
+                model.holds((c.account, 1), c.side),
+            )
+            for c in asked
+            if c.instructions.oco_nonce
+        }
 
     def check_exits(
         self, before: dict[tuple[int, int, int], tuple[int, int]], told: list[Seen]
     ) -> None:
-        """OCO-1, RED-1: no pair has ended because its own lots were counted: where one of them
-        gave way, what still rests to reduce closes the position as it was and is.
+        """OCO-1, RED-1: no pair has ended because its own lots were counted.
+
+        Where one of them gave way, what still rests closes the position as it was and is.
         """
         model = self.pair.model
         ends = {(e.account, e.nonce): e for e in told if e.kind == "ORDER_CANCELED"}
@@ -90,7 +94,8 @@ class Desk:
             SEEN["stop rests"] += (account, nonce) in fired & live
             pair = [ends.get((account, n)) for n in (nonce, sibling)]
             key = (account, 1)
-            if None in pair or not held or model.holds(key, side) != held:
+            sides = {e.side for e in pair if e is not None}
+            if None in pair or sides != {side} or not held or model.holds(key, side) != held:
                 continue
             reasons = {e.reason for e in pair if e is not None}
             SEEN["pair ended"] += 1
@@ -235,7 +240,7 @@ class Desk:
 
 @pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + STREAMS))
 def test_what_waits_is_backed_or_ends(seed: int) -> None:
-    """TRIG-4, ATT-1, OCO-1, RED-1, GRP-1, TRIG-1, TRIG-2: the invariants look after each command."""
+    """TRIG-4, ATT-1, OCO-1, RED-1, GRP-1, TRIG-1, TRIG-2: invariants after each command."""
     desk = Desk(seed)
     for _ in range(STEPS):
         desk.step()
