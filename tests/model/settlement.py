@@ -329,7 +329,10 @@ class Venue:
             lanes = [(self.filled.get((address, first + lane), 0), 32) for lane in range(8)]
             found[slot] = packed(*lanes)
         for market_id, listed in self.markets.items():
-            found |= market_words(mapped(market_id, 6), listed)
+            held = sum(
+                p.lots != 0 for (market, _), p in self.positions.items() if market == market_id
+            )
+            found |= market_words(mapped(market_id, 6), listed, held)
         for (address, signer), key in self.keys.items():
             found[mapped(signer, mapped(address, 22))] = key.word()
         for (address, nonce), quote in self.drawn_quote.items():
@@ -371,7 +374,7 @@ class Venue:
         }
 
 
-def market_words(slot: int, listed: Listing) -> dict[int, int]:
+def market_words(slot: int, listed: Listing, open_positions: int) -> dict[int, int]:
     """Return the words of a market: parameters (2), state, totals, number of tiers, tiers."""
     spec = listed.spec
     amounts = Market(spec).tiers
@@ -390,7 +393,10 @@ def market_words(slot: int, listed: Listing) -> dict[int, int]:
             (listed.funding_index_e6, 64), (listed.funding_time_s, 40), (listed.number, 8),
             (listed.delivery_ticks, 32),
         ),
-        slot + 3: packed((listed.pool_quote, 88), (listed.positions_quote, 88)),
+        slot + 3: packed(
+            (listed.pool_quote, 88), (listed.positions_quote, 88), (0, 48),
+            (open_positions, 32),
+        ),
         slot + 4: len(spec.tiers),
     }  # fmt: skip
     first = int.from_bytes(keccak((slot + 4).to_bytes(32, "big")), "big")

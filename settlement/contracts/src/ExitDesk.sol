@@ -29,14 +29,12 @@ contract ExitDesk is ForcedQueue, Markets, Payments, IExitDesk {
     using FixedPointLib for int256;
     using SafeERC20 for IERC20;
 
-    /// @notice How long after the first exit of a market forgone profit is paid.
-    uint256 private constant SETTLE_AFTER_S = 14 days;
-
     /// @notice How long a broken adapter holds up the exit of its market.
     uint256 private constant ORACLE_WAIT_S = 1 days;
 
-    /// @notice FORCE-1: nonces of one cancellation: at most five words of storage.
-    uint256 private constant NONCES_CANCELLED_MAX = 32;
+    /// @notice FORCE-1: nonces of one cancellation: at most two words of storage, so that it costs
+    /// less to serve than to ask for.
+    uint256 private constant NONCES_CANCELLED_MAX = 8;
 
     /// @dev An adapter's answer costs at most this, so that none can hold up an exit.
     uint256 private constant ADAPTER_GAS = 500_000;
@@ -163,9 +161,29 @@ contract ExitDesk is ForcedQueue, Markets, Payments, IExitDesk {
         inPhase(VenuePhase.EXIT)
     {
         if (account_ == INSURANCE) revert AccountReserved(account_);
-        (Position memory p, int256 fundingQuote) = _settled(marketId, account_);
-        if (p.positionLots == 0) revert PositionMissing(marketId, account_);
+        if (SlotLib.lots(_positions[marketId][account_]) == 0) {
+            revert PositionMissing(marketId, account_);
+        }
+        _exit(marketId, account_, int256(_exitIndex(marketId)));
+    }
+
+    /// @inheritdoc IExitDesk
+    function exitPositions(uint32 marketId, address[] calldata accounts)
+        external
+        nonReentrant
+        inPhase(VenuePhase.EXIT)
+    {
         int256 indexTicks = int256(_exitIndex(marketId));
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            if (accounts[i] == INSURANCE) revert AccountReserved(INSURANCE);
+            if (SlotLib.lots(_positions[marketId][accounts[i]]) == 0) continue;
+            _exit(marketId, accounts[i], indexTicks);
+        }
+    }
+
+    /// @notice EXIT-3, of a position that has lots.
+    function _exit(uint32 marketId, address account_, int256 indexTicks) private {
+        (Position memory p, int256 fundingQuote) = _settled(marketId, account_);
         Terms memory t = _terms(marketId);
         (Position memory fund, int256 fundFundingQuote) = _settled(marketId, INSURANCE);
 
@@ -250,8 +268,7 @@ contract ExitDesk is ForcedQueue, Markets, Payments, IExitDesk {
         if (indexTicks != 0) return indexTicks;
         indexTicks = _lastIndex(marketId);
         e.indexTicks = uint32(indexTicks);
-        e.settleTimeS = uint40(block.timestamp + SETTLE_AFTER_S);
-        emit MarketExitStarted(marketId, uint32(indexTicks), e.settleTimeS);
+        emit MarketExitStarted(marketId, uint32(indexTicks));
     }
 
     function _lastIndex(uint32 marketId) private view returns (uint256) {
@@ -289,13 +306,13 @@ contract ExitDesk is ForcedQueue, Markets, Payments, IExitDesk {
     }
 
     /// @notice EXIT-4: notes what a leaver would have had at the market's price beyond what was
-    /// paid. Too late once forgone profit is being paid.
+    /// paid.
     function _promise(uint32 marketId, address account_, int256 forgoneQuote)
         private
         returns (uint256 gainQuote)
     {
         ExitMarket storage e = _exitMarkets[marketId];
-        if (forgoneQuote <= 0 || e.isSettled) return 0;
+        if (forgoneQuote <= 0) return 0;
         gainQuote = uint256(forgoneQuote);
         e.gainsQuote += uint80(gainQuote);
         _exitGains[marketId][account_] += gainQuote;

@@ -98,7 +98,6 @@ contract AdversarialTest is SettlementTest {
         _exitVenueAt(1_000_000);
         settlement.exitPosition(MARKET, _bob);
         settlement.exitPosition(MARKET, _alice);
-        vm.warp(block.timestamp + 14 days);
         settlement.claimExitGain(MARKET, _alice);
         assertEq(free(CAROL), carol, "untouched");
         assertSound();

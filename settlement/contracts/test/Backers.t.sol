@@ -172,7 +172,6 @@ contract BackersTest is SettlementTest {
         vm.warp(block.timestamp + 1 days);
         settlement.enterExitMode();
         settlement.exitPosition(MARKET, _bob);
-        vm.warp(block.timestamp + 14 days);
         uint256 before = free(CAROL);
         settlement.claimBackingAtExit(MARKET, vm.addr(CAROL));
         uint256 paid = free(CAROL) - before;

@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import { IExitDesk } from "../src/interfaces/IExitDesk.sol";
 import { ISettlement, ISettlementErrors } from "../src/interfaces/ISettlement.sol";
-import { VenuePhase } from "../src/interfaces/ISettlementTypes.sol";
+import { MarketTotals, VenuePhase } from "../src/interfaces/ISettlementTypes.sol";
 import { BrokenOracle } from "./mocks/BrokenOracle.sol";
 import { HungryOracle } from "./mocks/HungryOracle.sol";
 import { StubOracle } from "./mocks/StubOracle.sol";
@@ -25,21 +25,17 @@ contract ExitTest is SettlementTest {
         settleAccepted(p);
     }
 
-    /// @dev EXIT-2, BACK-5: a market without positions has a price too, and its backers leave.
+    /// @dev BACK-5: where there is no position there is nothing to wait for.
     function test_exit_backersOfAnEmptyMarketLeave() public {
         uint256 before = _backMarketTwo(true);
         _enter();
-        vm.expectRevert(abi.encodeWithSelector(IExitDesk.ExitNotSettled.selector, 2, uint40(0)));
-        settlement.claimBackingAtExit(2, vm.addr(CAROL));
-        settlement.startExit(2);
-        vm.warp(block.timestamp + 14 days);
         settlement.claimBackingAtExit(2, vm.addr(CAROL));
         assertEq(free(CAROL), before + 4_999_999, "all but the rounding of BACK-2");
         assertSound();
     }
 
-    /// @dev BACK-5: a market that never had a price never had a position.
-    function test_exit_backersOfAMarketWithoutPriceLeaveAtOnce() public {
+    /// @dev BACK-5: a market that never had a price has none to leave at.
+    function test_exit_backersOfAMarketWithoutPriceLeave() public {
         uint256 before = _backMarketTwo(false);
         _enter();
         settlement.claimBackingAtExit(2, vm.addr(CAROL));
@@ -76,22 +72,18 @@ contract ExitTest is SettlementTest {
     }
 
     /// @dev EXIT-3, EXIT-4: the loser pays its loss, the winner gets its collateral at once and
-    /// its profit when all had the time to leave. Nobody else gets anything.
+    /// its profit when all have left. Nobody else gets anything.
     function test_exit_everybodyLeavesWhole() public {
         _enter();
-        settlement.exitPosition(MARKET, _alice);
         settlement.exitPosition(MARKET, _bob);
-        assertEq(free(ALICE), 1_000_000_000 - 200_000 + 199_500 - 50_000, "loss");
         assertEq(free(BOB), 1_000_000_000 - 300_000 + 299_800, "collateral");
         assertEq(settlement.exitGainQuote(MARKET, _bob), 50_000, "owed");
-        assertSound();
-        vm.expectRevert(
-            abi.encodeWithSelector(
-                IExitDesk.ExitNotSettled.selector, MARKET, block.timestamp + 14 days
-            )
-        );
+        // Alice, and the fund that has taken Bob's lots.
+        vm.expectRevert(abi.encodeWithSelector(IExitDesk.ExitNotSettled.selector, MARKET, 2));
         settlement.claimExitGain(MARKET, _bob);
-        vm.warp(block.timestamp + 14 days);
+        settlement.exitPosition(MARKET, _alice);
+        assertEq(free(ALICE), 1_000_000_000 - 200_000 + 199_500 - 50_000, "loss");
+        assertSound();
         settlement.claimExitGain(MARKET, _bob);
         assertEq(free(BOB), 1_000_000_000 - 300_000 + 299_800 + 50_000, "profit");
         vm.expectRevert(abi.encodeWithSelector(IExitDesk.ExitGainMissing.selector, MARKET, _bob));
@@ -114,14 +106,37 @@ contract ExitTest is SettlementTest {
         backNow(CAROL, 1001);
         _enter();
         settlement.exitPosition(MARKET, _bob);
-        vm.warp(block.timestamp + 14 days);
+        vm.warp(block.timestamp + 365 days);
+        vm.expectRevert(abi.encodeWithSelector(IExitDesk.ExitNotSettled.selector, MARKET, 2));
         settlement.claimBackingAtExit(MARKET, carol);
         settlement.exitPosition(MARKET, _alice);
+        settlement.claimBackingAtExit(MARKET, carol);
         settlement.claimExitGain(MARKET, _bob);
         assertEq(free(ALICE), 1_000_000_000 - 200_000 + 199_500 - 50_000, "the late one's rest");
         assertEq(free(BOB), 1_000_000_000 - 300_000 + 299_800 + 50_000, "the early one's profit");
         int256 owed = int256(free(ALICE) + free(BOB) + free(CAROL) + settlement.feesQuote());
         assertGe(int256(settlement.custodyQuote()), owed, "solvent");
+        assertSound();
+    }
+
+    /// @dev EXIT-4: anybody empties a market; who has left already, or twice, is passed over.
+    function test_exitPositions_emptiesAMarket() public {
+        address[] memory all = new address[](4);
+        (all[0], all[1], all[2], all[3]) = (vm.addr(CAROL), _bob, _alice, _bob);
+        vm.expectRevert(
+            abi.encodeWithSelector(ISettlementErrors.PhaseMismatch.selector, VenuePhase.OPEN)
+        );
+        settlement.exitPositions(MARKET, all);
+        _enter();
+        settlement.exitPositions(MARKET, all);
+        (, MarketTotals memory totals) = settlement.market(MARKET);
+        assertEq(totals.openPositions, 0, "all have left");
+        assertEq(free(ALICE), 1_000_000_000 - 200_000 + 199_500 - 50_000, "loss");
+        settlement.claimExitGain(MARKET, _bob);
+        assertEq(free(BOB), 1_000_000_000 - 300_000 + 299_800 + 50_000, "profit");
+        all[0] = FUND;
+        vm.expectRevert(abi.encodeWithSelector(ISettlementErrors.AccountReserved.selector, FUND));
+        settlement.exitPositions(MARKET, all);
         assertSound();
     }
 
@@ -150,7 +165,6 @@ contract ExitTest is SettlementTest {
         assertGe(int256(free(ALICE)), 1_000_000_000 - 200_000, "the isolation floor");
         assertGe(int256(free(BOB)), 1_000_000_000 - 300_000, "the isolation floor");
         assertEq(free(CAROL), carol, "others are untouched");
-        vm.warp(block.timestamp + 14 days);
         uint256 total = free(ALICE) + free(BOB);
         if (settlement.exitGainQuote(MARKET, _alice) != 0) {
             settlement.claimExitGain(MARKET, _alice);

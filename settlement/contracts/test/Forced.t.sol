@@ -531,22 +531,22 @@ contract ForcedTest is SettlementTest {
     /// @dev FORCE-1, SIG-1: a range over the edges of two words; its neighbours live.
     function test_cancelRange_usesNoncesUp() public {
         vm.prank(_alice);
-        uint64 id = settlement.requestCancelRange(2006, 2017);
+        uint64 id = settlement.requestCancelRange(2006, 2013);
         serveNow(id, _alice);
         for (uint64 nonce = 2000; nonce < 2030; ++nonce) {
-            bool isDead = nonce >= 2006 && nonce <= 2017;
+            bool isDead = nonce >= 2006 && nonce <= 2013;
             uint256 lots = settlement.filledLots(_alice, nonce);
             assertEq(lots, isDead ? type(uint32).max : 0, "dead in the range alone");
         }
         vm.prank(_alice);
-        id = settlement.requestCancelRange(type(uint64).max - 31, type(uint64).max);
+        id = settlement.requestCancelRange(type(uint64).max - 7, type(uint64).max);
         serveNow(id, _alice);
         assertEq(settlement.filledLots(_alice, type(uint64).max), type(uint32).max, "the last");
     }
 
     function test_RevertWhen_cancelRangeIsInvalid() public {
         vm.startPrank(_alice);
-        uint64[2][2] memory ranges = [[uint64(10), 9], [uint64(10), 42]];
+        uint64[2][2] memory ranges = [[uint64(10), 9], [uint64(10), 18]];
         for (uint256 i = 0; i < ranges.length; ++i) {
             (uint64 first, uint64 last) = (ranges[i][0], ranges[i][1]);
             vm.expectRevert(
@@ -554,7 +554,7 @@ contract ForcedTest is SettlementTest {
             );
             settlement.requestCancelRange(first, last);
         }
-        settlement.requestCancelRange(10, 41);
+        settlement.requestCancelRange(10, 17);
         vm.stopPrank();
         address nobody = address(0x123);
         vm.prank(nobody);

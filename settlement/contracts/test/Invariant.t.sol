@@ -169,7 +169,7 @@ contract InvariantTest is Test {
         _operator.migrate(8);
         for (uint256 i = 0; i < 4; ++i) {
             _operator.leaveAtExit(i + 64);
-            _operator.claimAtExit(i == 2 ? 8 : 0);
+            _operator.claimAtExit(i == 2 ? 24 : i == 1 ? 16 : 0);
             _operator.migrate(i);
             _check();
         }

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import { MarginLib, Position, Terms } from "../src/libraries/MarginLib.sol";
+import { SlotLib } from "../src/libraries/SlotLib.sol";
 import { TierLib } from "../src/libraries/TierLib.sol";
 import { Test } from "./utils/Vm.sol";
 
@@ -37,6 +38,25 @@ contract ShortcutsTest is Test {
             if (uint64(words[i]) <= notional) expected = words[i];
         }
         assertEq(TierLib.find(words, int256(uint256(notional))), expected, "tier");
+    }
+
+    function testFuzz_word_tellsLotsAndWhatIsHeld(
+        int64 lots,
+        uint64 entry,
+        int64 collateral,
+        int64 index,
+        int64 after_
+    ) public pure {
+        uint256 word = SlotLib.packPosition(
+            Position(lots, int256(uint256(entry)), collateral, index)
+        );
+        assertEqInt(SlotLib.lots(word), lots, "lots");
+        int256 value = lots > 0 ? -int256(uint256(entry)) : int256(uint256(entry));
+        assertEqInt(SlotLib.heldQuote(word), collateral + value, "held");
+        int256 step = (after_ != 0 ? int256(1) : int256(0)) - (lots != 0 ? int256(1) : int256(0));
+        assertEqInt(SlotLib.opening(lots, after_), step, "opening");
+        assertEqInt(SlotLib.opening(lots, 0), lots == 0 ? int256(0) : -1, "closes");
+        assertEqInt(SlotLib.opening(0, after_), after_ == 0 ? int256(0) : int256(1), "opens");
     }
 
     function _terms(uint32[3] memory steps) private pure returns (Terms memory t) {

@@ -410,7 +410,9 @@ abstract contract BatchTables is Signatures {
                 if (word == before) continue;
                 MarketEntry memory m = e.listing;
                 m.heldQuote += SlotLib.heldQuote(word) - SlotLib.heldQuote(before);
-                m.lotsSum += SlotLib.lots(word) - SlotLib.lots(before);
+                int256 lots = SlotLib.lots(word);
+                int256 lotsBefore = SlotLib.lots(before);
+                m.lotsSum += lots - lotsBefore + (SlotLib.opening(lotsBefore, lots) << 128);
                 e.slot.getUint256Slot().value = word;
             }
         }
@@ -418,8 +420,11 @@ abstract contract BatchTables is Signatures {
             MarketEntry memory m = b.markets[i];
             Market storage stored = _markets[m.marketId];
             if (m.isChanged) stored.state = m.state;
-            if (m.lotsSum != 0) revert LotsSumBroken(m.marketId, m.lotsSum);
-            if (m.heldQuote == 0 && m.fundingQuote == 0) continue;
+            int256 lotsSum = int128(m.lotsSum);
+            if (lotsSum != 0) revert LotsSumBroken(m.marketId, lotsSum);
+            if (m.heldQuote == 0 && m.fundingQuote == 0 && m.lotsSum == 0) continue;
+            int256 open = int256(uint256(stored.totals.openPositions)) + (m.lotsSum >> 128);
+            stored.totals.openPositions = uint32(uint256(open));
             stored.totals.fundingPoolQuote += int88(m.fundingQuote);
             stored.totals.positionsQuote += int88(m.heldQuote);
             createdQuote += m.heldQuote + m.fundingQuote;

@@ -23,7 +23,8 @@ import { SettlementStorage } from "./SettlementStorage.sol";
 /// @param adlRank rank of the run's last counterparty
 /// @param heldQuote what its positions gained in the batch, as `SlotLib.heldQuote` counts
 /// @param potQuote what it holds now, funding pool included (CONS-4)
-/// @param lotsSum what the batch added to the sum of its positions
+/// @param lotsSum what the batch added to the sum of its positions' lots; from bit 128 on to the
+/// number of its open positions
 struct MarketEntry {
     uint256 marketId;
     bytes32 positionsSlot;

@@ -45,7 +45,10 @@ abstract contract Markets is SettlementStorage {
         _positions[marketId][account_] = word;
         MarketTotals storage totals = _markets[marketId].totals;
         totals.positionsQuote += int88(SlotLib.heldQuote(word) - SlotLib.heldQuote(before));
-        totals.lotsSum += int64(SlotLib.lots(word) - SlotLib.lots(before));
+        (int256 lots, int256 lotsBefore) = (SlotLib.lots(word), SlotLib.lots(before));
+        totals.lotsSum += int48(lots - lotsBefore);
+        int256 open = int256(uint256(totals.openPositions));
+        totals.openPositions = uint32(uint256(open + SlotLib.opening(lotsBefore, lots)));
         totals.fundingPoolQuote += int88(fundingQuote);
     }
 
@@ -57,19 +60,14 @@ abstract contract Markets is SettlementStorage {
 
     /* EXIT */
 
-    /// @notice EXIT-4: fixes what may be paid of forgone profit once all had the time to leave: what
-    /// the fund owns at the market's price, so nothing of those who have not left yet.
+    /// @notice EXIT-4: fixes what may be paid of forgone profit once all have left: all that the
+    /// market holds then is what they forwent, and what backers own.
     function _settleMarket(uint32 marketId) internal {
         ExitMarket storage e = _exitMarkets[marketId];
         if (e.isSettled) return;
-        // A market that never had a price never had a position: nobody has to be waited for.
-        bool isUntouched = _markets[marketId].state.indexTicks == 0;
-        if (!isUntouched && (e.indexTicks == 0 || block.timestamp < e.settleTimeS)) {
-            revert IExitDesk.ExitNotSettled(marketId, e.settleTimeS);
-        }
-        (Position memory fund,) = _settled(marketId, INSURANCE);
-        int256 ownQuote = MarginLib.equity(fund, int256(uint256(e.indexTicks)), _terms(marketId));
-        e.potQuote = uint80(uint256(ownQuote.min(_potQuote(marketId)).max(0)));
+        uint256 openPositions = _markets[marketId].totals.openPositions;
+        if (openPositions != 0) revert IExitDesk.ExitNotSettled(marketId, openPositions);
+        e.potQuote = uint80(uint256(_potQuote(marketId).max(0)));
         e.isSettled = true;
     }
 

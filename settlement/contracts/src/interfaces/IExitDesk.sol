@@ -25,7 +25,7 @@ interface IExitDesk {
     event ExitEntered(uint40 timeS);
 
     /// @param indexTicks the one price of the market for all who leave
-    event MarketExitStarted(uint32 indexed marketId, uint32 indexTicks, uint40 settleTimeS);
+    event MarketExitStarted(uint32 indexed marketId, uint32 indexTicks);
     event PositionExited(
         uint32 indexed marketId, address indexed account, uint256 paidQuote, uint256 gainQuote
     );
@@ -49,7 +49,7 @@ interface IExitDesk {
     error ExitPriceMissing(uint32 marketId);
     error AdapterGasMissing(uint256 gasLeft);
     error ExitOracleDown(uint32 marketId, uint256 fallbackTimeS);
-    error ExitNotSettled(uint32 marketId, uint256 settleTimeS);
+    error ExitNotSettled(uint32 marketId, uint256 openPositions);
     error ExitGainMissing(uint32 marketId, address account);
     error FreeBalanceTooSmall(uint256 freeQuote, uint256 amountQuote);
     error MigrationNotDue();
@@ -60,7 +60,7 @@ interface IExitDesk {
     function requestCancel(uint64 nonce) external returns (uint64 id);
 
     /// @notice Asks that the orders of the caller with these nonces end, both ends included, at most
-    /// 32 of them.
+    /// 8 of them.
     function requestCancelRange(uint64 firstNonce, uint64 lastNonce) external returns (uint64 id);
 
     /// @notice Asks that every order of the caller with a nonce below `nonceFloor` ends.
@@ -89,11 +89,14 @@ interface IExitDesk {
     /// @notice EXIT-3: closes one position against the insurance fund. Anybody.
     function exitPosition(uint32 marketId, address account) external;
 
-    /// @notice EXIT-2: fixes a market's price, as the first who leaves it does. Anybody: backers of a
-    /// market without positions wait for it too.
+    /// @notice The same for many, so that a market is soon empty. Who has none there is passed over:
+    /// somebody may have been faster.
+    function exitPositions(uint32 marketId, address[] calldata accounts) external;
+
+    /// @notice EXIT-2: fixes a market's price, as the first who leaves it does. Anybody.
     function startExit(uint32 marketId) external;
 
-    /// @notice EXIT-4: pays forgone profit, when all had the time to leave. Anybody.
+    /// @notice EXIT-4: pays forgone profit, when all have left the market. Anybody.
     function claimExitGain(uint32 marketId, address account) external;
 
     /// @notice FORCE-5: what an unserved request has brought becomes the free balance of its account.

@@ -40,13 +40,11 @@ struct ForcedRequest {
 
 /// @notice The exit of one market (EXIT-2).
 /// @param indexTicks price that holds for all who leave; 0 until the first does
-/// @param settleTimeS from when on forgone profit is paid
 /// @param isSettled whether `potQuote` holds
-/// @param gainsQuote forgone profit of all who left before
-/// @param potQuote what the market held when forgone profit was first paid
+/// @param gainsQuote forgone profit of all who left
+/// @param potQuote what the market held when all had left
 struct ExitMarket {
     uint32 indexTicks;
-    uint40 settleTimeS;
     bool isSettled;
     uint80 gainsQuote;
     uint80 potQuote;
@@ -180,10 +178,12 @@ struct MarketState {
 /// @param fundingPoolQuote funding paid into the pool and not yet paid out
 /// @param positionsQuote sum of collateral − side · entry value over all positions, fund included
 /// @param lotsSum sum of position lots, fund included: always 0
+/// @param openPositions how many positions have lots, the fund's included (EXIT-4)
 struct MarketTotals {
     int88 fundingPoolQuote;
     int88 positionsQuote;
-    int64 lotsSum;
+    int48 lotsSum;
+    uint32 openPositions;
 }
 
 /// @notice What monitoring has to see, in one call (CONS-3).

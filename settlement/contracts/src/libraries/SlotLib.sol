@@ -30,16 +30,29 @@ library SlotLib {
     }
 
     /// @notice Collateral less signed entry value: what a position holds of the custody.
-    function heldQuote(uint256 word) internal pure returns (int256) {
-        unchecked {
-            int256 entryQuote = int256(word << 128 >> 192);
-            if (lots(word) > 0) return collateralQuote(word) - entryQuote;
-            return collateralQuote(word) + entryQuote;
+    function heldQuote(uint256 word) internal pure returns (int256 quote) {
+        int256 positionLots = lots(word);
+        // Equivalent to: collateral + (lots > 0 ? -entryValue : entryValue).
+        assembly ("memory-safe") {
+            let isLong := sgt(positionLots, 0)
+            quote := add(xor(shr(192, shl(128, word)), sub(0, isLong)), isLong)
+            quote := add(quote, sar(192, shl(64, word)))
         }
     }
 
-    function lots(uint256 word) internal pure returns (int256) {
-        return int256(word << 192) >> 192;
+    function lots(uint256 word) internal pure returns (int256 positionLots) {
+        // Equivalent to: int64(uint64(word)).
+        assembly ("memory-safe") {
+            positionLots := signextend(7, word)
+        }
+    }
+
+    /// @notice Of a position that changes: whether it opens (1), closes (-1) or neither.
+    function opening(int256 lotsBefore, int256 lotsAfter) internal pure returns (int256 step) {
+        // Equivalent to: (lotsAfter != 0 ? 1 : 0) - (lotsBefore != 0 ? 1 : 0).
+        assembly ("memory-safe") {
+            step := sub(iszero(lotsBefore), iszero(lotsAfter))
+        }
     }
 
     function collateralQuote(uint256 word) internal pure returns (int256) {

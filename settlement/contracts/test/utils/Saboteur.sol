@@ -5,9 +5,9 @@ import { Hashes } from "@openzeppelin/contracts/utils/cryptography/Hashes.sol";
 
 import { ISettlement } from "../../src/interfaces/ISettlement.sol";
 import {
-    ExitMarket,
     MarketParams,
     MarketState,
+    MarketTotals,
     Tier,
     VenuePhase
 } from "../../src/interfaces/ISettlementTypes.sol";
@@ -247,12 +247,13 @@ contract Saboteur is Operator {
         ++did["leaveAtExit"];
     }
 
-    /// @dev Forgone profit and backers' money, with positions left behind.
+    /// @dev Forgone profit and backers' money: when all have left, for which somebody sees.
     function claimAtExit(uint256 seed) external {
         if (settlement.phase() != VenuePhase.EXIT) return;
-        ExitMarket memory e = settlement.exitMarket(_at);
-        if (e.indexTicks == 0) return;
-        if (block.timestamp < e.settleTimeS) vm.warp(e.settleTimeS);
+        if (settlement.exitMarket(_at).indexTicks == 0 && seed & 16 == 0) return;
+        if (seed & 16 != 0) settlement.exitPositions(_at, _owners());
+        (, MarketTotals memory totals) = settlement.market(_at);
+        if (totals.openPositions != 0) return;
         for (uint256 i = 0; i < TRADERS; ++i) {
             address owner = vm.addr(TRADER + (i + seed % TRADERS) % TRADERS);
             if (settlement.exitGainQuote(_at, owner) != 0) {
@@ -264,6 +265,14 @@ contract Saboteur is Operator {
                 ++did["claimBackingAtExit"];
             }
         }
+    }
+
+    function _owners() private view returns (address[] memory owners) {
+        owners = new address[](TRADERS + 1);
+        for (uint256 i = 0; i < TRADERS; ++i) {
+            owners[i] = vm.addr(TRADER + i);
+        }
+        owners[TRADERS] = wallet;
     }
 
     /// @dev The owner announces a successor; when it is due everybody may go there.
@@ -301,6 +310,10 @@ contract Saboteur is Operator {
         assertEq(token.balanceOf(wallet), 0, "the wallet withdrew nothing");
         assertGe(int256(settlement.custodyQuote()), 0, "custody");
         assertEq(successor.VAULT().balanceQuote(), successor.custodyQuote(), "the successor");
+        for (uint32 marketId = 1; marketId <= DATED; ++marketId) {
+            (, MarketTotals memory totals) = settlement.market(marketId);
+            assertEq(totals.openPositions, _countOpen(marketId), "CONS-2: as many as are counted");
+        }
         if (settlement.phase() != VenuePhase.EXIT) return;
         uint256 owed = settlement.waitingQuote() + settlement.feesQuote();
         (uint96 walletQuote,) = settlement.account(wallet);
@@ -312,6 +325,14 @@ contract Saboteur is Operator {
     }
 
     /* HELPERS */
+
+    function _countOpen(uint32 marketId) private view returns (uint256 count) {
+        if (settlement.position(marketId, FUND).positionLots != 0) ++count;
+        address[] memory owners = _owners();
+        for (uint256 i = 0; i < owners.length; ++i) {
+            if (settlement.position(marketId, owners[i]).positionLots != 0) ++count;
+        }
+    }
 
     function _grossLots() private view returns (uint256 gross) {
         for (uint256 i = 0; i < TRADERS; ++i) {
