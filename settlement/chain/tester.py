@@ -27,6 +27,7 @@ ERROR_METHOD_UNKNOWN: Final = -32601
 ERROR_INTERNAL: Final = -32603
 ERROR_REJECTED: Final = -32000
 ERROR_REVERTED: Final = 3
+PAYMENT_GAS_LEFT: Final = 330_000
 
 
 class RpcError(Exception):
@@ -56,7 +57,11 @@ class _Backend(PyEVMBackend):  # type: ignore[misc]  # untyped library
 
 
 def _estimate_gas(state: Evm, transaction: Evm) -> int:
-    """Run once with the block's gas, and add what 63/64 forwarding and refunds may hide."""
+    """Run once with the block's gas, and add what that hides.
+
+    That is what 63/64 forwarding and refunds take, and what has to be left, though it is not used,
+    before a payment (MONEY-3).
+    """
     from eth.vm.spoof import SpoofTransaction
 
     snapshot = state.snapshot()
@@ -67,7 +72,7 @@ def _estimate_gas(state: Evm, transaction: Evm) -> int:
         used = transaction.intrinsic_gas + computation.get_gas_used()
     finally:
         state.revert(snapshot)
-    return int(min(state.gas_limit, used + used // 50 + 5_000))
+    return int(min(state.gas_limit, used + used // 50 + PAYMENT_GAS_LEFT))
 
 
 class TesterNode:

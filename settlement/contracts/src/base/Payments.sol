@@ -9,8 +9,12 @@ import { SettlementStorage } from "./SettlementStorage.sol";
 abstract contract Payments is SettlementStorage {
     uint256 private constant PPM = 1_000_000;
 
-    /// @notice MONEY-3: what a payment has at least, so that no submitter makes it fail.
+    /// @notice MONEY-3: what a payment gets, no less, so that no submitter makes it fail, and no more,
+    /// so that a token that burns it holds nobody up.
     uint256 private constant PAYMENT_GAS = 300_000;
+
+    /// @notice What reading the limits and calling the vault take besides, an upper bound.
+    uint256 private constant PAYMENT_CALL_GAS = 20_000;
 
     /// @notice Pays a withdrawal that has left its owner's balance, or lets it wait.
     /// @dev A token that refuses a payment must not hold up others: the amount goes back to the
@@ -20,13 +24,16 @@ abstract contract Payments is SettlementStorage {
         internal
         returns (uint256 paidQuote)
     {
+        // Asked first, so that an estimate sees it whether or not the withdrawal has to wait.
+        if (gasleft() < PAYMENT_GAS * 64 / 63 + PAYMENT_CALL_GAS) {
+            revert PaymentGasMissing(gasleft());
+        }
         (uint256 levelQuote, uint256 roomQuote) = _outflowLevel();
         if (amountQuote > _limits.largeWithdrawalQuote || amountQuote > roomQuote) {
             _letWait(account_, to, amountQuote, nonce, _delays.withdrawalS);
             return 0;
         }
-        if (gasleft() < PAYMENT_GAS) revert PaymentGasMissing(gasleft());
-        try ICollateralVault(_status.vault).transferOut(to, amountQuote) {
+        try ICollateralVault(_status.vault).transferOut{ gas: PAYMENT_GAS }(to, amountQuote) {
             _outflow.levelQuote = uint80(levelQuote + amountQuote);
             _outflow.levelTimeS = uint40(block.timestamp);
             emit Withdrawn(account_, to, amountQuote, nonce);
