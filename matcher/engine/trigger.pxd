@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from matcher.engine.ladder cimport (
-    clear_level, cold, link_order, mark_level, next_down, next_up, unlink_order)
+    clear_level, cold, leave_page, link_order, mark_level, next_down, next_up, unlink_order)
 from matcher.engine.limits cimport is_beyond_band
 from matcher.engine.matching cimport TIF_FOK, end_overdue, execute, slide, trim_all
 from matcher.engine.states cimport admits, is_continuous, is_fresh, price_holds
@@ -49,14 +49,26 @@ cdef inline void move_level(
     cdef LevelC* target = &trails.levels[reference]
     cdef uint32_t slot = level.head
     cdef OrderC* order
+    cdef uint32_t window_first = triggers.window_first
+    cdef uint32_t window_size = triggers.window_size
+    cdef uint32_t left
+    # Nothing goes back while they move: most stay on their page, which would go and come again.
+    triggers.window_first = 0
+    triggers.window_size = triggers.size
     while slot:
         order = &c.orders[slot]
+        left = order.remaining
         unlink_order(triggers, c.orders, slot, order.remaining, 0)
         order.remaining = reference + c.extras[slot].trailing
         if ladder_at & 1:
             order.remaining = reference - c.extras[slot].trailing
         link_order(triggers, c.orders, slot, order.remaining, 0)
+        # 256 ticks are 4 KiB; of larger pages `leave_page` sees that they are not empty.
+        if left - window_first >= window_size and left >> 8 != order.remaining >> 8:
+            leave_page(triggers, left)
         slot = c.extras[slot].trail_next
+    triggers.window_first = window_first
+    triggers.window_size = window_size
     if target.tail:
         c.extras[target.tail].trail_next = level.head
         c.extras[level.head].trail_previous = target.tail
