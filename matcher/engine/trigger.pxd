@@ -231,8 +231,8 @@ cdef inline int fire_on_last(CoreC* c, MarketC* m, int most) noexcept nogil:
         slot = due_trigger(m, ON_LAST_LADDERS, m.last_price)
     if slot:
         m.has_due |= DUE_ON_LAST
-        if fired == most:
-            ask_next(c, m)
+        if most == 0:
+            ask_next(c, m)       # who has used the limit up itself is no one that it held up
     return fired
 
 

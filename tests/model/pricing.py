@@ -209,7 +209,7 @@ class Pricing(Matching):
             venue.has_traded = False
             self.move_trails(market, venue.last_price, FLAG_ON_LAST)
         fired, venue.has_due_on_last = self.fire_some(venue, market, most, FLAG_ON_LAST)
-        if venue.has_due_on_last and fired == most:
+        if venue.has_due_on_last and most == 0:
             self.held_up.append(market)
         return fired
 

@@ -261,3 +261,23 @@ def test_markets_share_the_trials_of_a_command() -> None:
     events = v.do(CommandKind.TICK)
     fired = [e.market_id for e in events if e.kind == EventKind.ORDER_TRIGGERED]
     assert fired == [1] * 9
+
+
+def test_who_uses_a_command_up_is_not_asked_first_again() -> None:
+    """TRIG-1, TRIG-2: 8,193 due stops of a market let another's one wait for one command."""
+    v = Desk(orders=10_000, accounts=270, positions=900)
+    v.engine.list_market(spec_of(market_id=2, mark_band_ppm=500_000), v.time_ns)
+    v.do(CommandKind.PRICE, market_id=2, price_ticks=1_000, aux=v.time_ns // 10**6)
+    on_last = {"trigger_kind": 3, "trigger_price_ticks": 1_000, "instructions": ON_LAST}
+    stops = {"time_in_force": IOC, **on_last}
+    v.send([v.order(1 + k // 32, BUY, 1_001, **stops) for k in range(8_193)])
+    v.send([v.order(262, BUY, 1_001, market_id=2, **stops)])
+    v.send([v.order(263, SELL, 1_000), v.order(263, SELL, 1_000, market_id=2)])
+    events = v.group([v.order(264, BUY, 1_000), v.order(264, BUY, 1_000, market_id=2)])
+    told = []
+    while events:
+        fired = [e.market_id for e in events if e.kind == EventKind.ORDER_TRIGGERED]
+        told.append((fired.count(1), fired.count(2)))
+        v.restart()
+        events = v.do(CommandKind.TICK)
+    assert told == [(4_096, 0), (4_095, 1), (2, 0)]
