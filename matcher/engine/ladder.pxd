@@ -170,6 +170,8 @@ cdef inline void follow_mark(MarketC* m) noexcept nogil:
         move_window(&m.sides[k], mark, True)
         move_window(&m.triggers[k], mark, False)
         move_window(&m.triggers[k + 2], mark, False)
+        move_window(&m.trails[k], mark, False)
+        move_window(&m.trails[k + 2], mark, False)
 
 
 cdef inline void mark_level(LadderC* ladder, uint32_t price) noexcept nogil:

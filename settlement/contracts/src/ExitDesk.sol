@@ -32,8 +32,8 @@ contract ExitDesk is ForcedQueue, Markets, Payments, IExitDesk {
     /// @notice How long a broken adapter holds up the exit of its market.
     uint256 private constant ORACLE_WAIT_S = 1 days;
 
-    /// @notice FORCE-1: nonces of one cancellation: at most two words of storage, so that it costs
-    /// less to serve than to ask for.
+    /// @notice FORCE-1: nonces of one cancellation: at most two words of storage: its maker's
+    /// transaction costs more than serving it does.
     uint256 private constant NONCES_CANCELLED_MAX = 8;
 
     /// @dev An adapter's answer costs at most this, so that none can hold up an exit.

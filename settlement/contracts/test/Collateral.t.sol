@@ -112,19 +112,7 @@ contract CollateralTest is SettlementTest {
     function test_RevertWhen_gasForAPaymentIsMissing() public {
         Plan memory p = plan();
         addWithdrawal(p, ALICE, address(0xbeef), 1000, 1);
-        bytes memory payload = encode(p);
-        bytes[] memory signatures = attest(p, payload);
-        bytes memory call = abi.encodeCall(settlement.settle, (payload, signatures));
-        bool isMissed = false;
-        bool isSettled = false;
-        for (uint256 gas_ = 100_000; gas_ < 1_000_000 && !isSettled; gas_ += 5000) {
-            bytes memory answer;
-            (isSettled, answer) = address(settlement).call{ gas: gas_ }(call);
-            if (isSettled || answer.length == 0) continue;
-            isMissed = isMissed || bytes4(answer) == ISettlementErrors.PaymentGasMissing.selector;
-        }
-        assertTrue(isMissed, "told by its name");
-        assertTrue(isSettled, "with enough");
+        settleTellingMissingGas(p, ISettlementErrors.PaymentGasMissing.selector, 5000);
         assertEq(token.balanceOf(address(0xbeef)), 1000, "paid");
     }
 

@@ -175,19 +175,7 @@ contract SignersTest is SettlementTest {
         Plan memory p = plan();
         bytes32 digest = OrderTwin.orderDigest(settlement.domainSeparator(), o);
         addFill(p, addOrderOf(p, o, BY_WALLET, _walletSigned(digest)), _maker(p), 10);
-        bytes memory payload = encode(p);
-        bytes[] memory signatures = attest(p, payload);
-        bytes memory call = abi.encodeCall(settlement.settle, (payload, signatures));
-        bool isMissed = false;
-        bool isSettled = false;
-        for (uint256 gas_ = 100_000; gas_ < 1_000_000 && !isSettled; gas_ += 10_000) {
-            bytes memory answer;
-            (isSettled, answer) = address(settlement).call{ gas: gas_ }(call);
-            if (isSettled || answer.length == 0) continue;
-            isMissed = isMissed || bytes4(answer) == ISettlementErrors.WalletGasMissing.selector;
-        }
-        assertTrue(isMissed, "told by its name");
-        assertTrue(isSettled, "with enough");
+        settleTellingMissingGas(p, ISettlementErrors.WalletGasMissing.selector, 10_000);
         assertEq(settlement.filledLots(o.account, o.nonce), 10, "filled");
     }
 

@@ -484,6 +484,23 @@ abstract contract SettlementTest is Test {
 
     /* SUBMISSION */
 
+    /// @dev Settles with more and more gas: what is too little for a part of the batch is told by
+    /// name, until it is enough for all of it.
+    function settleTellingMissingGas(Plan memory p, bytes4 missing, uint256 step) internal {
+        bytes memory payload = encode(p);
+        bytes memory call = abi.encodeCall(settlement.settle, (payload, attest(p, payload)));
+        bool isMissed = false;
+        bool isSettled = false;
+        for (uint256 gas_ = 100_000; gas_ < 1_000_000 && !isSettled; gas_ += step) {
+            bytes memory answer;
+            (isSettled, answer) = address(settlement).call{ gas: gas_ }(call);
+            if (isSettled || answer.length == 0) continue;
+            isMissed = isMissed || bytes4(answer) == missing;
+        }
+        assertTrue(isMissed, "told by its name");
+        assertTrue(isSettled, "with enough");
+    }
+
     function compact(uint256 key, bytes32 digest) internal pure returns (bytes memory) {
         (bytes32 r, bytes32 vs) = vm.signCompact(key, digest);
         return abi.encodePacked(r, vs);
