@@ -8,7 +8,7 @@ ends.
 from libc.stdint cimport uint32_t, uint64_t
 from matcher.engine.memory cimport (
     discard_empty, enlarge, page_bytes, release, reserve_dense, reserve_sparse)
-from matcher.engine.types cimport LadderC, LevelC, MarketC, OrderC
+from matcher.engine.types cimport LadderC, LevelC, MarketC, OrderC, WITH_MARGIN
 
 
 cdef extern from *:
@@ -133,7 +133,7 @@ cdef inline void give_back(LadderC* ladder, uint32_t begin, uint32_t end) noexce
 
 
 cdef inline cold leave_page(LadderC* ladder, uint32_t price) noexcept nogil:
-    """After the last of 64 levels outside of the window has become empty."""
+    """After a level outside of the window has become empty."""
     give_back(ladder, price, price + 1)
 
 
@@ -183,18 +183,21 @@ cdef inline void mark_level(LadderC* ladder, uint32_t price) noexcept nogil:
     ladder.bits[4][price >> 30] |= <uint64_t> 1 << ((price >> 24) & 63)
 
 
-cdef inline void clear_level(LadderC* ladder, uint32_t price) noexcept nogil:
-    """Clear the bit of a level that is all zeroes now, and of words that become empty with it."""
+cdef inline void clear_bits(LadderC* ladder, uint32_t price) noexcept nogil:
+    """Clear the bit of a level, and of words that become empty with it."""
     cdef uint32_t at = price
     cdef int k
     for k in range(5):
         ladder.bits[k][at >> 6] &= ~(<uint64_t> 1 << (at & 63))
         at >>= 6
         if ladder.bits[k][at]:
-            if k == 0:
-                return
-            break
-    if unlikely(price - ladder.window_first >= ladder.window_size):
+            return
+
+
+cdef inline void clear_level(LadderC* ladder, uint32_t price) noexcept nogil:
+    """Take a level that is all zeroes now out of the ladder."""
+    clear_bits(ladder, price)
+    if WITH_MARGIN and unlikely(price - ladder.window_first >= ladder.window_size):
         leave_page(ladder, price)
 
 
