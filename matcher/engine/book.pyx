@@ -177,8 +177,8 @@ cdef class Book:
         self.c.orders = <OrderC*> reserve_dense(self.c.order_capacity * sizeof(OrderC))
         self.c.events = <EventC*> reserve(self.c.event_capacity * sizeof(EventC))
         if self.c.orders == NULL or self.c.events == NULL or (
-                not ladder_open(&self.m.sides[0], price_ticks_max, True)) or (
-                not ladder_open(&self.m.sides[1], price_ticks_max, True)):
+                not ladder_open(&self.m.sides[0], price_ticks_max, NULL)) or (
+                not ladder_open(&self.m.sides[1], price_ticks_max, NULL)):
             raise MemoryError("book: the system refuses the memory for these capacities")
 
     def __dealloc__(self):

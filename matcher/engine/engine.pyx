@@ -23,7 +23,7 @@ from matcher.engine.handlers cimport (
 from matcher.engine.index cimport key_shift_of
 from matcher.engine.invariants cimport check_core
 from matcher.engine.ladder cimport (
-    apart, apart_int, ladder_close, ladder_open, next_down, next_up, prefetch)
+    EMPTIED_MAX, apart, apart_int, ladder_close, ladder_open, next_down, next_up, prefetch)
 from matcher.engine.limits cimport PRICE_UNBOUND
 from matcher.engine.memory cimport release, reserve, reserve_dense, touch
 from matcher.engine.nonces cimport end_growth, has_nonces_to_tend, tend_nonces
@@ -37,7 +37,7 @@ from matcher.engine.store cimport (
     AMOUNT_OUT_OF_RANGE, COMMAND_REJECTED, ORDER_REJECTED, PARAMETERS_ANNOUNCED, bucket_at, emit,
     ensure_bucket, free_events)
 from matcher.engine.types cimport (
-    AccountC, BucketC, CommandC, CoreC, EVENTS_RESERVED, EventC, ExtraC, LeafC, ListedC,
+    AccountC, BucketC, CommandC, CoreC, EVENTS_RESERVED, EmptiedC, EventC, ExtraC, LeafC, ListedC,
     MARKETS_MAX, MarketC, NonceC, ORDER_PENDING, OrderC, ReducingC, SLOT_BITS)
 
 from margin_core import MarketSpec
@@ -113,6 +113,7 @@ cdef class Engine:
         self.c.doomed = <uint32_t*> reserve(
             (<uint64_t> self.c.order_capacity + GROUP_ITEMS_MAX) * sizeof(uint32_t))
         self.c.reducing = <ReducingC*> reserve(self.c.bucket_capacity * sizeof(ReducingC))
+        self.c.emptied = <EmptiedC*> reserve(EMPTIED_MAX * sizeof(EmptiedC))
         self.c.next_expiry_s = NO_EXPIRY_S
         self.c.nonces = <NonceC*> reserve_dense(self.c.nonce_capacity * sizeof(NonceC))
         if self.c.nonces != NULL:
@@ -123,7 +124,8 @@ cdef class Engine:
                 or self.c.bucket_of == NULL or self.c.nonces == NULL or self.c.events == NULL
                 or self.c.listed == NULL or self.c.tree_nodes == NULL
                 or self.c.extras == NULL or self.c.timed == NULL or self.c.trims == NULL
-                or self.c.names == NULL or self.c.doomed == NULL or self.c.reducing == NULL):
+                or self.c.names == NULL or self.c.doomed == NULL or self.c.reducing == NULL
+                or self.c.emptied == NULL):
             raise MemoryError("engine: the system refuses the memory for these capacities")
         self.c.account_count = 1
         self.c.bucket_top = 1
@@ -156,6 +158,8 @@ cdef class Engine:
                     * sizeof(uint32_t))
         if self.c.reducing != NULL:
             release(self.c.reducing, self.c.bucket_capacity * sizeof(ReducingC))
+        if self.c.emptied != NULL:
+            release(self.c.emptied, EMPTIED_MAX * sizeof(EmptiedC))
         if self.c.bucket_of != NULL:
             release(self.c.bucket_of,
                     <uint64_t> self.c.account_capacity * MARKETS_MAX * sizeof(uint32_t))
@@ -178,7 +182,7 @@ cdef class Engine:
             raise ValueError(
                 f"MKT-3: kind = {spec.kind.name}: expected LINEAR_PERPETUAL or LINEAR_FUTURE: list "
                 "one of these; positions of other kinds are computed with margin_core alone")
-        m = open_market(spec.price_ticks_max, self.c.bucket_capacity)
+        m = open_market(&self.c, spec.price_ticks_max)
         if m == NULL:
             raise MemoryError(f"market_id = {spec.market_id}: no memory for its price ladders")
         load_spec(&m.spec, spec)
@@ -508,7 +512,7 @@ cdef class Engine:
             announced = read_spec(reader)
             if announced:
                 engine.announced[spec.market_id] = MarketSpec.unpack(announced)
-            m = open_market(spec.price_ticks_max, engine.c.bucket_capacity)
+            m = open_market(&engine.c, spec.price_ticks_max)
             if m == NULL:
                 raise MemoryError(f"market_id = {spec.market_id}: no memory for its price ladders")
             engine.c.markets[k] = m
@@ -654,7 +658,7 @@ cdef int check_records(const CommandC* command, Py_ssize_t count) except -1:
     return 0
 
 
-cdef MarketC* open_market(uint32_t price_ticks_max, uint32_t bucket_capacity) noexcept:
+cdef MarketC* open_market(CoreC* c, uint32_t price_ticks_max) noexcept:
     """A market with its ladders and queues, NULL when memory is refused.
 
     The queue of touched buckets never grows: it has room for all, and is paid for where touched.
@@ -664,14 +668,14 @@ cdef MarketC* open_market(uint32_t price_ticks_max, uint32_t bucket_capacity) no
     if m == NULL:
         return NULL
     m.worst_price[0] = PRICE_UNBOUND
-    m.dirty_capacity = bucket_capacity
+    m.dirty_capacity = c.bucket_capacity
     m.dirty = <uint32_t*> malloc(m.dirty_capacity * sizeof(uint32_t))
     for k in range(2):
-        if not ladder_open(&m.sides[k], price_ticks_max, False) or (
-                not ladder_open(&m.triggers[k], price_ticks_max, False)) or (
-                not ladder_open(&m.triggers[k + 2], price_ticks_max, False)) or (
-                not ladder_open(&m.trails[k], price_ticks_max, False)) or (
-                not ladder_open(&m.trails[k + 2], price_ticks_max, False)):
+        if not ladder_open(&m.sides[k], price_ticks_max, c) or (
+                not ladder_open(&m.triggers[k], price_ticks_max, c)) or (
+                not ladder_open(&m.triggers[k + 2], price_ticks_max, c)) or (
+                not ladder_open(&m.trails[k], price_ticks_max, c)) or (
+                not ladder_open(&m.trails[k + 2], price_ticks_max, c)):
             close_market(m)
             return NULL
     if m.dirty == NULL:

@@ -24,7 +24,7 @@ from matcher.engine.types cimport (
 cdef enum:
     VIRTUAL_SHARES = 1000        # BACK-2: which nobody holds
     SHARES_PER_QUOTE_MAX = 1000000000
-    FURTHER_NONCES_MAX = 31      # of one cancellation (FORCE-1)
+    FURTHER_NONCES_MAX = 7       # of one cancellation (FORCE-1)
 
 
 cdef extern from *:

@@ -7,7 +7,7 @@ from margin_core.requirement cimport initial, notional_of
 from margin_core.transitions cimport take_out, top_up
 from margin_core.types cimport FillC, VERDICT_OK
 from matcher.engine.ladder cimport (
-    apart, cold, cold_int, inlined, inlined_int, prefetch, unlikely)
+    apart, cold, cold_int, give_some_back, inlined, inlined_int, prefetch, unlikely)
 from matcher.engine.limits cimport is_beyond_band
 from matcher.engine.liquidating cimport cancel_bucket
 from matcher.engine.after cimport margin_to_wait, reducible
@@ -706,6 +706,8 @@ cdef inline void settle_command(CoreC* c) noexcept nogil:
         trim_all(c)
     if unlikely(c.has_traded):
         fire_due(c)
+    if unlikely(c.emptied_count != 0):
+        give_some_back(c)
 
 
 cdef inline cold act_rarely(CoreC* c, const CommandC* p) noexcept nogil:

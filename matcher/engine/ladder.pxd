@@ -2,13 +2,14 @@
 
 The array is paid for where it is touched. Around the mark, which no client chooses, lies a window
 of large pages that stay; elsewhere a page of levels goes back to the system when its last order
-ends.
+has ended, a few with each command.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
 from matcher.engine.memory cimport (
     discard_empty, enlarge, page_bytes, release, reserve_dense, reserve_sparse)
-from matcher.engine.types cimport LadderC, LevelC, MarketC, OrderC, WITH_MARGIN
+from matcher.engine.types cimport (
+    CoreC, EmptiedC, LadderC, LevelC, MarketC, OrderC, WITH_MARGIN)
 
 
 cdef extern from *:
@@ -59,6 +60,8 @@ cdef extern from *:
 cdef enum:
     LARGE_TICKS = 1 << 17        # levels of a large page
     WINDOW_TICKS = 4 * LARGE_TICKS
+    EMPTIED_MAX = 16384          # pages that wait to be given back; a power of two
+    EMPTIED_PER_COMMAND = 32     # of these, looked at after a command: as many as one can fill
 
 
 cdef inline uint64_t level_bytes_of(uint32_t price_max) noexcept nogil:
@@ -73,17 +76,23 @@ cdef inline uint64_t ladder_bytes_of(uint32_t price_max) noexcept nogil:
     for _k in range(5):
         total += words * 8
         words = (words >> 6) + 1
-    return total
+    return total + sizeof(CoreC*)
 
 
-cdef inline bint ladder_open(LadderC* ladder, uint32_t price_max, bint is_dense) noexcept nogil:
+cdef inline CoreC** core_of(const LadderC* ladder) noexcept nogil:
+    """Where the ladder, behind its bitmaps, keeps the core that it belongs to: seldom asked for."""
+    return <CoreC**> (
+        <char*> ladder.levels + ladder_bytes_of(ladder.size - 1) - sizeof(CoreC*))
+
+
+cdef inline bint ladder_open(LadderC* ladder, uint32_t price_max, CoreC* core) noexcept nogil:
     """Reserve a ladder for prices 1 .. price_max. False when memory is refused.
 
-    A dense one is all window: for who alone decides which prices there are.
+    Without a core it is all window: for who alone decides which prices there are.
     """
     cdef uint64_t words = (<uint64_t> price_max >> 6) + 1
     cdef uint64_t total = ladder_bytes_of(price_max)
-    cdef char* memory = <char*> (reserve_dense(total) if is_dense else reserve_sparse(total))
+    cdef char* memory = <char*> (reserve_sparse(total) if core else reserve_dense(total))
     cdef int k
     if memory == NULL:
         return False
@@ -96,7 +105,8 @@ cdef inline bint ladder_open(LadderC* ladder, uint32_t price_max, bint is_dense)
     ladder.size = price_max + 1
     ladder.best = 0
     ladder.window_first = 0
-    ladder.window_size = ladder.size if is_dense else 0
+    ladder.window_size = 0 if core else ladder.size
+    core_of(ladder)[0] = core
     return True
 
 
@@ -133,8 +143,35 @@ cdef inline void give_back(LadderC* ladder, uint32_t begin, uint32_t end) noexce
 
 
 cdef inline cold leave_page(LadderC* ladder, uint32_t price) noexcept nogil:
-    """After a level outside of the window has become empty."""
-    give_back(ladder, price, price + 1)
+    """After a level outside of the window has become empty: its page waits, if it is empty, too.
+
+    A command can empty many pages, and each costs a call of the system.
+    """
+    cdef CoreC* c = core_of(ladder)[0]
+    cdef EmptiedC* emptied
+    if not is_empty_page(ladder, price, 64):
+        return
+    if c.emptied_count == EMPTIED_MAX:
+        give_back(ladder, price, price + 1)
+        return
+    emptied = &c.emptied[(c.emptied_first + c.emptied_count) % EMPTIED_MAX]
+    emptied.ladder = ladder
+    emptied.price = price
+    c.emptied_count += 1
+
+
+cdef inline cold give_some_back(CoreC* c) noexcept nogil:
+    """After a command: what has waited longest; a page in use again, or in the window, stays."""
+    cdef int _k
+    cdef EmptiedC* emptied
+    for _k in range(EMPTIED_PER_COMMAND):
+        if c.emptied_count == 0:
+            return
+        emptied = &c.emptied[c.emptied_first]
+        c.emptied_first = (c.emptied_first + 1) % EMPTIED_MAX
+        c.emptied_count -= 1
+        if emptied.price - emptied.ladder.window_first >= emptied.ladder.window_size:
+            give_back(emptied.ladder, emptied.price, emptied.price + 1)
 
 
 cdef inline cold move_window(LadderC* ladder, uint32_t price, bint is_large) noexcept nogil:

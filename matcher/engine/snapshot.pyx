@@ -77,6 +77,8 @@ cdef void forget_core(CoreC* c) noexcept nogil:
     c.names = NULL               # follows from the orders
     c.reducing = NULL            # likewise
     c.doomed = NULL              # empty between commands
+    c.emptied = NULL             # a restored engine has touched other pages
+    c.emptied_first = c.emptied_count = 0
     c.nonces_before = NULL       # there is none: `core_pieces` ends the growth
     c.nonces_next = NULL         # empty
     c.nonces_touched = 0
@@ -244,6 +246,7 @@ cdef int read_core(Reader reader, CoreC* c) except -1:
         c.names = fresh.names
         c.reducing = fresh.reducing
         c.doomed = fresh.doomed
+        c.emptied = fresh.emptied
         c.events = fresh.events
         c.event_capacity = fresh.event_capacity
         count = core_arrays(c, arrays)
@@ -295,6 +298,7 @@ cdef int read_market(Reader reader, MarketC* m) except -1:
     for k in range(LADDERS):
         require(ladder_at(m, k).size == ladder_at(&fresh, k).size
                 and ladder_at(m, k).window_size == 0, "ladders")
+    require(0 <= m.mark_price < fresh.sides[0].size, "mark price")
     if m.mark_price:
         follow_mark(m)
     for k in range(LADDERS):

@@ -172,14 +172,17 @@ cdef inline bint fires_now(CoreC* c, const MarketC* m, uint32_t slot) noexcept n
 
 cdef inline void share_trials(CoreC* c, const MarketC* row) noexcept nogil:
     """TRIG-1: what the trials of a market's fired orders may look at in this command: an equal part
-    for the market of its price row, if it is one, and for each that has something to be asked.
+    for the market of its price row, if it is one, and for each that may fire and has something to
+    be asked.
     """
     cdef uint32_t k
     cdef uint32_t count = row != NULL
+    cdef const MarketC* m
     if c.has_traded:
         for k in range(c.market_count):
-            count += c.markets[k] != row and (
-                c.markets[k].has_due | c.markets[k].has_traded) != 0
+            m = c.markets[k]
+            count += m != row and (m.has_due | m.has_traded) != 0 and (
+                is_continuous(m) and price_holds(c, m))
     c.fired_share = FIRED_STEPS_MAX // max(count, 1)
 
 

@@ -300,6 +300,11 @@ cdef struct TrialC:              # a resting side while a fill-or-kill order is 
     uint32_t bucket
     uint32_t reserved
 
+cdef struct EmptiedC:            # a page of levels that may go back to the system
+    LadderC* ladder
+    uint32_t price
+    uint32_t reserved
+
 cdef struct CoreC:
     OrderC* orders
     BucketC* buckets
@@ -370,3 +375,6 @@ cdef struct CoreC:
     uint64_t trials_until        # what `trial_steps` reaches in a group; 0: there is none
     uint32_t fire_turn           # slot of the market that is asked first for what is due
     uint32_t fire_turn_next      # slot + 1 of the first one that a limit for all has held up
+    EmptiedC* emptied            # ring of what waits to be given back
+    uint32_t emptied_first
+    uint32_t emptied_count

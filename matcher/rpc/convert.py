@@ -84,7 +84,7 @@ TX_HASH_BYTES: Final = 32
 LOG_INDEX_BITS: Final = 24
 LOG_INDEX_MAX: Final = (1 << LOG_INDEX_BITS) - 2
 BLOCK_NUMBER_MAX: Final = (1 << 38) - 1
-FURTHER_NONCES_MAX: Final = 31  # of one cancellation on chain (FORCE-1)
+FURTHER_NONCES_MAX: Final = 7  # of one cancellation on chain (FORCE-1)
 _VENUE_REQUESTS: Final = frozenset(
     {RequestKind.CANCEL_ALL, RequestKind.CANCEL, RequestKind.WITHDRAW}
 )

@@ -96,7 +96,7 @@ class Forced(Auctions):
         return {}
 
     def serve_cancel(self, c: Command) -> dict[str, int]:
-        for nonce in range(c.aux, min(c.aux + min(c.amount_quote, 31) + 1, 1 << 64)):
+        for nonce in range(c.aux, min(c.aux + min(c.amount_quote, 7) + 1, 1 << 64)):
             for o in self.orders.copy():
                 if (o.key[0], o.c.nonce) == (c.account, nonce):
                     self.drop(o, "USER_CANCELED")

@@ -151,8 +151,12 @@ class Pricing(Matching):
         return self.fired_steps < FIRED_STEPS_MAX
 
     def share_trials(self, row: Venue | None) -> None:
-        """TRIG-1: the row's market and those that have something to be asked share equally."""
-        sharing = [v for v in self.venues.values() if v is row or v.has_to_ask]
+        """TRIG-1: the row's market and those that may fire and have to ask share equally."""
+        sharing = [
+            v
+            for v in self.venues.values()
+            if v is row or (v.has_to_ask and v.is_continuous and self.price_holds(v))
+        ]
         self.fired_share = FIRED_STEPS_MAX // max(1, len(sharing))
 
     def fire(self, o: Order, venue: Venue, reference: int) -> None:

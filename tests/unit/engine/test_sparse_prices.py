@@ -18,6 +18,9 @@ TOP = 2**25
 ORDERS = 512
 GAP = 2**15  # ticks; each order has a page of levels and a page of their bits to itself
 FAR = 2**22
+FAR_GAP = 2**12
+OWN = 4_096  # orders of an account in a market at most
+WAITING = 16_384  # pages
 PAGE = mmap.PAGESIZE
 STATM = Path("/proc/self/statm")
 NEAR_WINDOW = range(12_000, 2**19, 256)  # a page of levels each; the mark is 10,000
@@ -92,6 +95,31 @@ def test_the_window_that_the_mark_leaves_is_given_back() -> None:
     assert resident() - before < len(NEAR_WINDOW) // 4
     engine.check_invariants()
     assert engine.open_orders(1) == [first]
+
+
+@pytest.mark.parametrize("accounts", [1, 5])
+def test_a_mass_cancel_leaves_its_pages_to_later_commands(accounts: int) -> None:
+    """32 go back with each; of more than wait, 16,384, the rest in the command itself."""
+    orders = range(FAR, FAR + OWN * FAR_GAP, FAR_GAP)
+    engine = engine_of(accounts, accounts * OWN, price_ticks_max=TOP)
+    before = resident()
+    for k in range(accounts):
+        for number, ticks in enumerate(orders):
+            place = order(k + 1, SELL, ticks + k * 256, 100 + number, amount_quote=10**8)
+            engine.apply_view(place)
+    assert engine.order_count == accounts * OWN
+    full = resident() - before
+    for k in range(accounts):
+        engine.apply_one(
+            Command(CommandKind.CANCEL_ALL, account=k + 1, side=2, time_ns=TIME_NS, market_id=1)
+        )
+    assert engine.order_count == 0
+    left = resident() - before
+    assert left > full - accounts * OWN + WAITING - 100 if accounts > 4 else left > full - 100
+    for _ in range(WAITING // 32):
+        engine.apply_one(Command(CommandKind.TICK, time_ns=TIME_NS))
+    assert resident() - before < full - accounts * OWN * 0.95
+    engine.check_invariants()
 
 
 def test_what_was_given_back_is_no_state() -> None:

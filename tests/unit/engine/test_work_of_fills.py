@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
-from matcher.engine.commands import NEVER_S, Command, CommandKind
+from matcher.engine.commands import NEVER_S, Command, CommandKind, MarketState
 from matcher.engine.events import EventKind, unpack
 from matcher.engine.instructions import FLAG_ATTACHED, FLAG_ON_LAST, Instructions
 from tests.unit.engine.venue import (
@@ -261,6 +261,28 @@ def test_markets_share_the_trials_of_a_command() -> None:
     events = v.do(CommandKind.TICK)
     fired = [e.market_id for e in events if e.kind == EventKind.ORDER_TRIGGERED]
     assert fired == [1] * 9
+
+
+def test_a_halted_market_takes_no_part_of_the_trials() -> None:
+    """TRIG-1, TRIG-2: what is due in it stays due and is asked when it opens again."""
+    v = Desk(orders=9_000, accounts=200, positions=900)
+    v.engine.list_market(spec_of(market_id=2, mark_band_ppm=500_000), v.time_ns)
+    v.do(CommandKind.PRICE, market_id=2, price_ticks=1_000, aux=v.time_ns // 10**6)
+    v.send([v.order(180 + k % 4, SELL, 1_200) for k in range(4_096)])
+    v.send([v.order(170, SELL, 1_000), v.order(171, SELL, 1_000, market_id=2)])
+    on_last = {"trigger_kind": 3, "trigger_price_ticks": 1_000, "instructions": ON_LAST}
+    wants = {"qty_lots": 4_097, "time_in_force": FOK, **on_last}
+    v.send([v.order(2 + k // 32, BUY, 1_001, market_id=2, **wants) for k in range(4_097)])
+    v.send([v.order(161, BUY, 1_000, market_id=2)])
+    halted = {"market_id": 2, "aux": MarketState.HALTED}
+    v.do(CommandKind.SET_MARKET_STATE, **halted)
+    assert v.do(CommandKind.TICK) == []
+    v.send([v.order(1, BUY, 1_300, **wants) for _ in range(17)])
+    events = v.group([v.order(160, BUY, 1_000)])
+    fired = [e.market_id for e in events if e.kind == EventKind.ORDER_TRIGGERED]
+    assert fired == [1] * 16
+    events = v.do(CommandKind.SET_MARKET_STATE, **(halted | {"aux": MarketState.OPEN}))
+    assert EventKind.ORDER_TRIGGERED in {e.kind for e in events}
 
 
 def test_who_uses_a_command_up_is_not_asked_first_again() -> None:
