@@ -28,6 +28,7 @@ LEFT_OUT: Final = (
     "tests/unit/engine/test_single_calls.py::test_nothing_on_the_path_allocates",
     "tests/unit/engine/test_nonces.py::test_no_call_moves_the_table",
     "tests/unit/engine/test_sparse_prices.py::test_a_lonely_order_holds_a_page_and_gives_it_back",
+    "tests/unit/engine/test_sparse_prices.py::test_a_mass_cancel_leaves_its_pages_to_later_commands",
     "tests/unit/engine/test_sparse_prices.py::test_the_window_that_the_mark_leaves_is_given_back",
     "tests/unit/engine/test_sparse_prices.py::test_a_market_whose_prices_have_no_room_is_refused",
     "tests/unit/margin_core/test_rules.py::test_the_stubs_say_what_the_module_has",

@@ -294,7 +294,7 @@ def test_the_examples_of_the_document_are_stories() -> None:
     """OCO-1, ATT-1, POST-1, REP-1, AMD-1, TRIG-3: what ORDERS.md shows is what happens."""
     page = DOCUMENT.read_text()
     blocks = EXAMPLE.findall(page)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     told = EXAMPLE.sub(
         lambda found: found[0].replace(found[1], "\n".join(retold(found[1].splitlines()))), page
     )
