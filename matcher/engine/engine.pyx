@@ -15,6 +15,7 @@ from margin_core.rules cimport load_spec
 from margin_core.types cimport LINEAR_FUTURE, LINEAR_PERPETUAL, PositionC
 from matcher.engine.after cimport left_of
 from matcher.engine.announce cimport forget_pending
+from matcher.engine.dates cimport NO_EXPIRY_S
 from matcher.engine.forced cimport is_chains
 from matcher.engine.handlers cimport (
     KIND_AMEND, KIND_CANCEL, KIND_DEPOSIT, KIND_EXTENSION, KIND_GROUP, KIND_PLACE,
@@ -31,14 +32,14 @@ from matcher.engine.requests cimport GROUP_ITEMS_MAX, dispatch_request, group_sp
 from matcher.engine.snapshot cimport (
     PIECE_BYTES_MAX, Reader, core_pieces, market_pieces, piece_bytes, piece_size, read_core,
     read_market, read_spec)
-from matcher.engine.special cimport NO_EXPIRY_S, WalkC, step_down, walk_from
+from matcher.engine.special cimport WalkC, step_down, walk_from
 from matcher.engine.standing cimport KIND_AUTO_TOP_UP, KIND_SETTLE_MARKET, dispatch_standing
 from matcher.engine.store cimport (
     AMOUNT_OUT_OF_RANGE, COMMAND_REJECTED, ORDER_REJECTED, PARAMETERS_ANNOUNCED, bucket_at, emit,
     ensure_bucket, free_events)
 from matcher.engine.types cimport (
-    AccountC, BucketC, CommandC, CoreC, EVENTS_RESERVED, EmptiedC, EventC, ExtraC, LeafC, ListedC,
-    MARKETS_MAX, MarketC, NonceC, ORDER_PENDING, OrderC, ReducingC, SLOT_BITS)
+    AccountC, BucketC, CommandC, CoreC, DateC, EVENTS_RESERVED, EmptiedC, EventC, ExtraC, LeafC,
+    ListedC, MARKETS_MAX, MarketC, NonceC, ORDER_PENDING, OrderC, ReducingC, SLOT_BITS, TagC)
 
 from margin_core import MarketSpec
 from matcher.engine.snapshot import DIGEST_BYTES, open_snapshot
@@ -107,7 +108,9 @@ cdef class Engine:
             <uint64_t> self.c.account_capacity * MARKETS_MAX * sizeof(uint32_t))
         self.c.extras = <ExtraC*> reserve(self.c.order_capacity * sizeof(ExtraC))
         self.c.names = <uint32_t*> reserve(self.c.name_capacity * sizeof(uint32_t))
-        self.c.timed = <uint32_t*> reserve(self.c.order_capacity * sizeof(uint32_t))
+        self.c.tags = <TagC*> reserve(self.c.order_capacity * sizeof(TagC))
+        self.c.dates = <DateC*> reserve(self.c.order_capacity * sizeof(DateC))
+        self.c.date_heap = <uint32_t*> reserve(self.c.order_capacity * sizeof(uint32_t))
         self.c.trims = <uint32_t*> reserve(
             self.c.bucket_capacity * <uint64_t> AFTER_PASSES_MAX * sizeof(uint32_t))
         self.c.doomed = <uint32_t*> reserve(
@@ -123,7 +126,8 @@ cdef class Engine:
         if (self.c.accounts == NULL or self.c.buckets == NULL or self.c.orders == NULL
                 or self.c.bucket_of == NULL or self.c.nonces == NULL or self.c.events == NULL
                 or self.c.listed == NULL or self.c.tree_nodes == NULL
-                or self.c.extras == NULL or self.c.timed == NULL or self.c.trims == NULL
+                or self.c.extras == NULL or self.c.tags == NULL or self.c.dates == NULL
+                or self.c.date_heap == NULL or self.c.trims == NULL
                 or self.c.names == NULL or self.c.doomed == NULL or self.c.reducing == NULL
                 or self.c.emptied == NULL):
             raise MemoryError("engine: the system refuses the memory for these capacities")
@@ -148,8 +152,12 @@ cdef class Engine:
             release(self.c.orders, self.c.order_capacity * sizeof(OrderC))
         if self.c.extras != NULL:
             release(self.c.extras, self.c.order_capacity * sizeof(ExtraC))
-        if self.c.timed != NULL:
-            release(self.c.timed, self.c.order_capacity * sizeof(uint32_t))
+        if self.c.tags != NULL:
+            release(self.c.tags, self.c.order_capacity * sizeof(TagC))
+        if self.c.dates != NULL:
+            release(self.c.dates, self.c.order_capacity * sizeof(DateC))
+        if self.c.date_heap != NULL:
+            release(self.c.date_heap, self.c.order_capacity * sizeof(uint32_t))
         if self.c.trims != NULL:
             release(self.c.trims, self.c.bucket_capacity * <uint64_t> AFTER_PASSES_MAX
                     * sizeof(uint32_t))
@@ -455,7 +463,7 @@ cdef class Engine:
         digest.update(
             f"{self.c.seq},{self.c.time_ns},{self.c.order_seq},{self.c.order_free},"
             f"{self.c.order_top},{self.c.bucket_top},{self.c.account_count},{self.c.fees},"
-            f"{self.c.deposits},{self.c.withdrawals},{self.c.deposit_seq},{self.c.timed_count},"
+            f"{self.c.deposits},{self.c.withdrawals},{self.c.deposit_seq},{self.c.date_count},"
             f"{self.c.nonce_count},{self.c.is_risk_paused},{self.c.account_capacity},"
             f"{self.c.bucket_capacity},{self.c.order_capacity}".encode())
         digest.update(
@@ -463,8 +471,7 @@ cdef class Engine:
         digest.update(<uint8_t[:self.c.bucket_top * sizeof(BucketC)]> <uint8_t*> self.c.buckets)
         digest.update(<uint8_t[:self.c.order_top * sizeof(OrderC)]> <uint8_t*> self.c.orders)
         digest.update(<uint8_t[:self.c.order_top * sizeof(ExtraC)]> <uint8_t*> self.c.extras)
-        if self.c.timed_count:
-            digest.update(<uint8_t[:self.c.timed_count * 4]> <uint8_t*> self.c.timed)
+        digest.update(<uint8_t[:self.c.order_top * sizeof(TagC)]> <uint8_t*> self.c.tags)
         digest.update(sorted_nonces(&self.c))
         for k in range(self.c.market_count):
             m = self.c.markets[k]

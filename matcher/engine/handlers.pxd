@@ -19,7 +19,7 @@ from matcher.engine.nonces cimport (
     claim_nonce, has_nonce_room, is_ascending, is_near, near_nonce_used, nonce_used,
     use_near_nonce, use_nonce)
 from matcher.engine.pricing cimport begin_grace, update_price
-from matcher.engine.special cimport WalkC, is_backed, join, step_down, walk_from
+from matcher.engine.special cimport WalkC, is_backed, join, step_down, tag_order, walk_from
 from matcher.engine.states cimport admits, is_continuous, price_holds
 from matcher.engine.trigger cimport fire_due
 from matcher.engine.store cimport (
@@ -258,8 +258,9 @@ cdef inline inlined accept(
     cdef OrderC* order = &c.orders[slot]
     cdef EventC* event
     fill_order(order, p, plain)
-    if unlikely(p.session != 0) or (not plain and p.flags & REDUCE_ONLY):
-        join(c, slot, p.session)
+    tag_order(c, slot, p.session)
+    if not plain and p.flags & REDUCE_ONLY:
+        join(c, slot)
     if plain or not p.flags & REDUCE_ONLY:
         b.margin[p.side] += p.amount
         b.lots[p.side] += p.qty
@@ -455,7 +456,7 @@ cdef inline void cancel_session(
     cdef WalkC walk = walk_from(&c.buckets[bucket])
     cdef uint32_t slot = step_down(c, &walk)
     while slot:
-        if c.orders[slot].flags & TAGGED and c.extras[slot].session == session and (
+        if c.orders[slot].flags & TAGGED and c.tags[slot].session == session and (
                 side == 2 or c.orders[slot].side == side):
             drop_order(c, m, slot, USER_CANCELED)
         slot = step_down(c, &walk)
@@ -603,7 +604,7 @@ cdef inline cold expire(CoreC* c) noexcept nogil:
     for _k in range(<uint32_t> EXPIRIES_PER_COMMAND_MAX):
         if c.next_expiry_s > now_s(c):
             break
-        slot = c.timed[0]
+        slot = c.dates[c.date_heap[0]].head
         drop_order(c, market_with(c, &c.orders[slot]), slot, EXPIRED)
     trim_all(c)
 
@@ -665,6 +666,8 @@ cdef inline inlined look_far(CoreC* c, const CommandC* p) noexcept nogil:
     """
     prefetch(&c.accounts[p.account])
     prefetch(&c.orders[p.order_id & (((<uint64_t> 1) << SLOT_BITS) - 1)])
+    if c.date_count:
+        prefetch(&c.tags[p.order_id & (((<uint64_t> 1) << SLOT_BITS) - 1)])
     if unlikely(p.nonce & 63 == 0):     # the account's first of a group stores the one before
         prefetch(&c.nonces[keyed_hash(c, p.account, (p.nonce >> 6) - 1) & (c.nonce_capacity - 1)])
 
@@ -688,6 +691,9 @@ cdef inline inlined look_near(CoreC* c, const CommandC* p) noexcept nogil:
     prefetch(&m.sides[(p.side | c.orders[slot].side) & 1].levels[p.price + c.orders[slot].price])
     prefetch(&c.orders[c.orders[slot].previous])
     prefetch(&c.orders[c.orders[slot].next])
+    if c.date_count:
+        prefetch(&c.tags[c.tags[slot].date_previous])
+        prefetch(&c.tags[c.tags[slot].date_next])
 
 
 cdef inline void advance(CoreC* c, const CommandC* p) noexcept nogil:

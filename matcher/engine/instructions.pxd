@@ -8,7 +8,7 @@ from matcher.engine.handlers cimport (
 from matcher.engine.after cimport rests_to_reduce, unbacked
 from matcher.engine.matching cimport execute, live_price, would_take
 from matcher.engine.nonces cimport has_nonce_room, nonce_used, use_nonce
-from matcher.engine.special cimport join
+from matcher.engine.special cimport join, tag_order
 from matcher.engine.store cimport (
     CAPACITY, INSTRUCTIONS_INVALID, INSUFFICIENT_FREE, MARKET_STATE, ORDER_ACCEPTED,
     ORDER_REJECTED, ORDER_UNKNOWN, await_trigger, bucket_at, count_order, drop_order, emit,
@@ -222,7 +222,8 @@ cdef inline uint32_t admit(
         return 0
     fill_order(order, &form, False)
     instruct(c, slot, w)
-    join(c, slot, p.session)
+    tag_order(c, slot, p.session)
+    join(c, slot)
     count_order(c, b, order, 0, order.qty, 1)
     update_reservation(c, b)
     event = emit(c, ORDER_ACCEPTED, m)

@@ -5,10 +5,11 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, UINT64_MAX, int32_t, int64_t, uin
 from margin_core.transitions cimport slice_of
 from margin_core.types cimport SpecC, TIERS_MAX_C
 from matcher.engine.after cimport left_of, reducible, rests_to_reduce
+from matcher.engine.dates cimport date_before
 from matcher.engine.index cimport key_of, reaches
 from matcher.engine.ladder cimport next_down, next_up
 from matcher.engine.special cimport (
-    NEVER_S, WalkC, anchor_of, cut_of, expires_before, is_backed, shown_of, step_down, trigger_side,
+    NEVER_S, WalkC, anchor_of, cut_of, is_backed, shown_of, step_down, trigger_side,
     walk_from)
 from matcher.engine.states cimport is_continuous
 from matcher.engine.store cimport reservation
@@ -86,10 +87,8 @@ cdef int check_extra(CoreC* c, uint32_t slot) except -1:
     cdef OrderC* order = &c.orders[slot]
     cdef ExtraC* x = &c.extras[slot]
     cdef uint32_t sibling
-    if order.flags & TIMED:
-        require(c.timed[x.timed_at - 1] == slot, "INV-8 queue of what expires", order.id)
     require((order.flags & TIMED != 0) == (order.expiry_s != NEVER_S),
-            "INV-8 what has a date is queued", order.id)
+            "INV-8 what has a date is listed", order.id)
     if not order.flags & SPECIAL:
         return 0
     sibling = x.sibling
@@ -106,15 +105,32 @@ cdef int check_extra(CoreC* c, uint32_t slot) except -1:
     return 0
 
 
-cdef int check_timed(CoreC* c) except -1:
-    """The queue of what expires is a heap, and holds nothing that is gone or overdue."""
-    cdef uint32_t at
-    require(c.timed_count == 0 or c.next_expiry_s == c.orders[c.timed[0]].expiry_s,
+cdef int check_dates(CoreC* c) except -1:
+    """The dates that have orders are a heap; each lists its orders, and all that have it, by age."""
+    cdef uint32_t at, date, slot, previous
+    cdef uint64_t listed = 0
+    cdef uint64_t dated = 0
+    require(c.date_count == 0 or c.next_expiry_s == c.dates[c.date_heap[0]].expiry_s,
             "INV-8 next expiry", c.next_expiry_s)
-    for at in range(c.timed_count):
-        require(c.orders[c.timed[at]].flags & TIMED != 0, "INV-8 queued and live", at)
-        require(at == 0 or not expires_before(c, c.timed[at], c.timed[(at - 1) >> 1]),
-                "INV-8 heap", at)
+    for at in range(c.date_count):
+        date = c.date_heap[at]
+        require(c.dates[date].at == at and c.dates[date].head != 0, "INV-8 date in use", date)
+        require(at == 0 or date_before(c, c.date_heap[(at - 1) >> 1], date), "INV-8 heap", at)
+        previous = 0
+        slot = c.dates[date].head
+        require(c.orders[slot].id >= c.dates[date].since, "INV-8 since", date)
+        while slot:
+            require(c.orders[slot].flags & TIMED != 0 and c.tags[slot].date == date
+                    and c.orders[slot].expiry_s == c.dates[date].expiry_s
+                    and c.tags[slot].date_previous == previous
+                    and c.orders[slot].id > c.orders[previous].id, "INV-8 dated order", slot)
+            listed += 1
+            previous = slot
+            slot = c.tags[slot].date_next
+        require(c.dates[date].tail == previous, "INV-8 youngest of a date", date)
+    for slot in range(1, c.order_top):
+        dated += c.orders[slot].flags & TIMED != 0
+    require(listed == dated, "INV-8 all that have a date", (listed, dated))
     return 0
 
 
@@ -330,7 +346,7 @@ cdef int check_core(CoreC* c) except -1:
     cdef int64_t held = 0
     cdef BucketC* b
     reserved = [0] * c.account_count
-    check_timed(c)
+    check_dates(c)
     for k in range(c.market_count):
         check_market(c, c.markets[k])
         held += c.markets[k].funding_pool

@@ -19,8 +19,8 @@ from matcher.engine.memory cimport release, reserve_dense
 from matcher.engine.names cimport add_name
 from matcher.engine.nonces cimport end_growth
 from matcher.engine.types cimport (
-    AccountC, BucketC, CoreC, ExtraC, LadderC, LeafC, LevelC, ListedC, MARKETS_MAX, MarketC,
-    NAMED, NEAR_MARKETS, NonceC, ORDER_FREE, OrderC)
+    AccountC, BucketC, CoreC, DateC, ExtraC, LadderC, LeafC, LevelC, ListedC, MARKETS_MAX, MarketC,
+    NAMED, NEAR_MARKETS, NonceC, ORDER_FREE, OrderC, TagC)
 
 cdef extern from *:
     """
@@ -48,12 +48,15 @@ cdef int core_arrays(CoreC* c, ArrayC* out) noexcept nogil:
     out[2] = ArrayC(<void**> &c.orders, sizeof(OrderC), c.order_top, c.order_capacity, 1)
     out[3] = ArrayC(<void**> &c.nonces, sizeof(NonceC), c.nonce_capacity, c.nonce_capacity, 1)
     out[4] = ArrayC(<void**> &c.extras, sizeof(ExtraC), c.order_top, c.order_capacity, 1)
-    out[5] = ArrayC(<void**> &c.timed, sizeof(uint32_t), c.timed_count, c.order_capacity, 1)
+    out[5] = ArrayC(<void**> &c.tags, sizeof(TagC), c.order_top, c.order_capacity, 1)
     out[6] = ArrayC(<void**> &c.trims, sizeof(uint32_t), 0, c.bucket_capacity, 1)
     out[7] = ArrayC(<void**> &c.listed, sizeof(ListedC), c.bucket_top, c.bucket_capacity, 1)
     out[8] = ArrayC(
         <void**> &c.tree_nodes, sizeof(LeafC), c.tree_node_top, c.tree_node_capacity, 1)
-    return 9
+    out[9] = ArrayC(<void**> &c.dates, sizeof(DateC), c.date_top + 1, c.order_capacity, 1)
+    out[10] = ArrayC(
+        <void**> &c.date_heap, sizeof(uint32_t), c.date_count, c.order_capacity, 1)
+    return 11
 
 
 cdef int market_arrays(MarketC* m, ArrayC* out) noexcept nogil:
@@ -71,6 +74,7 @@ cdef void forget_core(CoreC* c) noexcept nogil:
     """Take out of an image what is not state: pointers, and the events of the last call."""
     cdef ArrayC arrays[ARRAYS_MAX]
     cdef int k
+    memset(arrays, 0, sizeof(arrays))
     for k in range(core_arrays(c, arrays)):
         arrays[k].at[0] = NULL
     c.bucket_of = NULL           # follows from the buckets

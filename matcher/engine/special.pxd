@@ -1,4 +1,4 @@
-"""What orders with instructions keep beside them: expiry queue, siblings, trails, hidden lots."""
+"""What orders with instructions keep beside them: siblings, trails, hidden lots."""
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memset
@@ -6,71 +6,13 @@ from matcher.engine.ladder cimport clear_level, mark_level
 from matcher.engine.names cimport remove_name
 from matcher.engine.types cimport (
     AFTER_SIBLING, BucketC, CoreC, ExtraC, LadderC, LevelC, MarketC, NAMED, ON_LAST, OrderC,
-    ORDER_PENDING, REDUCE_ONLY, SPECIAL, TAGGED, TIMED, TRIGGER_ABOVE, WITH_MARGIN)
+    ORDER_PENDING, REDUCE_ONLY, SPECIAL, TAGGED, TRIGGER_ABOVE, WITH_MARGIN)
 
 cdef extern from *:
     """
     #define BH_NEVER_S 4294967295u
-    #define BH_NO_EXPIRY_S INT64_MAX
     """
     uint32_t NEVER_S "BH_NEVER_S"                    # expiry_s of a good-till-cancelled order
-    int64_t NO_EXPIRY_S "BH_NO_EXPIRY_S"
-
-
-# Queue of what expires: a binary heap, the earliest expiry first, the oldest order among equals.
-
-cdef inline bint expires_before(const CoreC* c, uint32_t a, uint32_t b) noexcept nogil:
-    if c.orders[a].expiry_s != c.orders[b].expiry_s:
-        return c.orders[a].expiry_s < c.orders[b].expiry_s
-    return c.orders[a].id < c.orders[b].id
-
-
-cdef inline void set_timed(CoreC* c, uint32_t at, uint32_t slot) noexcept nogil:
-    c.timed[at] = slot
-    c.extras[slot].timed_at = at + 1
-
-
-cdef inline void sift_timed(CoreC* c, uint32_t start) noexcept nogil:
-    """Bring the entry at `start` to where it belongs; O(log n)."""
-    cdef uint32_t at = start
-    cdef uint32_t slot = c.timed[at]
-    cdef uint32_t child
-    while at > 0 and expires_before(c, slot, c.timed[(at - 1) >> 1]):
-        set_timed(c, at, c.timed[(at - 1) >> 1])
-        at = (at - 1) >> 1
-    while 2 * at + 1 < c.timed_count:
-        child = 2 * at + 1
-        if child + 1 < c.timed_count and expires_before(c, c.timed[child + 1], c.timed[child]):
-            child += 1
-        if not expires_before(c, c.timed[child], slot):
-            break
-        set_timed(c, at, c.timed[child])
-        at = child
-    set_timed(c, at, slot)
-    c.next_expiry_s = c.orders[c.timed[0]].expiry_s
-
-
-cdef inline void add_timed(CoreC* c, uint32_t slot) noexcept nogil:
-    """Queue an order that rests or waits and has a date; once."""
-    if c.orders[slot].expiry_s == NEVER_S or c.orders[slot].flags & TIMED:
-        return
-    c.orders[slot].flags |= TIMED
-    c.timed[c.timed_count] = slot
-    c.timed_count += 1
-    sift_timed(c, c.timed_count - 1)
-
-
-cdef inline void remove_timed(CoreC* c, uint32_t slot) noexcept nogil:
-    cdef uint32_t at = c.extras[slot].timed_at - 1
-    c.orders[slot].flags &= ~(<uint8_t> TIMED)
-    c.timed_count -= 1
-    if c.timed_count == 0:
-        c.next_expiry_s = NO_EXPIRY_S
-    elif at != c.timed_count:
-        set_timed(c, at, c.timed[c.timed_count])
-        sift_timed(c, at)
-    else:
-        c.next_expiry_s = c.orders[c.timed[0]].expiry_s
 
 
 # Lots
@@ -78,14 +20,10 @@ cdef inline void remove_timed(CoreC* c, uint32_t slot) noexcept nogil:
 cdef inline void make_special(CoreC* c, uint32_t slot) noexcept nogil:
     """Give a plain order the record of a special one, all of it empty."""
     cdef ExtraC* x = &c.extras[slot]
-    cdef uint32_t session = x.session
-    cdef uint32_t timed_at = x.timed_at
     cdef uint32_t waiting_next = x.waiting_next
     if c.orders[slot].flags & SPECIAL:
         return
     memset(x, 0, sizeof(ExtraC))
-    x.session = session
-    x.timed_at = timed_at
     x.waiting_next = waiting_next
     c.orders[slot].flags |= SPECIAL
 
@@ -225,10 +163,15 @@ cdef inline bint is_backed(const BucketC* b, int side) noexcept nogil:
     return (2 * side - 1) * b.position.lots > 0 or b.lots[1 - side] > 0
 
 
-cdef inline void join(CoreC* c, uint32_t slot, uint32_t session) noexcept nogil:
-    """List an order, its bucket's newest, that follows its position with its like; keep the session
-    that placed it.
-    """
+cdef inline void tag_order(CoreC* c, uint32_t slot, uint32_t session) noexcept nogil:
+    """Keep the session that has placed the order, if it is from one."""
+    if session:
+        c.orders[slot].flags |= TAGGED
+        c.tags[slot].session = session
+
+
+cdef inline void join(CoreC* c, uint32_t slot) noexcept nogil:
+    """List an order, its bucket's newest, that follows its position with its like."""
     cdef OrderC* order = &c.orders[slot]
     cdef BucketC* b = &c.buckets[order.bucket]
     if order.flags & REDUCE_ONLY:
@@ -237,17 +180,12 @@ cdef inline void join(CoreC* c, uint32_t slot, uint32_t session) noexcept nogil:
         order.bucket_next = b.followers
         c.orders[b.followers].bucket_previous = slot
         b.followers = slot
-    if session:
-        order.flags |= TAGGED
-        c.extras[slot].session = session
 
 
 cdef inline void leave(CoreC* c, uint32_t slot) noexcept nogil:
-    """Undo what a dated or special order holds beside its place in the book."""
+    """Undo what a special order holds beside its place in the book."""
     cdef OrderC* order = &c.orders[slot]
     cdef ExtraC* x = &c.extras[slot]
-    if order.flags & TIMED:
-        remove_timed(c, slot)
     if order.flags & NAMED:
         remove_name(c, slot)
     if order.flags & SPECIAL and x.sibling:

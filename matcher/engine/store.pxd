@@ -8,12 +8,13 @@ from margin_core.fixed_point cimport mul_div_up
 from margin_core.requirement cimport abs64
 from margin_core.transitions cimport slice_of
 from margin_core.types cimport FillC
+from matcher.engine.dates cimport add_date, remove_date
 from matcher.engine.ladder cimport (
     cold, cold_int, either, flip_of, link_order, next_down, next_up, prefetch, unlikely,
     unlink_order)
 from matcher.engine.memory cimport release, reserve
 from matcher.engine.special cimport (
-    add_timed, cut_of, filled_of, is_backed, leave, link_trail, link_waiting, mark_after, shown_of,
+    NEVER_S, cut_of, filled_of, is_backed, leave, link_trail, link_waiting, mark_after, shown_of,
     trigger_side, unlink_trail, unlink_waiting)
 from matcher.engine.types cimport (
     AFTER_ALONE, AFTER_FLAT, AFTER_MOVE, AccountC, BucketC, CoreC, EventC, LadderC, MARKETS_MAX,
@@ -298,6 +299,8 @@ cdef inline uint32_t new_order(CoreC* c, uint32_t bucket) noexcept nogil:
     if slot:
         c.order_free = c.orders[slot].next
         prefetch(&c.orders[c.order_free])       # where the next order goes
+        if WITH_MARGIN:
+            prefetch(&c.tags[c.order_free])
     elif c.order_top < c.order_capacity:
         slot = c.order_top
         c.order_top += 1
@@ -329,7 +332,9 @@ cdef inline void free_order(CoreC* c, uint32_t slot) noexcept nogil:
     cdef uint32_t* before
     if WITH_MARGIN:
         newest = &c.buckets[order.bucket].orders
-        if unlikely(order.flags & (REDUCE_ONLY | SPECIAL | TIMED | NAMED)):
+        if order.flags & TIMED:
+            remove_date(c, slot)
+        if unlikely(order.flags & (REDUCE_ONLY | SPECIAL | NAMED)):
             leave(c, slot)
             if order.flags & REDUCE_ONLY:
                 newest = &c.buckets[order.bucket].followers
@@ -366,8 +371,8 @@ cdef inline void rest_order(CoreC* c, MarketC* m, uint32_t slot, uint32_t shown)
     cdef LadderC* side = &m.sides[order.side]
     order.state = ORDER_RESTING
     link_order(side, c.orders, slot, order.price, shown)
-    if WITH_MARGIN:
-        add_timed(c, slot)
+    if WITH_MARGIN and order.expiry_s != NEVER_S:
+        add_date(c, slot)
     side.best = order.price if improves(order.side, order.price, side.best) else side.best
 
 
@@ -381,7 +386,8 @@ cdef inline void await_trigger(
     link_order(&m.triggers[trigger_side(c, slot)], c.orders, slot, trigger, 0)
     m.last_count += trigger_side(c, slot) >> 1
     link_waiting(c, slot)
-    add_timed(c, slot)
+    if order.expiry_s != NEVER_S:
+        add_date(c, slot)
     if order.flags & SPECIAL and c.extras[slot].trailing:
         link_trail(c, m, slot)
 

@@ -21,6 +21,7 @@ cdef enum:
     TRIALS_MAX = 256             # accounts that one fill-or-kill order may meet
     TRIAL_STEPS_MAX = 4096       # orders and parts of icebergs, likewise
     QUEUES_MAX = 256             # icebergs of one level that one trial may meet
+    DATES_NEAR = 4096            # entries of the table that finds a date's list
     LEAF_ENTRIES = 84            # so that a node has a kilobyte
     INNER_ENTRIES = 63
     TREE_HEIGHT_MAX = 8
@@ -48,8 +49,8 @@ cdef enum OrderFlag:
     TRIGGER_ABOVE = 4
     TRIGGER_BELOW = 8
     SPECIAL = 16                 # has instructions, or lots were taken off it: see ExtraC
-    TIMED = 32                   # stands in the queue of what expires
-    TAGGED = 64                  # its session stands in ExtraC
+    TIMED = 32                   # stands in the list of its date
+    TAGGED = 64                  # its session stands in TagC
     NAMED = 128                  # stands in the table of names
 
 cdef enum Instruction:           # flags of the instruction word
@@ -128,9 +129,21 @@ cdef struct OrderC:              # one cache line
     uint8_t flags
     uint8_t state
 
+cdef struct TagC:                # beside an order, by slot: what most orders of clients have
+    uint32_t session             # that placed it
+    uint32_t date                # list of those with the same date
+    uint32_t date_previous       # slots of that list, 0 none
+    uint32_t date_next
+
+cdef struct DateC:               # orders that expire at one second, oldest first
+    uint64_t since               # id of its first order
+    uint32_t expiry_s
+    uint32_t head                # slots; 0: this is no list, and `tail` the next one to be had
+    uint32_t tail
+    uint32_t at                  # in the heap
+
 cdef struct ExtraC:              # beside an order, by slot; one cache line
     uint64_t oco_nonce           # of the sibling, 0 none
-    uint32_t session
     uint32_t display             # lots that the book shows at once, 0 all
     uint32_t shown               # lots that it shows now, of an iceberg
     uint32_t min_lots            # fewest lots that must fill on entry, 0 none
@@ -139,13 +152,13 @@ cdef struct ExtraC:              # beside an order, by slot; one cache line
     uint32_t trail_previous      # slots of the trails with the same anchor, in order of arrival
     uint32_t trail_next
     uint32_t sibling             # slot, 0 none
-    uint32_t timed_at            # position in the queue of what expires + 1
     uint8_t self_trade
     uint8_t flags                # of Instruction
     uint8_t is_doomed            # its sibling has ended
     uint8_t padding
     uint32_t waiting_next        # slot in the bucket's list of those that wait, newest first
     uint64_t ended_in            # number of the last trial in which its sibling ended
+    uint64_t reserved            # to a cache line
 
 cdef struct BucketC:             # an account's isolated position in one market
     PositionC position
@@ -328,8 +341,12 @@ cdef struct CoreC:
     int64_t trial_pot            # quote, likewise
     uint64_t trial_count         # trials so far
     ExtraC* extras               # [order slot]
-    uint32_t* timed              # heap of order slots by expiry, then age
-    uint32_t timed_count
+    TagC* tags                   # [order slot]
+    DateC* dates                 # [list]
+    uint32_t* date_heap          # of lists by expiry, then age
+    uint32_t date_count          # in the heap
+    uint32_t date_top            # the last list ever used
+    uint32_t date_free           # a list to be had, 0 none
     int64_t next_expiry_s        # of the heap's first
     uint32_t* trims              # buckets whose `after` is not 0, each once
     uint32_t trim_count
@@ -378,3 +395,4 @@ cdef struct CoreC:
     EmptiedC* emptied            # ring of what waits to be given back
     uint32_t emptied_first
     uint32_t emptied_count
+    uint32_t newest_date[DATES_NEAR]  # list that was begun last for such an expiry, by remainder

@@ -51,9 +51,11 @@ MACHINES: Final[dict[str, Callable[[Workload], Machine]]] = {
 BARS: Final = {"engine": 0.5, "book": 0.75}
 
 
-def prepared(name: str, count: int = COUNT, machine: str = "engine") -> Replay:
+def prepared(
+    name: str, count: int = COUNT, machine: str = "engine", *, is_sent: bool = False
+) -> Replay:
     """Return a workload ready to play."""
-    return replay.prepare(workload.obtain(name, count), MACHINES[machine])
+    return replay.prepare(workload.obtain(name, count), MACHINES[machine], is_sent=is_sent)
 
 
 def filled(stream: Replay, machine: str = "engine") -> Machine:
@@ -70,12 +72,13 @@ def filled_engine(stream: Replay) -> Engine:
     return engine
 
 
-def measure_batches(machine: str, name: str) -> Iterator[Result]:
+def measure_batches(machine: str, name: str, *, is_sent: bool = False) -> Iterator[Result]:
     """Play a workload through the batch call, in turn with the C++ ladder.
 
-    The engine's limit has a stand-in for margin, the book's has not.
+    The engine's limit has a stand-in for margin, the book's has not. With `is_sent` orders have a
+    session's tag and a date, the limit's as ever not.
     """
-    stream = prepared(name, machine=machine)
+    stream = prepared(name, machine=machine, is_sent=is_sent)
     limit = program.build(margin=machine == "engine")
     ours: list[tuple[float, float]] = []
     bound: list[program.Run] = []
@@ -108,8 +111,10 @@ def measure_batches(machine: str, name: str) -> Iterator[Result]:
         conditions["limit_wall_ns"] = round(statistics.median(run.wall_ns for run in bound), 2)
         conditions["limit_cpu_ns_fastest"] = round(min(run.cpu_ns for run in bound), 2)
         conditions["ratio_median_of_pairs"] = round(statistics.median(ratios), 4)
-    bar = {"ratio_to_limit_min": BARS[machine]}
-    yield Result(f"{machine}.{name}", round(cpu, 2), "ns", bound_cpu, conditions, bar)
+    bar = None if is_sent else {"ratio_to_limit_min": BARS[machine]}
+    conditions["orders"] = "with session and date" if is_sent else "plain"
+    title = f"{machine}.{'sent.' if is_sent else ''}{name}"
+    yield Result(title, round(cpu, 2), "ns", bound_cpu, conditions, bar)
 
 
 def loop_ns(call: Callable[[T], object], records: list[T]) -> tuple[float, float]:
@@ -340,8 +345,8 @@ def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * mmap.PAGESIZE
 
 
-def measure_order_bytes() -> Iterator[Result]:
-    """Fill a book with a million orders of a thousand accounts."""
+def order_bytes(*, is_sent: bool) -> float:
+    """Return the memory of an order in a book of a million of a thousand accounts."""
     count, accounts = 1_000_000, 1_000
     records = np.zeros(count, COMMAND)
     at = np.arange(count)
@@ -349,6 +354,9 @@ def measure_order_bytes() -> Iterator[Result]:
     distance = 1 + at // 2 % 20_000
     records["price"] += np.where(at % 2 == 0, -distance, distance).astype(np.int32).view(np.uint32)
     replay.number(records)
+    if is_sent:
+        records["session"] = records["account"]
+        records["expiry_s"] = replay.TIME_NS // 10**9 + replay.DAY_S + at // 1_000
     engine = replay.new_engine(accounts=accounts, orders=count + 1, amount=10**12)
     batches = replay.buffers(records)
     before = resident_bytes()
@@ -357,20 +365,28 @@ def measure_order_bytes() -> Iterator[Result]:
     value = (resident_bytes() - before) / count
     if engine.order_count != count:
         raise ValueError(f"memory.order: {engine.order_count} orders rest, not {count}")
-    yield Result(
-        "memory.order",
-        round(value, 1),
-        "bytes",
-        64,
-        {
-            "orders": count,
-            "accounts": accounts,
-            "levels": 40_000,
-            "value": "resident memory around filling: orders, levels, nonces, positions of 0 lots",
-            "limit": "one cache line",
-        },
-        {"value_max": 100},
-    )
+    return value
+
+
+def measure_order_bytes() -> Iterator[Result]:
+    """Fill a book with orders, plain ones and such with a session's tag and a date."""
+    for name, is_sent in (("memory.order", False), ("memory.order.sent", True)):
+        yield Result(
+            name,
+            round(order_bytes(is_sent=is_sent), 1),
+            "bytes",
+            64,
+            {
+                "orders": 1_000_000,
+                "accounts": 1_000,
+                "levels": 40_000,
+                "dates": 1_000 if is_sent else 0,
+                "value": "resident memory around filling: orders, levels, nonces, positions of 0 "
+                "lots",
+                "limit": "one cache line",
+            },
+            {"value_max": 100},
+        )
 
 
 def measure_sparse_bytes() -> Iterator[Result]:
@@ -437,6 +453,10 @@ CASES: Final[dict[str, Callable[[], Iterator[Result]]]] = {
     **{
         f"{machine}.{name}": partial(measure_batches, machine, name)
         for machine in MACHINES
+        for name in ("hot", "churn", "deep")
+    },
+    **{
+        f"engine.sent.{name}": partial(measure_batches, "engine", name, is_sent=True)
         for name in ("hot", "churn", "deep")
     },
     "engine.call": measure_call,

@@ -34,7 +34,7 @@ COMMAND: Final = np.dtype(
 )
 COMMAND.names = (
     "kind", "side", "tif", "flags", "market", "trigger", "account", "price", "time_ns", "nonce",
-    "order_id", "amount", "qty", "trigger_price", "expiry_s", "pad",
+    "order_id", "amount", "qty", "trigger_price", "expiry_s", "session",
 )  # fmt: skip
 EVENT: Final = np.dtype("u1, u1, u1, u1, <u2, <u2, <u4, <u4, <u8, <u8, <u4, <u4, <i8, <i8, <i8")
 EVENT.names = (
@@ -46,6 +46,8 @@ assert EVENT.itemsize == EVENT_BYTES
 
 TIME_NS: Final = 10**18
 EXPIRY_S: Final = 2**32 - 1  # no date: good till cancelled
+DAY_S: Final = 86_400
+ORDERS_A_SECOND: Final = 1_000_000
 MARK_TICKS: Final = 1_000_000
 MARGIN_DIVISOR: Final = 8
 MAKERS: Final = 500
@@ -190,8 +192,13 @@ def accounts_of(operations: Array) -> Array:
     return senders
 
 
-def prepare(workload: Workload, new: Callable[[Workload], Machine] = engine_for) -> Replay:
+def prepare(
+    workload: Workload, new: Callable[[Workload], Machine] = engine_for, *, is_sent: bool = False
+) -> Replay:
     """Convert a workload and learn the order ids of engine or book in a first run.
+
+    With `is_sent` each order has what the client and the gateway give it: the tag of its session
+    and a date a day ahead, of which a million orders share one.
 
     Raises:
         ValueError: Its fills are not those that the file says.
@@ -209,6 +216,9 @@ def prepare(workload: Workload, new: Callable[[Workload], Machine] = engine_for)
     place(placed, source["side"], accounts[places], source["price"], source["qty"])
     placed["tif"] = source["tif"]
     number(placed)
+    if is_sent:
+        placed["session"] = placed["account"]
+        placed["expiry_s"] = TIME_NS // 10**9 + DAY_S + np.arange(len(placed)) // ORDERS_A_SECOND
     commands[place_at[places]] = placed
 
     cancels = is_cancel | is_replace
