@@ -106,7 +106,7 @@ cdef int check_extra(CoreC* c, uint32_t slot) except -1:
 
 
 cdef int check_dates(CoreC* c) except -1:
-    """The dates that have orders are a heap; each lists its orders, and all that have it, by age."""
+    """The dates that have orders are a heap; each lists all its orders by age."""
     cdef uint32_t at, date, slot, previous
     cdef uint64_t listed = 0
     cdef uint64_t dated = 0
