@@ -281,7 +281,10 @@ class Client(PublicCalls):
 
         await client.cancel_all()  # everything
         await client.cancel_all(btc.market_id, Side.BUY)  # the bids of a market
-        await client.cancel_all(only_this_session=True)  # what this session has placed
+        await client.cancel_all(only_this_session=True)  # what this client has placed
+
+        What a client has placed is found after it reconnected, too; another `Client` of the
+        account, in another process or after a new start, has a session of its own.
 
         Raises:
             RejectedError: The market is unknown.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -62,6 +63,9 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
 class Session:
     """One account's session, kept open until `close`.
 
+    It is the same session after a broken line or a restart of the matcher: `only_this_session` of
+    a mass cancel finds the orders that it has placed before.
+
     Attributes:
         account_seq: Last event of the account's sequence that has arrived.
         session_token: Token for unary calls; "" before the login.
@@ -80,6 +84,7 @@ class Session:
         self._key = key
         self._options = options
         self._resume_after = options.resume_after_account_seq
+        self._tag = secrets.randbelow(2**32 - 1) + 1  # the same at every login
         self._request_id = 0
         self._pending: dict[int, asyncio.Future[AccountEvent]] = {}
         self._events: asyncio.Queue[AccountEvent | None] = asyncio.Queue()
@@ -317,6 +322,7 @@ class Session:
             time_ms=time_ms,
             signature=self._key.sign(digest),
             cancels_on_disconnect=self._options.cancels_on_disconnect,
+            session_tag=self._tag,
         )
         if self._resume_after is not None:
             login.resume_after_account_seq = self._resume_after

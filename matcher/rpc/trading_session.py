@@ -81,7 +81,7 @@ class TradingSession:
         self._gateway = gateway
         self._context = context
         self._address = b""
-        self._tag = secrets.randbits(32) or 1  # of its orders in the engine
+        self._tag = 0  # of its orders in the engine
         self._cancels_on_disconnect = False
         self._subscription: Subscription[AccountEvent] = Subscription(1)
         # (command_seq, item of a group) → request_id, until its result
@@ -160,6 +160,7 @@ class TradingSession:
         self._subscription, missed = feed.subscribe(login.account, after_seq)
         self._address = login.account
         self._cancels_on_disconnect = wire.cancels_on_disconnect
+        self._tag = wire.session_tag or secrets.randbits(32) or 1
         return missed
 
     def _login_accepted(self) -> session_event_pb2.LoginAccepted:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Self
 
 import grpc
 
@@ -105,3 +107,65 @@ async def open_venue(directory: Path) -> AsyncIterator[tuple[MatcherProcess, Mar
             yield process, await admin.market("BTC-PERP")
     finally:
         await process.stop()
+
+
+Scenario = Callable[[MatcherProcess, Market], Awaitable[None]]
+
+
+def with_matcher(scenario: Scenario) -> Callable[[Path], None]:
+    """Run a scenario in an event loop of its own, beside a matcher of its own."""
+
+    async def run(directory: Path) -> None:
+        async with asyncio.timeout(60), open_venue(directory) as (process, listed):
+            await scenario(process, listed)
+
+    @functools.wraps(scenario)
+    def test(tmp_path: Path) -> None:
+        asyncio.run(run(tmp_path))
+
+    del test.__wrapped__  # pytest reads the signature: it asks for tmp_path only
+    return test
+
+
+class Line:
+    """A TCP relay to a matcher, which can be cut. Use `async with`."""
+
+    def __init__(self, target: str) -> None:
+        """Lead to `host:port`."""
+        self.target = ""
+        self._far = target.rsplit(":", 1)
+        self._ends: list[asyncio.StreamWriter] = []
+
+    async def __aenter__(self) -> Self:
+        """Listen on a free port of the loopback."""
+        self._server = await asyncio.start_server(self._carry, "127.0.0.1", 0)
+        self.target = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Cut it, and listen no more."""
+        self._server.close()
+        self.cut()
+
+    def cut(self) -> None:
+        """Reset all connections; new ones are taken."""
+        for end in self._ends:
+            end.transport.abort()
+        self._ends.clear()
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            far_reader, far_writer = await asyncio.open_connection(*self._far)
+        except ConnectionError:  # nobody listens there now
+            writer.close()
+            return
+        self._ends += [writer, far_writer]
+
+        async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(ConnectionError):
+                while data := await source.read(1 << 16):
+                    sink.write(data)
+                    await sink.drain()
+            sink.close()
+
+        await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer))

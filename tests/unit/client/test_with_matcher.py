@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,25 +42,8 @@ from tests.unit.client.matcher_process import (
     DEPOSIT_QUOTE,
     DOMAIN,
     MatcherProcess,
-    open_venue,
+    with_matcher,
 )
-
-Scenario = Callable[[MatcherProcess, Market], Awaitable[None]]
-
-
-def with_matcher(scenario: Scenario) -> Callable[[Path], None]:
-    """Run a scenario in an event loop of its own, beside a matcher of its own."""
-
-    async def run(directory: Path) -> None:
-        async with asyncio.timeout(60), open_venue(directory) as (process, listed):
-            await scenario(process, listed)
-
-    @functools.wraps(scenario)
-    def test(tmp_path: Path) -> None:
-        asyncio.run(run(tmp_path))
-
-    del test.__wrapped__  # pytest reads the signature: it asks for tmp_path only
-    return test
 
 
 async def events_until(client: Client, kind: type[AccountEvent]) -> list[AccountEvent]:

@@ -52,7 +52,7 @@ UNSIGNED = {
     FieldDescriptor.TYPE_UINT64: "identities",
 }
 UNSIGNED_SUFFIXES = (
-    "_id", "_ids", "_ppm", "_ppm_max", "nonce", "epoch", "collateral_decimals",
+    "_id", "_ids", "_ppm", "_ppm_max", "nonce", "epoch", "session_tag", "collateral_decimals",
 )  # fmt: skip
 
 

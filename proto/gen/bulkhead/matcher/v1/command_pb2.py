@@ -26,7 +26,7 @@ from bulkhead.types.v1 import side_pb2 as bulkhead_dot_types_dot_v1_dot_side__pb
 from bulkhead.types.v1 import signed_order_pb2 as bulkhead_dot_types_dot_v1_dot_signed__order__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!bulkhead/matcher/v1/command.proto\x12\x13\x62ulkhead.matcher.v1\x1a\x1c\x62ulkhead/types/v1/side.proto\x1a$bulkhead/types/v1/signed_order.proto\"\x97\x04\n\x07\x43ommand\x12\x12\n\nrequest_id\x18\x01 \x01(\x04\x12+\n\x05login\x18\x02 \x01(\x0b\x32\x1a.bulkhead.matcher.v1.LoginH\x00\x12\x36\n\x0bplace_order\x18\x03 \x01(\x0b\x32\x1f.bulkhead.matcher.v1.PlaceOrderH\x00\x12\x38\n\x0c\x63\x61ncel_order\x18\x04 \x01(\x0b\x32 .bulkhead.matcher.v1.CancelOrderH\x00\x12\x34\n\ncancel_all\x18\x05 \x01(\x0b\x32\x1e.bulkhead.matcher.v1.CancelAllH\x00\x12:\n\rreplace_order\x18\x06 \x01(\x0b\x32!.bulkhead.matcher.v1.ReplaceOrderH\x00\x12\x33\n\theartbeat\x18\x07 \x01(\x0b\x32\x1e.bulkhead.matcher.v1.HeartbeatH\x00\x12\x42\n\x12set_dead_man_timer\x18\x08 \x01(\x0b\x32$.bulkhead.matcher.v1.SetDeadManTimerH\x00\x12\x36\n\x0b\x61mend_order\x18\t \x01(\x0b\x32\x1f.bulkhead.matcher.v1.AmendOrderH\x00\x12+\n\x05group\x18\n \x01(\x0b\x32\x1a.bulkhead.matcher.v1.GroupH\x00\x42\t\n\x07\x63ommand\"\x9f\x01\n\x05Login\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0c\x12\x0f\n\x07time_ms\x18\x02 \x01(\x03\x12\x11\n\tsignature\x18\x03 \x01(\x0c\x12%\n\x18resume_after_account_seq\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x1d\n\x15\x63\x61ncels_on_disconnect\x18\x05 \x01(\x08\x42\x1b\n\x19_resume_after_account_seq\";\n\nPlaceOrder\x12-\n\x05order\x18\x01 \x01(\x0b\x32\x1e.bulkhead.types.v1.SignedOrder\"<\n\x0b\x43\x61ncelOrder\x12\x12\n\x08order_id\x18\x01 \x01(\x04H\x00\x12\x0f\n\x05nonce\x18\x02 \x01(\x04H\x00\x42\x08\n\x06target\"`\n\tCancelAll\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12%\n\x04side\x18\x02 \x01(\x0e\x32\x17.bulkhead.types.v1.Side\x12\x19\n\x11only_this_session\x18\x03 \x01(\x08\"\x8f\x01\n\x0cReplaceOrder\x12\x30\n\x06\x63\x61ncel\x18\x01 \x01(\x0b\x32 .bulkhead.matcher.v1.CancelOrder\x12-\n\x05order\x18\x02 \x01(\x0b\x32\x1e.bulkhead.types.v1.SignedOrder\x12\x1e\n\x16required_unfilled_lots\x18\x03 \x01(\x03\"P\n\nAmendOrder\x12\x30\n\x06target\x18\x01 \x01(\x0b\x32 .bulkhead.matcher.v1.CancelOrder\x12\x10\n\x08qty_lots\x18\x02 \x01(\x03\"7\n\x05Group\x12.\n\x08\x63ommands\x18\x01 \x03(\x0b\x32\x1c.bulkhead.matcher.v1.Command\" \n\tHeartbeat\x12\x13\n\x0b\x61\x63\x63ount_seq\x18\x01 \x01(\x03\"%\n\x0fSetDeadManTimer\x12\x12\n\ntimeout_ns\x18\x01 \x01(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!bulkhead/matcher/v1/command.proto\x12\x13\x62ulkhead.matcher.v1\x1a\x1c\x62ulkhead/types/v1/side.proto\x1a$bulkhead/types/v1/signed_order.proto\"\x97\x04\n\x07\x43ommand\x12\x12\n\nrequest_id\x18\x01 \x01(\x04\x12+\n\x05login\x18\x02 \x01(\x0b\x32\x1a.bulkhead.matcher.v1.LoginH\x00\x12\x36\n\x0bplace_order\x18\x03 \x01(\x0b\x32\x1f.bulkhead.matcher.v1.PlaceOrderH\x00\x12\x38\n\x0c\x63\x61ncel_order\x18\x04 \x01(\x0b\x32 .bulkhead.matcher.v1.CancelOrderH\x00\x12\x34\n\ncancel_all\x18\x05 \x01(\x0b\x32\x1e.bulkhead.matcher.v1.CancelAllH\x00\x12:\n\rreplace_order\x18\x06 \x01(\x0b\x32!.bulkhead.matcher.v1.ReplaceOrderH\x00\x12\x33\n\theartbeat\x18\x07 \x01(\x0b\x32\x1e.bulkhead.matcher.v1.HeartbeatH\x00\x12\x42\n\x12set_dead_man_timer\x18\x08 \x01(\x0b\x32$.bulkhead.matcher.v1.SetDeadManTimerH\x00\x12\x36\n\x0b\x61mend_order\x18\t \x01(\x0b\x32\x1f.bulkhead.matcher.v1.AmendOrderH\x00\x12+\n\x05group\x18\n \x01(\x0b\x32\x1a.bulkhead.matcher.v1.GroupH\x00\x42\t\n\x07\x63ommand\"\xb4\x01\n\x05Login\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0c\x12\x0f\n\x07time_ms\x18\x02 \x01(\x03\x12\x11\n\tsignature\x18\x03 \x01(\x0c\x12%\n\x18resume_after_account_seq\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x1d\n\x15\x63\x61ncels_on_disconnect\x18\x05 \x01(\x08\x12\x13\n\x0bsession_tag\x18\x06 \x01(\rB\x1b\n\x19_resume_after_account_seq\";\n\nPlaceOrder\x12-\n\x05order\x18\x01 \x01(\x0b\x32\x1e.bulkhead.types.v1.SignedOrder\"<\n\x0b\x43\x61ncelOrder\x12\x12\n\x08order_id\x18\x01 \x01(\x04H\x00\x12\x0f\n\x05nonce\x18\x02 \x01(\x04H\x00\x42\x08\n\x06target\"`\n\tCancelAll\x12\x11\n\tmarket_id\x18\x01 \x01(\r\x12%\n\x04side\x18\x02 \x01(\x0e\x32\x17.bulkhead.types.v1.Side\x12\x19\n\x11only_this_session\x18\x03 \x01(\x08\"\x8f\x01\n\x0cReplaceOrder\x12\x30\n\x06\x63\x61ncel\x18\x01 \x01(\x0b\x32 .bulkhead.matcher.v1.CancelOrder\x12-\n\x05order\x18\x02 \x01(\x0b\x32\x1e.bulkhead.types.v1.SignedOrder\x12\x1e\n\x16required_unfilled_lots\x18\x03 \x01(\x03\"P\n\nAmendOrder\x12\x30\n\x06target\x18\x01 \x01(\x0b\x32 .bulkhead.matcher.v1.CancelOrder\x12\x10\n\x08qty_lots\x18\x02 \x01(\x03\"7\n\x05Group\x12.\n\x08\x63ommands\x18\x01 \x03(\x0b\x32\x1c.bulkhead.matcher.v1.Command\" \n\tHeartbeat\x12\x13\n\x0b\x61\x63\x63ount_seq\x18\x01 \x01(\x03\"%\n\x0fSetDeadManTimer\x12\x12\n\ntimeout_ns\x18\x01 \x01(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,21 +36,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMMAND']._serialized_start=127
   _globals['_COMMAND']._serialized_end=662
   _globals['_LOGIN']._serialized_start=665
-  _globals['_LOGIN']._serialized_end=824
-  _globals['_PLACEORDER']._serialized_start=826
-  _globals['_PLACEORDER']._serialized_end=885
-  _globals['_CANCELORDER']._serialized_start=887
-  _globals['_CANCELORDER']._serialized_end=947
-  _globals['_CANCELALL']._serialized_start=949
-  _globals['_CANCELALL']._serialized_end=1045
-  _globals['_REPLACEORDER']._serialized_start=1048
-  _globals['_REPLACEORDER']._serialized_end=1191
-  _globals['_AMENDORDER']._serialized_start=1193
-  _globals['_AMENDORDER']._serialized_end=1273
-  _globals['_GROUP']._serialized_start=1275
-  _globals['_GROUP']._serialized_end=1330
-  _globals['_HEARTBEAT']._serialized_start=1332
-  _globals['_HEARTBEAT']._serialized_end=1364
-  _globals['_SETDEADMANTIMER']._serialized_start=1366
-  _globals['_SETDEADMANTIMER']._serialized_end=1403
+  _globals['_LOGIN']._serialized_end=845
+  _globals['_PLACEORDER']._serialized_start=847
+  _globals['_PLACEORDER']._serialized_end=906
+  _globals['_CANCELORDER']._serialized_start=908
+  _globals['_CANCELORDER']._serialized_end=968
+  _globals['_CANCELALL']._serialized_start=970
+  _globals['_CANCELALL']._serialized_end=1066
+  _globals['_REPLACEORDER']._serialized_start=1069
+  _globals['_REPLACEORDER']._serialized_end=1212
+  _globals['_AMENDORDER']._serialized_start=1214
+  _globals['_AMENDORDER']._serialized_end=1294
+  _globals['_GROUP']._serialized_start=1296
+  _globals['_GROUP']._serialized_end=1351
+  _globals['_HEARTBEAT']._serialized_start=1353
+  _globals['_HEARTBEAT']._serialized_end=1385
+  _globals['_SETDEADMANTIMER']._serialized_start=1387
+  _globals['_SETDEADMANTIMER']._serialized_end=1424
 # @@protoc_insertion_point(module_scope)

@@ -33,18 +33,20 @@ class Command(_message.Message):
     def __init__(self, request_id: _Optional[int] = ..., login: _Optional[_Union[Login, _Mapping]] = ..., place_order: _Optional[_Union[PlaceOrder, _Mapping]] = ..., cancel_order: _Optional[_Union[CancelOrder, _Mapping]] = ..., cancel_all: _Optional[_Union[CancelAll, _Mapping]] = ..., replace_order: _Optional[_Union[ReplaceOrder, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., set_dead_man_timer: _Optional[_Union[SetDeadManTimer, _Mapping]] = ..., amend_order: _Optional[_Union[AmendOrder, _Mapping]] = ..., group: _Optional[_Union[Group, _Mapping]] = ...) -> None: ...
 
 class Login(_message.Message):
-    __slots__ = ("account", "time_ms", "signature", "resume_after_account_seq", "cancels_on_disconnect")
+    __slots__ = ("account", "time_ms", "signature", "resume_after_account_seq", "cancels_on_disconnect", "session_tag")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     TIME_MS_FIELD_NUMBER: _ClassVar[int]
     SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     RESUME_AFTER_ACCOUNT_SEQ_FIELD_NUMBER: _ClassVar[int]
     CANCELS_ON_DISCONNECT_FIELD_NUMBER: _ClassVar[int]
+    SESSION_TAG_FIELD_NUMBER: _ClassVar[int]
     account: bytes
     time_ms: int
     signature: bytes
     resume_after_account_seq: int
     cancels_on_disconnect: bool
-    def __init__(self, account: _Optional[bytes] = ..., time_ms: _Optional[int] = ..., signature: _Optional[bytes] = ..., resume_after_account_seq: _Optional[int] = ..., cancels_on_disconnect: _Optional[bool] = ...) -> None: ...
+    session_tag: int
+    def __init__(self, account: _Optional[bytes] = ..., time_ms: _Optional[int] = ..., signature: _Optional[bytes] = ..., resume_after_account_seq: _Optional[int] = ..., cancels_on_disconnect: _Optional[bool] = ..., session_tag: _Optional[int] = ...) -> None: ...
 
 class PlaceOrder(_message.Message):
     __slots__ = ("order",)
