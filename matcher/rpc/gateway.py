@@ -89,13 +89,21 @@ class Gateway:
     def _check_signatures(self, messages: Sequence[Signed]) -> list[bool]:
         return [is_signed_by(self.domain, *signed) for signed in messages]
 
-    def refusal_before_journal(self, command: Command, fee_ppm_max: int) -> RejectReason:
-        """Return FEE_ABOVE_LIMIT when a role that the order can take costs more than signed.
+    def refusal_before_journal(
+        self, command: Command, fee_ppm_max: int, *, is_account: bool, is_signed: bool
+    ) -> RejectReason:
+        """Return why an order is refused before all that the engine checks (ORD-1), or NONE.
 
-        Decided here, not by the engine, which does not know the signed limit. It depends only on
-        the order and on the market's fees, which never rise (PAR-1).
-        An order of an unknown market passes: the engine refuses it.
+        The first of ACCOUNT_UNKNOWN (`is_account`: it has deposited), SIGNATURE_INVALID
+        (`is_signed`: by its owner), and FEE_ABOVE_LIMIT: a role that the order can take costs more
+        than signed. The engine does not know the signed limit; it depends only on the order and on
+        the market's fees, which never rise (PAR-1). An order of an unknown market passes: the
+        engine refuses it.
         """
+        if not is_account:
+            return RejectReason.ACCOUNT_UNKNOWN
+        if not is_signed:
+            return RejectReason.SIGNATURE_INVALID
         listing = self.venue.listings.get(command.market_id)
         if listing is None:
             return RejectReason.NONE

@@ -63,22 +63,22 @@ def preview(gateway: Gateway, order: Order, account: int | None) -> pb.PreviewOr
 
 
 def _refusal(gateway: Gateway, order: Order, account: int | None) -> RejectReason:
-    """Return the first reason that needs no fill to be seen, in order of precedence."""
+    """Return the first reason that needs no fill to be seen, in the order of ORD-1."""
     venue = gateway.venue
+    command, _ = convert.place_command(order, b"", account or 0)
+    if reason := gateway.refusal_before_journal(
+        command, order.fee_ppm_max, is_account=account is not None, is_signed=True
+    ):
+        return reason
     listing = venue.listings.get(order.market_id)
     if listing is None:
         return RejectReason.MARKET_UNKNOWN
-    if account is None:
-        return RejectReason.ACCOUNT_UNKNOWN
     if order.expiry_time_s * 1_000_000_000 <= venue.cursor.time_ns:
         return RejectReason.EXPIRED
     if not 1 <= order.qty_lots <= QTY_LOTS_MAX:
         return RejectReason.QTY_OUT_OF_RANGE
     if not 1 <= order.price_ticks <= listing.spec.price_ticks_max:
         return RejectReason.PRICE_OUT_OF_RANGE
-    command, _ = convert.place_command(order, b"", account)
-    if reason := gateway.refusal_before_journal(command, order.fee_ppm_max):
-        return reason
     if not venue.engine.market(order.market_id).mark_price_ticks:
         return RejectReason.NO_PRICE
     return RejectReason.NONE

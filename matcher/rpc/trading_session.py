@@ -372,11 +372,9 @@ class TradingSession:
     ) -> _Prepared:
         order, signature = signed
         command, extra = convert.place_command(order, signature, account or 0)
-        reason = self._gateway.refusal_before_journal(command, order.fee_ppm_max)
-        if account is None:
-            reason = RejectReason.ACCOUNT_UNKNOWN
-        if not is_signed:
-            reason = RejectReason.SIGNATURE_INVALID
+        reason = self._gateway.refusal_before_journal(
+            command, order.fee_ppm_max, is_account=account is not None, is_signed=is_signed
+        )
         refusal = None
         if reason != RejectReason.NONE:
             refusal = OrderRejected(reason, order.nonce, order.market_id)
