@@ -1,4 +1,4 @@
-"""Every business rejection, in order of precedence. The same names in proto and Solidity."""
+"""Every business rejection. The same names and numbers in proto and Solidity."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import enum
 
 
 class RejectReason(enum.IntEnum):
-    """Why a command or a settlement item was refused; the first that applies is reported."""
+    """Why a command or a settlement item was refused.
+
+    The numbers are names that stay. Of several reasons the one is told that is checked first: for
+    an order in the order of the table in ORDERS.md, which is not that of the numbers (SPEC ORD-1).
+    """
 
     NONE = 0
     MARKET_UNKNOWN = 1
