@@ -361,7 +361,7 @@ class Client(PublicCalls):
             market_id=market_id,
             amount_quote=amount_quote,
             nonce=self.orders.nonces.take(),
-            expiry_time_s=self.orders.expiry_time_s(),
+            expiry_time_s=self.orders.move_expiry_time_s(),
         )
         signed = move_message(move, self._key.sign(self._domain.digest(move)))
         request = account_service_pb2.MoveCollateralRequest(move=signed)
@@ -412,7 +412,7 @@ class Client(PublicCalls):
             receiver=receiver or self.account,
             amount_quote=amount_quote,
             nonce=self.orders.nonces.take(),
-            expiry_time_s=self.orders.expiry_time_s(),
+            expiry_time_s=self.orders.move_expiry_time_s(),
         )
         signed = withdrawal_message(withdrawal, self._key.sign(self._domain.digest(withdrawal)))
         request = account_service_pb2.WithdrawRequest(withdrawal=signed)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 NONCES_PER_SLOT: Final = 8
 LIFETIME_S: Final = 86_400
+NO_DATE: Final = 2**32 - 1  # TIF-1
 SLIPPAGE_PPM: Final = 10_000
 _NONCE_LIMIT: Final = 2**64
 _NONCES_PER_MS: Final = 2**16
@@ -106,7 +107,7 @@ class OrderBuilder:
     Attributes:
         account: 20-byte address of the owner.
         nonces: Where nonces come from.
-        lifetime_s: Seconds from now until an order expires, unless its own is given.
+        lifetime_s: Seconds from now until an order expires, unless its own is given; 0: never.
         taker_nonces: Where those of IOC and FOK orders come from; None: from `nonces`.
     """
 
@@ -144,6 +145,11 @@ class OrderBuilder:
         Exactly one of `leverage` and `margin_quote` (quote units) is given, unless the order only
         reduces: then neither. A sell that may fill above its price needs more margin than its own
         price tells: give `margin_quote`, or use `market`.
+
+        `lifetime_s` are the seconds from now until it expires; None: the builder's, which is a day
+        unless told otherwise; 0: no date, good till cancelled. A signature without a date never
+        ends: what the matcher has cancelled could be filled with it years later, until its nonce is
+        cancelled on chain.
         """
         margin = self._margin(
             market, price_ticks, qty_lots, leverage, margin_quote, is_reduce_only=is_reduce_only
@@ -315,8 +321,13 @@ class OrderBuilder:
         )
 
     def expiry_time_s(self, lifetime_s: int | None = None) -> int:
-        """Return the unix second at which a message of now expires."""
-        return int(time.time()) + (self.lifetime_s if lifetime_s is None else lifetime_s)
+        """Return the unix second at which an order of now expires; of a lifetime of 0 no date."""
+        seconds = self.lifetime_s if lifetime_s is None else lifetime_s
+        return int(time.time()) + seconds if seconds else NO_DATE
+
+    def move_expiry_time_s(self) -> int:
+        """Return the unix second at which what moves money now expires: it always has a date."""
+        return self.expiry_time_s(self.lifetime_s or LIFETIME_S)
 
     def _triggered(
         self,

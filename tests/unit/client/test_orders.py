@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -80,6 +82,25 @@ def test_protection_is_worse_by_at_most_the_slippage(
     sign = 1 if side is Side.BUY else -1
     assert 0 <= sign * (worst - price_ticks) * 10**6 <= slippage_ppm * price_ticks
     assert 1 <= worst <= BTC.spec.price_ticks_max
+
+
+def test_an_order_has_a_date_unless_it_is_told_to_have_none() -> None:
+    """TIF-1: a day, the seconds that are given, or with 0 none; money moves with a date only."""
+    form: Any = {"qty_lots": 1, "is_reduce_only": True, "price_ticks": 9}
+    stop: Any = {"qty_lots": 1, "trigger_price_ticks": 9}
+
+    def dates(build: OrderBuilder, **lifetime: Any) -> list[int]:
+        order = build.limit(BTC, Side.BUY, **form, **lifetime)
+        return [order.expiry_time_s, build.stop(BTC, Side.SELL, **stop, **lifetime).expiry_time_s]
+
+    now_s = int(time.time())
+    build, dateless = builder(), OrderBuilder(ACCOUNT, NonceSource(64), lifetime_s=0)
+    for found, seconds in [(dates(build), 86_400), (dates(dateless, lifetime_s=60), 60)]:
+        assert all(now_s + seconds <= date <= now_s + seconds + 60 for date in found)
+    assert dates(build, lifetime_s=0) == dates(dateless) == [2**32 - 1] * 2
+    assert build.limit(BTC, Side.BUY, **form, lifetime_s=0).time_in_force == TimeInForce.GTC - 1
+    for each in (build, dateless):
+        assert now_s + 86_400 <= each.move_expiry_time_s() <= now_s + 86_400 + 60
 
 
 def test_a_limit_order_carries_what_was_given() -> None:

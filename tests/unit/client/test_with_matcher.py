@@ -104,7 +104,9 @@ async def test_a_trade_from_order_to_withdrawal(process: MatcherProcess, btc: Ma
         instruct = alice.orders.instruct
         form: dict[str, Any] = {"price_ticks": 599_000, "qty_lots": 6, "leverage": 10}
         iceberg = instruct(alice.orders.limit(btc, Side.BUY, **form), Instructions(display_lots=2))
-        await alice.place_one(iceberg)
+        iceberg = iceberg._replace(expiry_time_s=alice.orders.expiry_time_s(0))
+        placed_without_a_date = await alice.place_one(iceberg)
+        assert placed_without_a_date.expiry_time_s == 2**32 - 1
         pair = alice.orders.siblings(
             alice.orders.limit(btc, Side.BUY, **form), alice.orders.limit(btc, Side.BUY, **form)
         )
