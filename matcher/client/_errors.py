@@ -96,6 +96,8 @@ ERROR_OF_CODE: Final[dict[grpc.StatusCode, type[CallError]]] = {
     grpc.StatusCode.UNAUTHENTICATED: AuthenticationError,
 }
 _DETAILS_KEY: Final = "grpc-status-details-bin"
+# grpc.aio puts this in the place of a call's status when a write was under way as the call ended.
+_BROKEN_UNDER_A_WRITE: Final = "Internal error from Core"
 
 
 def call_error(
@@ -109,7 +111,10 @@ def call_error(
 
 def rpc_error(error: grpc.aio.AioRpcError) -> CallError:
     """Return the error of a failed call of grpc.aio."""
-    return call_error(error.code(), error.details(), error.trailing_metadata())
+    code, details = error.code(), error.details()
+    if code is grpc.StatusCode.INTERNAL and details == _BROKEN_UNDER_A_WRITE:
+        return ConnectError("the line to the matcher broke under a request")
+    return call_error(code, details, error.trailing_metadata())
 
 
 def _error_info(

@@ -31,7 +31,14 @@ from matcher.client import (
     Side,
 )
 from matcher.client import _convert as convert
-from matcher.client._errors import ERROR_OF_CODE, LimitError, call_error
+from matcher.client._errors import (
+    ERROR_OF_CODE,
+    ConnectError,
+    LimitError,
+    ProtocolError,
+    call_error,
+    rpc_error,
+)
 from tests.unit.client.builders import market
 
 
@@ -183,3 +190,12 @@ def test_an_error_without_details_still_says_something() -> None:
 def test_exports_are_sorted_and_there() -> None:
     assert sorted(set(matcher.client.__all__), key=str) == sorted(matcher.client.__all__)
     assert all(hasattr(matcher.client, name) for name in matcher.client.__all__)
+
+
+@pytest.mark.parametrize(
+    ("details", "kind"), [("Internal error from Core", ConnectError), ("a defect", ProtocolError)]
+)
+def test_a_line_that_broke_under_a_write_is_a_broken_line(details: str, kind: type) -> None:
+    """It is grpc.aio's own status, not a server's: the session reconnects."""
+    error = grpc.aio.AioRpcError(grpc.StatusCode.INTERNAL, details=details)
+    assert type(rpc_error(error)) is kind
