@@ -2,7 +2,8 @@
 
 For replays of other venues' order flow, for simulations, and for measuring. Records are those of
 the engine: `commands.RECORD` in, `events.RECORD` out, and the same commands give the same events,
-order ids included, as an engine whose accounts have money enough gives, but for its fees.
+order ids included, as an engine whose accounts have money enough gives, but for its fees, and for
+orders with a date, which end when they are met or swept over and not before the command.
 
     book = Book(price_ticks_max=1_000_000)
     events = book.apply(

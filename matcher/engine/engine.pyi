@@ -231,6 +231,21 @@ class Engine:
         Complexity: O(depth).
         """
 
+    def queue(self, market_id: int, side: int, price_ticks: int) -> list[int]:
+        """Return the ids of the orders that rest at a price, the first to fill first.
+
+        Args:
+            market_id: A listed market.
+            side: 0 buy, 1 sell.
+            price_ticks: Any price; nobody rests where there is none.
+
+        Raises:
+            KeyError: The market is not listed.
+            ValueError: There is no such side.
+
+        Complexity: O(orders at the price).
+        """
+
     def order(self, order_id: int) -> Order | None:
         """Return a live order; None when it never was or is filled, cancelled or refused."""
 

@@ -395,6 +395,19 @@ cdef class Engine:
             price = next_up(&m.sides[1], price + 1)
         return bids, asks
 
+    def queue(self, market_id, side, price_ticks):
+        cdef MarketC* m = self._market(market_id)
+        cdef uint32_t slot = 0
+        found = []
+        if side not in (0, 1):
+            raise ValueError(f"side = {side}: expected 0 (buy) or 1 (sell)")
+        if 0 < price_ticks < m.sides[0].size:
+            slot = m.sides[<int> side].levels[<uint32_t> price_ticks].head
+        while slot:
+            found.append(self.c.orders[slot].id)
+            slot = self.c.orders[slot].next
+        return found
+
     def order(self, order_id):
         cdef uint32_t slot = order_id & ((1 << SLOT_BITS) - 1)
         if slot == 0 or slot >= self.c.order_top or self.c.orders[slot].id != order_id:

@@ -27,7 +27,7 @@ cdef int require(bint ok, str invariant, object facts) except -1:
 
 
 cdef int check_side(CoreC* c, MarketC* m, int side) except -1:
-    """Levels hold their orders first in, first out; totals, links and the best price agree."""
+    """Levels' totals, links and the best price agree. Their order is the model's to compare."""
     cdef LadderC* ladder = &m.sides[side]
     cdef uint32_t price = next_up(ladder, 1)
     cdef uint32_t slot, previous, best

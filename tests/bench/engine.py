@@ -113,6 +113,8 @@ def measure_batches(machine: str, name: str, *, is_sent: bool = False) -> Iterat
         conditions["ratio_median_of_pairs"] = round(statistics.median(ratios), 4)
     bar = None if is_sent else {"ratio_to_limit_min": BARS[machine]}
     conditions["orders"] = "with session and date" if is_sent else "plain"
+    if machine == "engine":
+        conditions["market"] = "one tier, no price band, no open-interest cap in reach"
     title = f"{machine}.{'sent.' if is_sent else ''}{name}"
     yield Result(title, round(cpu, 2), "ns", bound_cpu, conditions, bar)
 
@@ -217,7 +219,10 @@ def measure_latency() -> Iterator[Result]:
     stream = prepared("hot", CALL_COUNT)
     rounds: dict[str, list[Array]] = {"engine": [], "idle": [], "empty": []}
     for _ in range(LATENCY_ROUNDS):
-        rounds["engine"].append(latencies(filled_engine(stream).apply_view, stream.timed))
+        engine = filled_engine(stream)
+        rounds["engine"].append(latencies(engine.apply_view, stream.timed))
+        if engine.state_hash() != stream.state_hash:
+            raise ValueError("engine.latency: single calls end in another state than batches")
         rounds["idle"].append(latencies(sum, stream.timed))
         rounds["empty"].append(latencies(len, stream.timed))
     empty = float(np.median(rounds["empty"]))

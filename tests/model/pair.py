@@ -151,8 +151,13 @@ class Pair:
         assert m.open_interest_lots == self.model.open_interest(market)
         for side, found in enumerate(self.engine.book(market, ORDER_MAX)):
             levels: Counter[int] = Counter()
+            queues: dict[int, list[tuple[int, int]]] = {}  # account and nonce, first in first out
             for o in self.model.book(market, side):
                 levels[o.price] += o.visible
+                queues.setdefault(o.price, []).append((o.key[0], o.c.nonce))
             assert found == list(levels.items())
+            for price, queue in queues.items():
+                ids = self.engine.queue(market, side, price)
+                assert [self.model.names[order_id] for order_id in ids] == queue, price
         assert m.last_price_ticks == venue.last_price
         assert m.best_bid_ticks == max((p for p, _ in self.engine.book(market, 1)[0]), default=0)

@@ -265,5 +265,12 @@ class Venue(RuleBasedStateMachine):
         assert min(self.pair.model.free.values()) >= 0
 
 
-Venue.TestCase.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
+# A run is 50 steps, so the everyday profiles get fewer of them; `make soak` all that it asks for.
+PROFILE = settings.get_current_profile_name()
+EXAMPLES = settings.get_profile(PROFILE).max_examples
+Venue.TestCase.settings = settings(
+    max_examples=EXAMPLES if PROFILE == "soak" else min(EXAMPLES, 60),
+    stateful_step_count=50,
+    deadline=None,
+)
 TestVenue = Venue.TestCase

@@ -297,9 +297,13 @@ def test_views_refuse_what_does_not_exist() -> None:
         lambda: engine.position(99, 1), lambda: engine.position(1, 9), lambda: engine.market(9),
         lambda: engine.book(9, 1), lambda: engine.open_orders(99), lambda: engine.fund(0),
         lambda: engine.order_id(99, 1), lambda: engine.spec(9), lambda: engine.market(65_536),
+        lambda: engine.queue(9, 0, 1_000),
     ):  # fmt: skip
         with pytest.raises(KeyError):
             call()
+    with pytest.raises(ValueError, match="side = 2: expected 0"):
+        engine.queue(1, 2, 1_000)
+    assert engine.queue(1, 0, 1_000) == engine.queue(1, 1, 0) == engine.queue(1, 1, 2**31) == []
     assert engine.order(2**63) is None
     assert engine.order(0) is None
     assert engine.position(1, 1) is None
