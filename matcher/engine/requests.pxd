@@ -352,13 +352,14 @@ cdef inline void do_item(CoreC* c, RequestC* r) noexcept nogil:
         r.order_id = c.orders[r.slot].id
 
 
-cdef inline bint has_traded_since(const CoreC* c, const MarketC* m, int64_t first) noexcept nogil:
-    """Whether one of the events from `first` on is a fill of the market."""
+cdef inline uint64_t traded_since(const CoreC* c, int64_t first) noexcept nogil:
+    """The markets, a bit each by slot, of which one of the events from `first` on is a fill."""
     cdef int64_t k
+    cdef uint64_t markets = 0
     for k in range(first, <int64_t> c.event_count):
-        if c.events[k].kind == FILL and c.events[k].market_id == m.market_id:
-            return True
-    return False
+        if c.events[k].kind == FILL:
+            markets |= <uint64_t> 1 << (c.market_slot_of[c.events[k].market_id] - 1)
+    return markets
 
 
 cdef inline bint still_is(const CoreC* c, const RequestC* r, int state) noexcept nogil:
@@ -371,6 +372,8 @@ cdef inline void match_group(CoreC* c, RequestC* items, int count) noexcept nogi
     is asked behind the group's own trades, too.
     """
     cdef int64_t first = <int64_t> c.event_count
+    cdef uint64_t traded = 0
+    cdef bint has_looked = False
     cdef int at
     cdef RequestC* r
     cdef MarketC* m
@@ -384,7 +387,10 @@ cdef inline void match_group(CoreC* c, RequestC* items, int count) noexcept nogi
         r = &items[at]
         if still_is(c, r, ORDER_PENDING) and trigger_side(c, r.slot) >= 2:
             m = market_of(c, r.p)
-            if not m.has_traded and has_traded_since(c, m, first):
+            if not has_looked:
+                traded = traded_since(c, first)
+                has_looked = True
+            if traded >> m.slot & 1:
                 m.has_traded = c.has_traded = 1
 
 

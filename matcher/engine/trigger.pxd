@@ -17,6 +17,7 @@ from matcher.engine.types cimport (
 cdef enum:
     TRIGGERS_PER_TICK_MAX = 4096     # on the mark with its row, on last prices with a command
     TRIGGERS_PER_COMMAND_MAX = 256   # of a market, on a mark of an earlier row
+    TRAILS_PER_COMMAND_MAX = 4096    # of markets asked on last prices, the first one's aside
     FIRED_STEPS_MAX = 65536      # orders that the trials of one command's fired orders look at
     ON_MARK_LADDERS = 0          # first of a market's two ladders for the reference
     ON_LAST_LADDERS = 2
@@ -243,6 +244,7 @@ cdef inline cold fire_due(CoreC* c) noexcept nogil:
     """After a command: what a limit has left, then what it has made due at the last price."""
     cdef uint32_t k
     cdef int left = TRIGGERS_PER_TICK_MAX
+    cdef uint32_t moved = 0      # trails of markets whose last price has moved
     cdef MarketC* m
     if c.fired_share == 0:
         share_trials(c, NULL)
@@ -252,7 +254,10 @@ cdef inline cold fire_due(CoreC* c) noexcept nogil:
             m.has_due &= ~(<uint8_t> DUE_LATER)
         elif m.has_due & DUE_ON_MARK:
             fire_on_mark(c, m, TRIGGERS_PER_COMMAND_MAX)
-        if m.has_traded or m.has_due & DUE_ON_LAST:
+        if m.has_traded and moved and moved + m.trail_count > TRAILS_PER_COMMAND_MAX:
+            ask_next(c, m)
+        elif m.has_traded or m.has_due & DUE_ON_LAST:
+            moved += m.trail_count if m.has_traded else 0
             left -= fire_on_last(c, m, left)
     if c.fire_turn_next:
         c.fire_turn = c.fire_turn_next - 1

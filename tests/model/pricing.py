@@ -20,6 +20,7 @@ from tests.model.matching import Matching
 
 FUNDING_INDEX_MAX = 2**62
 TRIGGERS_MAX = 4_096
+TRAILS_OF_COMMAND = 4_096  # of markets asked on last prices, the first one aside
 IMPACT_LEVELS_MAX = 256
 TRIGGERS_OF_COMMAND = 256
 FIRED_STEPS_MAX = 65_536  # orders that the trials of one command's fired orders look at
@@ -219,7 +220,7 @@ class Pricing(Matching):
 
     def fire_due(self) -> None:
         """After a command: what a limit has left, then what it has made due at the last price."""
-        left, first = TRIGGERS_MAX, self.first_asked
+        left, moved, first = TRIGGERS_MAX, 0, self.first_asked
         if not self.fired_share:
             self.share_trials(None)
         listed = list(self.venues.items())
@@ -227,7 +228,11 @@ class Pricing(Matching):
             if venue.has_due and not venue.has_fired:
                 self.fire_on_mark(venue, market, TRIGGERS_OF_COMMAND)
             venue.has_fired = False
-            if venue.has_traded or venue.has_due_on_last:
+            trails = len([o for o in self.orders if o.key[1] == market and o.trails])
+            if venue.has_traded and moved and moved + trails > TRAILS_OF_COMMAND:
+                self.held_up.append(market)
+            elif venue.has_traded or venue.has_due_on_last:
+                moved += trails * venue.has_traded
                 left -= self.fire_on_last(venue, market, left)
         for venue in self.venues.values():
             venue.fired_steps = 0

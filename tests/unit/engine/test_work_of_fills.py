@@ -263,6 +263,33 @@ def test_markets_share_the_trials_of_a_command() -> None:
     assert fired == [1] * 9
 
 
+def test_trails_of_many_markets_move_with_several_commands() -> None:
+    """TRIG-3: 2,100 in each of three: one market a command, the next begins with the next one."""
+    v = Desk(orders=9_000, accounts=250, positions=900)
+    for market in (2, 3):
+        v.engine.list_market(spec_of(market_id=market, mark_band_ppm=500_000), v.time_ns)
+        v.do(CommandKind.PRICE, market_id=market, price_ticks=1_000, aux=v.time_ns // 10**6)
+    asked = {"trigger_kind": 4, "trigger_price_ticks": 1, "time_in_force": IOC}
+    trails = {}
+    for market in (1, 2, 3):
+        orders = [
+            v.order(1 + 66 * (market - 1) + k // 32, SELL, 1, market_id=market,
+                    instructions=TRAIL, **asked)
+            for k in range(2_100)
+        ]  # fmt: skip
+        v.send([*orders, v.order(240, SELL, 1_000, market_id=market)])
+        trails[market] = v.engine.order_id(orders[-1].account, orders[-1].nonce)
+    takers = [v.order(241, BUY, 1_000, market_id=market) for market in (1, 2, 3)]
+    v.group(takers)
+    seen = []
+    for _ in range(4):
+        v.restart()
+        triggers = [v.engine.order(order_id) for order_id in trails.values()]
+        seen.append([order.trigger_price_ticks if order else 0 for order in triggers])
+        v.do(CommandKind.TICK)
+    assert seen == [[500, 1, 1], [500, 500, 1], [500, 500, 500], [500, 500, 500]]
+
+
 def test_a_halted_market_takes_no_part_of_the_trials() -> None:
     """TRIG-1, TRIG-2: what is due in it stays due and is asked when it opens again."""
     v = Desk(orders=9_000, accounts=200, positions=900)
