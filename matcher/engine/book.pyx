@@ -19,7 +19,8 @@ from matcher.engine.memory cimport release, reserve, reserve_dense
 from matcher.engine.store cimport (
     CAPACITY, COMMAND_REJECTED, EXPIRED, MARKET_UNKNOWN, ORDER_ACCEPTED, ORDER_AMENDED,
     ORDER_REJECTED, ORDER_UNKNOWN, POST_ONLY_WOULD_TAKE, PRICE_OUT_OF_RANGE, QTY_OUT_OF_RANGE,
-    SIDE_MISMATCH, TIME_IN_FORCE, USER_CANCELED, drop_order, emit, free_events, new_order, now_s)
+    SIDE_MISMATCH, TIME_IN_FORCE, USER_CANCELED, begin_events,
+    drop_order, emit, free_events, new_order, now_s)
 from matcher.engine.types cimport (
     CommandC, CoreC, EVENTS_RESERVED, EventC, MarketC, ORDER_FREE, OrderC, POST_ONLY, SLOT_BITS)
 
@@ -213,7 +214,7 @@ cdef class Book:
                     f"commands: {view.len} bytes are not whole records of {sizeof(CommandC)}")
             count = view.len // <Py_ssize_t> sizeof(CommandC)
             command = <CommandC*> view.buf
-            self.c.event_count = 0
+            begin_events(&self.c)
             for k in range(count):
                 if command[k].kind not in (KIND_PLACE, KIND_CANCEL, KIND_TICK, KIND_AMEND):
                     raise ValueError(

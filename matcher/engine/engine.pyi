@@ -124,7 +124,7 @@ class Engine:
 
         Returns:
             The event records, read-only. It keeps the engine alive; the next command writes over
-            what it shows.
+            what it shows, or, after more than a million records, leaves zeroes there.
         """
 
     def apply_one(self, command: Command) -> bytes:

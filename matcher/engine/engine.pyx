@@ -35,8 +35,8 @@ from matcher.engine.snapshot cimport (
 from matcher.engine.special cimport WalkC, step_down, walk_from
 from matcher.engine.standing cimport KIND_AUTO_TOP_UP, KIND_SETTLE_MARKET, dispatch_standing
 from matcher.engine.store cimport (
-    AMOUNT_OUT_OF_RANGE, COMMAND_REJECTED, ORDER_REJECTED, PARAMETERS_ANNOUNCED, bucket_at, emit,
-    ensure_bucket, free_events)
+    AMOUNT_OUT_OF_RANGE, COMMAND_REJECTED, ORDER_REJECTED, PARAMETERS_ANNOUNCED, begin_events,
+    bucket_at, emit, ensure_bucket, free_events)
 from matcher.engine.types cimport (
     AccountC, BucketC, CommandC, CoreC, DateC, EVENTS_RESERVED, EmptiedC, EventC, ExtraC, LeafC,
     ListedC, MARKETS_MAX, MarketC, NonceC, ORDER_PENDING, OrderC, ReducingC, SLOT_BITS, TagC)
@@ -221,7 +221,7 @@ cdef class Engine:
         if time_ns > self.c.time_ns:
             self.c.time_ns = time_ns
             self.c.time_s = time_ns // 1_000_000_000
-        self.c.event_count = 0
+        begin_events(&self.c)
         if not may_follow(spec, self.specs[spec.market_id]):
             event = emit(&self.c, COMMAND_REJECTED, m)
             event.reason = AMOUNT_OUT_OF_RANGE
@@ -284,7 +284,7 @@ cdef class Engine:
                     f"commands: {view.len} bytes are not whole records of {sizeof(CommandC)}")
             count = view.len // <Py_ssize_t> sizeof(CommandC)
             command = <CommandC*> view.buf
-            self.c.event_count = 0
+            begin_events(&self.c)
             check_records(command, count)
             with nogil:
                 run(&self.c, command, count)
@@ -333,7 +333,7 @@ cdef class Engine:
         """Apply one command; its order's id, or the reason of its refusal below 0."""
         cdef EventC* event
         cdef uint64_t first
-        self.c.event_count = 0
+        begin_events(&self.c)
         advance(&self.c, command)
         first = self.c.event_count    # orders that expired stand before it
         act(&self.c, command)
@@ -477,7 +477,8 @@ cdef class Engine:
             f"{self.c.seq},{self.c.time_ns},{self.c.order_seq},{self.c.order_free},"
             f"{self.c.order_top},{self.c.bucket_top},{self.c.account_count},{self.c.fees},"
             f"{self.c.deposits},{self.c.withdrawals},{self.c.deposit_seq},{self.c.date_count},"
-            f"{self.c.nonce_count},{self.c.is_risk_paused},{self.c.account_capacity},"
+            f"{self.c.nonce_count},{self.c.is_risk_paused},"
+            f"{self.c.fire_turn},{self.c.account_capacity},"
             f"{self.c.bucket_capacity},{self.c.order_capacity}".encode())
         digest.update(
             <uint8_t[:self.c.account_count * sizeof(AccountC)]> <uint8_t*> self.c.accounts)

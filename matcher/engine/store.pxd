@@ -12,12 +12,13 @@ from matcher.engine.dates cimport add_date, remove_date
 from matcher.engine.ladder cimport (
     cold, cold_int, either, flip_of, link_order, next_down, next_up, prefetch, unlikely,
     unlink_order)
-from matcher.engine.memory cimport release, reserve
+from matcher.engine.memory cimport discard, release, reserve
 from matcher.engine.special cimport (
     NEVER_S, cut_of, filled_of, is_backed, leave, link_trail, link_waiting, mark_after, shown_of,
     trigger_side, unlink_trail, unlink_waiting)
 from matcher.engine.types cimport (
-    AFTER_ALONE, AFTER_FLAT, AFTER_MOVE, AccountC, BucketC, CoreC, EventC, LadderC, MARKETS_MAX,
+    AFTER_ALONE, AFTER_FLAT, AFTER_MOVE, AccountC, BucketC, CoreC, EVENTS_RESERVED, EventC,
+    LadderC, MARKETS_MAX,
     MarketC, NAMED, NEAR_MARKETS, ORDER_FREE, ORDER_PENDING, ORDER_RESTING, ORDER_TAKING,
     OrderC, REDUCE_ONLY, SLOT_BITS, SPECIAL, TIMED, WITH_MARGIN)
 
@@ -108,6 +109,21 @@ cdef inline cold grow_events(CoreC* c) noexcept nogil:
     c.retired_count += 1
     c.events = grown
     c.event_capacity *= 2
+
+
+cdef inline cold shrink_events(CoreC* c) noexcept nogil:
+    """Give back what a very large call has filled; what still shows it can be read, as zeroes."""
+    cdef uint32_t k
+    discard(&c.events[EVENTS_RESERVED], (c.event_capacity - EVENTS_RESERVED) * sizeof(EventC))
+    for k in range(c.retired_count):
+        discard(c.retired[k], (c.event_capacity >> (c.retired_count - k)) * sizeof(EventC))
+
+
+cdef inline void begin_events(CoreC* c) noexcept nogil:
+    """A call begins: it writes over the events of the last one."""
+    if unlikely(c.event_count > EVENTS_RESERVED):
+        shrink_events(c)
+    c.event_count = 0
 
 
 cdef inline void free_events(CoreC* c) noexcept nogil:
@@ -291,11 +307,18 @@ cdef inline MarketC* market_with(CoreC* c, const OrderC* order) noexcept nogil:
     return c.markets[c.buckets[order.bucket].market if WITH_MARGIN else 0]
 
 
+cdef inline bint has_ids(const CoreC* c, uint64_t count) noexcept nogil:
+    """ORD-1: 2^36 orders can have an id, which grows with age and is never used again."""
+    return (c.order_seq + count) >> (64 - SLOT_BITS) == 0
+
+
 cdef inline uint32_t new_order(CoreC* c, uint32_t bucket) noexcept nogil:
-    """Take a slot, give it an id, link it first in its bucket; 0 when the store is full."""
+    """Take a slot, give it an id, link it first in its bucket; 0: none is left."""
     cdef uint32_t slot = c.order_free
     cdef OrderC* order
     cdef BucketC* b
+    if unlikely(not has_ids(c, 1)):
+        return 0
     if slot:
         c.order_free = c.orders[slot].next
         prefetch(&c.orders[c.order_free])       # where the next order goes
