@@ -77,6 +77,12 @@ class Pair:
         self.sent.append(records)
         return [self.named(e) for e in unpack(self.engine.apply(records))]
 
+    def restore(self) -> None:
+        """Put a restored engine in the place of the one that goes on."""
+        state = self.engine.state_hash()
+        self.engine = Engine.restore(b"".join(self.engine.snapshot()))
+        assert self.engine.state_hash() == state
+
     def apply_group(self, commands: list[Command], time_ns: int) -> list[Seen]:
         found = self.feed(group(commands, time_ns))
         is_refused = any(e.reason == "GROUP_REJECTED" for e in found)

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from matcher.engine.commands import NEVER_S, TIF_GTC, TIF_IOC, Command, CommandKind
-from matcher.engine.engine import Engine
 from tests.model.pair import NS, START_NS, Pair
 from tests.unit.engine.venue import spec_of
 
@@ -75,13 +74,8 @@ class Stream:
         if seconds > 3:
             self.row()
 
-    def restore(self) -> None:
-        state = self.pair.engine.state_hash()
-        self.pair.engine = Engine.restore(b"".join(self.pair.engine.snapshot()))
-        assert self.pair.engine.state_hash() == state
-
     def step(self) -> None:
-        acts = (self.place, self.cancel, self.cancel_session, self.wait, self.restore)
+        acts = (self.place, self.cancel, self.cancel_session, self.wait, self.pair.restore)
         (act,) = self.rng.choices(acts, (70, 15, 2, 10, 3))
         act()
 

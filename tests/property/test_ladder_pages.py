@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from matcher.engine.commands import NEVER_S, TIF_GTC, TIF_IOC, Command, CommandKind
-from matcher.engine.engine import Engine
 from matcher.engine.instructions import FLAG_ON_LAST, Instructions
 from tests.model.pair import NS, START_NS, Pair
 from tests.unit.engine.venue import spec_of
@@ -81,17 +80,12 @@ class Stream:
             self.send(CommandKind.CANCEL, account=account, order_id=self.rng.choice(own))
 
     def step(self) -> None:
-        acts = (self.place, self.cancel, self.row, self.cancel_all, self.restore)
+        acts = (self.place, self.cancel, self.row, self.cancel_all, self.pair.restore)
         (act,) = self.rng.choices(acts, (64, 25, 6, 2, 3))
         act()
 
     def cancel_all(self) -> None:
         self.send(CommandKind.CANCEL_ALL, account=self.rng.randint(1, ACCOUNTS), side=2)
-
-    def restore(self) -> None:
-        state = self.pair.engine.state_hash()
-        self.pair.engine = Engine.restore(b"".join(self.pair.engine.snapshot()))
-        assert self.pair.engine.state_hash() == state
 
 
 @pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + STREAMS))

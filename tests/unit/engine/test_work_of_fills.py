@@ -40,6 +40,12 @@ class Desk(Venue):
     def __init__(self, **more: Any) -> None:
         super().__init__(spec=spec_of(mark_band_ppm=500_000), cash=10**12, **more)
 
+    def open_market(self, market_id: int) -> None:
+        """List another market like the first, with a price of 1,000."""
+        self.engine.list_market(spec_of(market_id=market_id, mark_band_ppm=500_000), self.time_ns)
+        row = {"market_id": market_id, "price_ticks": 1_000, "aux": self.time_ns // 10**6}
+        self.do(CommandKind.PRICE, **row)
+
     def order(self, account: int, side: int, price: int, **fields: Any) -> Command:
         """Return an order of one lot."""
         self.nonce += 1
@@ -245,8 +251,7 @@ def test_what_fires_is_tried_so_often_and_no_more() -> None:
 def test_markets_share_the_trials_of_a_command() -> None:
     """TRIG-1: 17 fill-or-kill orders of one market do not hold up those of another."""
     v = Desk(orders=9_000, accounts=200, positions=900)
-    v.engine.list_market(spec_of(market_id=2, mark_band_ppm=500_000), v.time_ns)
-    v.do(CommandKind.PRICE, market_id=2, price_ticks=1_000, aux=v.time_ns // 10**6)
+    v.open_market(2)
     v.send([v.order(180 + k % 4, SELL, 1_200) for k in range(4_096)])
     v.send([v.order(170, SELL, 1_000), v.order(171, SELL, 1_000, market_id=2)])
     on_last = {"trigger_kind": 3, "trigger_price_ticks": 1_000, "instructions": ON_LAST}
@@ -267,8 +272,7 @@ def test_trails_of_many_markets_move_with_several_commands() -> None:
     """TRIG-3: 2,100 in each of three: one market a command, the next begins with the next one."""
     v = Desk(orders=9_000, accounts=250, positions=900)
     for market in (2, 3):
-        v.engine.list_market(spec_of(market_id=market, mark_band_ppm=500_000), v.time_ns)
-        v.do(CommandKind.PRICE, market_id=market, price_ticks=1_000, aux=v.time_ns // 10**6)
+        v.open_market(market)
     asked = {"trigger_kind": 4, "trigger_price_ticks": 1, "time_in_force": IOC}
     trails = {}
     for market in (1, 2, 3):
@@ -293,8 +297,7 @@ def test_trails_of_many_markets_move_with_several_commands() -> None:
 def test_a_halted_market_takes_no_part_of_the_trials() -> None:
     """TRIG-1, TRIG-2: what is due in it stays due and is asked when it opens again."""
     v = Desk(orders=9_000, accounts=200, positions=900)
-    v.engine.list_market(spec_of(market_id=2, mark_band_ppm=500_000), v.time_ns)
-    v.do(CommandKind.PRICE, market_id=2, price_ticks=1_000, aux=v.time_ns // 10**6)
+    v.open_market(2)
     v.send([v.order(180 + k % 4, SELL, 1_200) for k in range(4_096)])
     v.send([v.order(170, SELL, 1_000), v.order(171, SELL, 1_000, market_id=2)])
     on_last = {"trigger_kind": 3, "trigger_price_ticks": 1_000, "instructions": ON_LAST}
@@ -315,8 +318,7 @@ def test_a_halted_market_takes_no_part_of_the_trials() -> None:
 def test_who_uses_a_command_up_is_not_asked_first_again() -> None:
     """TRIG-1, TRIG-2: 8,193 due stops of a market let another's one wait for one command."""
     v = Desk(orders=10_000, accounts=270, positions=900)
-    v.engine.list_market(spec_of(market_id=2, mark_band_ppm=500_000), v.time_ns)
-    v.do(CommandKind.PRICE, market_id=2, price_ticks=1_000, aux=v.time_ns // 10**6)
+    v.open_market(2)
     on_last = {"trigger_kind": 3, "trigger_price_ticks": 1_000, "instructions": ON_LAST}
     stops = {"time_in_force": IOC, **on_last}
     v.send([v.order(1 + k // 32, BUY, 1_001, **stops) for k in range(8_193)])
