@@ -21,8 +21,7 @@ class Order:
     """An order. `sign` is 1 of a buy, `up` of an upward trigger, else -1."""
 
     def __init__(self, c: Command) -> None:
-        w, self.key = c.instructions, (c.account, c.nonce)
-        self.old = c.account, c.old_nonce or c.nonce  # the order that it changes
+        w, self.key, self.old = c.instructions, (c.account, c.nonce), c.old_nonce or c.nonce
         self.account, self.nonce, self.side, self.tif = c.account, c.nonce, c.side, c.time_in_force
         self.session, self.expiry_s, self.sibling = c.session, c.expiry_time_s, w.oco_nonce
         self.left, self.price, self.trigger = c.qty_lots, c.price_ticks, c.trigger_price_ticks
@@ -68,8 +67,8 @@ class Book:
         self.fire(on_last=True)
         return self.seen
 
-    def find(self, key: tuple[int, int]) -> Order | None:
-        return next((o for o in self.live if o.key == key), None)
+    def find(self, account: int, nonce: int) -> Order | None:
+        return next((o for o in self.live if o.key == (account, nonce)), None)
 
     def newest(self, account: int) -> list[Order]:
         return [o for o in reversed(self.live) if o.account == account]
@@ -90,7 +89,7 @@ class Book:
 
     def refusal_of_sibling(self, o: Order, old: Order | None) -> str:
         """OCO-1; REP-1: an order takes the place of the old one."""
-        s = self.find((o.account, o.sibling))
+        s = self.find(o.account, o.sibling)
         if s is None or s is old:
             return "ORDER_UNKNOWN" if (o.account, o.sibling) in self.used else ""
         is_named = s.sibling == o.nonce or (old is not None and self.partner(old) is s)
@@ -118,10 +117,15 @@ class Book:
         opens = any(x.sign != o.sign and not x.reduces for x in self.newest(o.account))
         return self.room(o) > 0 or bool(o.waits and opens)
 
+    def idle(self, account: int) -> list[Order]:
+        """TRIG-4."""
+        return [o for o in self.newest(account) if o in self.waiting and not self.can_reduce(o)]
+
     def refusal(self, c: Command, named: set[tuple[int, int]], before: Book) -> str:
         """ORD-1, AMD-1, REP-1 by precedence; GRP-1: post-only looks at the book `before`."""
         o, ticks = Order(c), {*range(1, self.spec.price_ticks_max + 1)}
-        old = None if o.old in named or c.kind == Kind.PLACE else self.find(o.old)
+        names = c.kind != Kind.PLACE and (c.account, o.old) not in named
+        old = self.find(c.account, o.old) if names else None
         if c.kind != Kind.PLACE and old is None:
             return "ORDER_UNKNOWN"
         if c.kind in (Kind.AMEND, Kind.CANCEL):
@@ -152,14 +156,14 @@ class Book:
                 for x in commands:
                     self.seen.append(("REJECTED", x.nonce, reason if x is c else "GROUP_REJECTED"))
                 return
-            named |= {draft.admit(c).key, Order(c).old}
+            named |= {draft.admit(c).key, (c.account, Order(c).old)}
         for o in [self.admit(c) for c in commands]:
             if o in self.live:
-                self.execute(o)
+                (self.waiting.append if o.waits else self.execute)(o)
 
     def admit(self, c: Command) -> Order:
         """AMD-1, REP-1: do what is asked for, short of matching."""
-        o, old = Order(c), self.find(Order(c).old)
+        o, old = Order(c), self.find(c.account, Order(c).old)
         if old and c.kind == Kind.AMEND:
             self.cut(old, min(old.left, old.left + old.filled - o.left), "")
         elif old:
@@ -175,7 +179,7 @@ class Book:
 
     def partner(self, o: Order) -> Order | None:
         """OCO-1: siblings name each other."""
-        s = self.find((o.account, o.sibling))
+        s = self.find(o.account, o.sibling)
         return s if s and s.sibling == o.nonce else None
 
     def end(self, o: Order, reason: str) -> None:
@@ -207,17 +211,14 @@ class Book:
                 excess = sum(x.left for x in mine if x.reduces) - self.room(o)
                 if o in mine and excess > 0:
                     self.cut(o, min(excess, o.left), "REDUCE_ONLY")
-            while gone := self.orphans or [
-                o for o in self.newest(account) if o in self.waiting and not self.can_reduce(o)
-            ]:
-                self.end(gone[0], "SIBLING_ENDED" if self.orphans else "REDUCE_ONLY")
+            while gone := self.idle(account) or self.orphans.copy():
+                reason = "SIBLING_ENDED" if self.can_reduce(gone[0]) else "REDUCE_ONLY"
+                for o in gone:
+                    self.end(o, reason)
         self.touched = {}
 
     def execute(self, o: Order) -> None:
-        """BAND-1, POST-1, MATCH-4, MIN-1: let an order wait, or match and rest."""
-        if o.waits:
-            self.waiting.append(o)
-            return
+        """BAND-1, POST-1, MATCH-4, MIN-1: let an order match, then rest."""
         price, is_fok = self.price_of_entry(o), o.tif == TIF_FOK
         ends = "SIBLING_ENDED" if o in self.orphans else "" if self.admits(o) else "MARKET_STATE"
         if price not in (0, o.price) and not ends:

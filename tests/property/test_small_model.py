@@ -47,7 +47,7 @@ FIRST_SEED = int(os.environ.get("BULKHEAD_SOAK_SEED", "0"))
 STEPS, ENOUGH = 300, 6
 NS, START_NS = 10**9, 1_700_000_000 * 10**9
 TRADERS, SWEEPER = 5, 6
-TOP = 400
+TOP = 250
 SILENT = {EventKind.PRICE, EventKind.MARKET_STATE, EventKind.DEPOSITED}
 RUNS: dict[int, Counter[str]] = {}
 
@@ -64,7 +64,7 @@ class Stream:
         self.engine = Engine(account_count_max=6, position_count_max=8, order_count_max=300)
         self.engine.list_market(spec, START_NS)
         self.model = Book(spec)
-        self.time_ns, self.nonce, self.index = START_NS, 0, 200
+        self.time_ns, self.nonce, self.index = START_NS, 0, rng.choice((200, TOP - 8))
         self.names: dict[int, int] = {}
         self.log: list[list[Command]] = []
         self.seen: Counter[str] = Counter()
@@ -176,7 +176,7 @@ class Stream:
         self.send(CommandKind.TICK)
 
     def row(self) -> None:
-        self.index = max(150, min(250, self.index + self.rng.choice((-9, -3, -1, 0, 1, 3, 9))))
+        self.index = max(150, min(TOP, self.index + self.rng.choice((-9, -3, -1, 0, 1, 3, 9))))
         self.send(CommandKind.PRICE, price_ticks=self.index, aux=self.time_ns // 10**6)
 
     def become(self) -> None:
@@ -205,7 +205,7 @@ class Stream:
             else rng.choice((TIF_GTC,) * 6 + (TIF_IOC,) * 2 + (TIF_FOK,)),
             "session": rng.choice((0, 1)),
         } | fields  # fmt: skip
-        form["amount_quote"] = 0 if flags & FLAG_REDUCE_ONLY else 10 * TOP * qty
+        form["amount_quote"] = 0 if form["flags"] & FLAG_REDUCE_ONLY else 10 * TOP * qty
         if rng.random() < 0.6:
             form |= self.instructed(form)
         if form["flags"] & FLAG_REDUCE_ONLY and rng.random() < 0.02:
@@ -237,7 +237,9 @@ class Stream:
             return {"instructions": word}
         on_last, trail = rng.random() < 0.4, rng.choice((0, 0, 1, 3, 8))
         ahead, is_up = rng.randint(0, 8), rng.random() < 0.5
-        base = self.model.last or self.model.mark if on_last else self.model.mark
+        base = self.model.last if on_last else self.model.mark
+        if not base:  # nothing is due without a last price
+            base = self.model.mark + rng.choice((-9, 0, 9))
         word = word._replace(
             flags=word.flags | (FLAG_ON_LAST if on_last else 0), trailing_ticks=trail
         )
@@ -309,10 +311,21 @@ class Stream:
             CommandKind.PLACE: self.order, CommandKind.REPLACE: self.replaced,
             CommandKind.CANCEL: self.any_name, CommandKind.AMEND: self.amended,
         }  # fmt: skip
+        if self.model.resting and self.rng.random() < 0.3:
+            self.pull_and_post()
+            return
         kinds = [
             self.rng.choice((*makers, CommandKind.PLACE)) for _ in range(self.rng.randint(2, 4))
         ]
         self.both(self.items(*((kind, makers[kind]()) for kind in kinds)))
+
+    def pull_and_post(self) -> None:
+        """End an order and post where it stood: post-only looks at the book before the group."""
+        o = self.rng.choice(self.model.resting)
+        form = {"side": 1 - o.side, "price_ticks": o.price, "flags": FLAG_POST_ONLY}
+        pull = {"account": o.account, "nonce": o.nonce}
+        post = self.order(**form, time_in_force=TIF_GTC)
+        self.both(self.items((CommandKind.CANCEL, pull), (CommandKind.PLACE, post)))
 
     def cancel_all(self) -> None:
         self.send(
