@@ -7,13 +7,13 @@ from margin_core.types cimport FillC, LINEAR_PERPETUAL, PositionC, VERDICT_OK
 from matcher.engine.ladder cimport (
     clear_level, cold, cold_int, flip_of, next_down, next_up, prefetch, unlikely)
 from matcher.engine.after cimport cut_order, end_siblings, finish, reducible, reducible_lots
-from matcher.engine.limits cimport lots_within, protect
+from matcher.engine.limits cimport is_beyond_band, lots_within, protect
 from matcher.engine.special cimport filled_of, mark_after, shown_of
 from matcher.engine.states cimport price_holds
 from matcher.engine.store cimport (
     EXPIRED, FILL, FOK_NOT_FILLABLE, IMMEDIATE_REMAINDER, MARKET_CANNOT_PAY, MIN_QTY_NOT_MET,
     OPEN_INTEREST_LIMIT,
-    ORDER_REPLENISHED, ORDER_REPRICED, POST_ONLY_WOULD_TAKE, PRICE_STALE, REASON_FROZEN,
+    ORDER_REPLENISHED, ORDER_REPRICED, POST_ONLY_WOULD_TAKE, PRICE_BAND, PRICE_STALE, REASON_FROZEN,
     REASON_REDUCE_ONLY,
     RISK_PAUSED, SELF_TRADE, SIBLING_ENDED, commit, count_lots, drop_order, emit, emit_order,
     free_order, now_s, out_of, owner_of, refresh_best, rest_order, update_reservation, usable)
@@ -584,6 +584,9 @@ cdef inline cold_int enter(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
         if c.extras[slot].is_doomed:
             return SIBLING_ENDED
         slide(c, m, slot)
+        # An earlier item of its group may have ended what it was judged to slide behind.
+        if order.time_in_force == TIF_GTC and is_beyond_band(m, order.side, order.price):
+            return PRICE_BAND
     if order.flags & POST_ONLY and would_take(c, m, order.side, order.price):
         return POST_ONLY_WOULD_TAKE
     if order.time_in_force == TIF_FOK and not fillable(c, m, slot, order.remaining):

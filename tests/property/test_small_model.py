@@ -1,9 +1,8 @@
 """The engine keeps the order rules as a model of 300 lines has them, written from SPEC §3 alone.
 
 After every command events, books, orders, positions and the last price are equal. Then a stranger
-sweeps copies of both from both sides: that shows the queue at each price. The rules leave open
-which of the ends that one command causes comes first; there the model does as the engine: after
-each order that has traded or fired, position by position, the incoming order's first.
+sweeps copies of both from both sides: that shows the queue at each price. What one command ends
+comes in the order of END-1.
 """
 
 from __future__ import annotations

@@ -118,6 +118,23 @@ def test_a_post_only_order_is_judged_where_it_slides_to() -> None:
     assert v.book()[0] == [(1_049, 1)]
 
 
+def test_what_a_post_only_order_slides_behind_may_go_with_its_group() -> None:
+    """BAND-1, GRP-1: it would then rest beyond the band, at its own limit."""
+    v = banded(30_000)
+    bid = v.rest(1, BUY, 1, 969)
+    form: dict[str, Any] = {"market_id": 1, "time_ns": v.time_ns}
+    place = {
+        "account": 2, "side": SELL, "qty_lots": 1, "price_ticks": 969, "amount_quote": 500,
+        "nonce": 900, "expiry_time_s": NEVER_S, "flags": POST_ONLY,
+        "instructions": Instructions(flags=FLAG_SLIDES),
+    }  # fmt: skip
+    cancel = Command(CommandKind.CANCEL, account=1, order_id=bid, **form)
+    assert story(v.group([cancel, Command(CommandKind.PLACE, **(form | place))])) == [
+        "ORDER_CANCELED USER_CANCELED", "ORDER_ACCEPTED", "ORDER_CANCELED PRICE_BAND"]  # fmt: skip
+    assert v.book() == ([], [])
+    assert outcome(v.place(2, SELL, 1, 969, 500)) == "PRICE_BAND"
+
+
 @pytest.mark.parametrize(
     ("limit", "fields", "end"),
     [
