@@ -28,15 +28,15 @@ from matcher.engine.ladder cimport (
 from matcher.engine.limits cimport PRICE_UNBOUND
 from matcher.engine.memory cimport release, reserve, reserve_dense, touch
 from matcher.engine.nonces cimport end_growth, has_nonces_to_tend, tend_nonces
-from matcher.engine.requests cimport GROUP_ITEMS_MAX, dispatch_request, group_span, span
+from matcher.engine.requests cimport dispatch_request, group_span, span
 from matcher.engine.snapshot cimport (
     PIECE_BYTES_MAX, Reader, core_pieces, market_pieces, piece_bytes, piece_size, read_core,
     read_market, read_spec)
 from matcher.engine.special cimport WalkC, step_down, walk_from
 from matcher.engine.standing cimport KIND_AUTO_TOP_UP, KIND_SETTLE_MARKET, dispatch_standing
 from matcher.engine.store cimport (
-    AMOUNT_OUT_OF_RANGE, COMMAND_REJECTED, ORDER_REJECTED, PARAMETERS_ANNOUNCED, begin_events,
-    bucket_at, emit, ensure_bucket, free_events)
+    AMOUNT_OUT_OF_RANGE, COMMAND_REJECTED, GROUP_ITEMS_MAX, ORDER_REJECTED, PARAMETERS_ANNOUNCED,
+    begin_events,    bucket_at, emit, ensure_bucket, free_events)
 from matcher.engine.types cimport (
     AccountC, BucketC, CommandC, CoreC, DateC, EVENTS_RESERVED, EmptiedC, EventC, ExtraC, LeafC,
     ListedC, MARKETS_MAX, MarketC, NonceC, ORDER_PENDING, OrderC, ReducingC, SLOT_BITS, TagC)

@@ -10,9 +10,9 @@ from matcher.engine.matching cimport execute, live_price, would_take
 from matcher.engine.nonces cimport has_nonce_room, nonce_used, use_nonce
 from matcher.engine.special cimport join, tag_order
 from matcher.engine.store cimport (
-    CAPACITY, INSTRUCTIONS_INVALID, INSUFFICIENT_FREE, MARKET_STATE, ORDER_ACCEPTED,
-    ORDER_REJECTED, ORDER_UNKNOWN, await_trigger, bucket_at, count_order, drop_order, emit,
-    ensure_bucket, free_order, has_ids, new_order, update_reservation)
+    CAPACITY, GROUP_ITEMS_MAX, INSTRUCTIONS_INVALID, INSUFFICIENT_FREE, MARKET_STATE,
+    ORDER_ACCEPTED, ORDER_REJECTED, ORDER_UNKNOWN, await_trigger, bucket_at, count_order,
+    drop_order, emit, ensure_bucket, free_order, has_ids, new_order, update_reservation)
 from matcher.engine.types cimport (
     ATTACHED, BucketC, CommandC, CoreC, EventC, ExtraC, MarketC, ON_LAST, ORDER_QUEUED,
     OrderC, POST_ONLY, REDUCE_ONLY, SLIDES, SLOT_BITS, SPECIAL, STATE_AUCTION)
@@ -172,7 +172,7 @@ cdef inline int check_order(
     if not has_place(c, p.account, b) or not has_room_to_wait(b, p) or (
             w.trailing and m.trail_count == TRAILING_MAX):
         return CAPACITY
-    if c.order_count + taken >= c.order_capacity - 1 or not has_ids(c, taken + 1):
+    if c.order_count + taken >= c.order_capacity - 1 or not has_ids(c, GROUP_ITEMS_MAX):
         return CAPACITY
     if not has_nonce_room(c, p.account, p.nonce):
         return CAPACITY

@@ -14,15 +14,14 @@ from matcher.engine.instructions cimport (
 from matcher.engine.nonces cimport is_ascending
 from matcher.engine.special cimport cut_of, trigger_side
 from matcher.engine.store cimport (
-    COMMAND_REJECTED, FILL, GROUP_REJECTED, NONCE_USED, ORDER_REJECTED, ORDER_UNKNOWN,
-    QTY_OUT_OF_RANGE, REPLACED, SIDE_MISMATCH, UNFILLED_MISMATCH, USER_CANCELED,
+    COMMAND_REJECTED, FILL, GROUP_ITEMS_MAX, GROUP_REJECTED, NONCE_USED, ORDER_REJECTED,
+    ORDER_UNKNOWN, QTY_OUT_OF_RANGE, REPLACED, SIDE_MISMATCH, UNFILLED_MISMATCH, USER_CANCELED,
     count_order, drop_order, ensure_bucket, unmake_bucket, update_reservation)
 from matcher.engine.types cimport (
     BucketC, CommandC, CoreC, ExtraC, MarketC, ORDER_PENDING, ORDER_QUEUED, OrderC, REDUCE_ONLY,
     SPECIAL)
 
 cdef enum:
-    GROUP_ITEMS_MAX = 32
     GROUP_STEPS_MAX = 16384      # orders that all trials of a group's orders look at
     REPLACE_BYTES = 44           # instructions, nonce of the old order u64, unfilled lots u32
 

@@ -23,6 +23,7 @@ from matcher.engine.types cimport (
     OrderC, REDUCE_ONLY, SLOT_BITS, SPECIAL, TIMED, WITH_MARGIN)
 
 cdef enum:
+    GROUP_ITEMS_MAX = 32         # GRP-1: so many orders can be new in one command
     EVENTS_AHEAD = 2             # whose lines are fetched before they are written
 
 cdef enum EventKindC:

@@ -6,6 +6,8 @@ import hashlib
 import struct
 from typing import Any
 
+import pytest
+
 from matcher.engine.commands import NEVER_S, Command, CommandKind, group
 from matcher.engine.engine import Engine
 from matcher.engine.events import EventKind, unpack
@@ -52,18 +54,29 @@ def test_no_id_is_used_twice() -> None:
     engine.check_invariants()
 
 
-def test_a_group_has_an_id_for_each_of_its_orders_or_none() -> None:
-    """GRP-1, ORD-1."""
-    engine = nearly_used_up(2)
+@pytest.mark.parametrize("left", [0, 1, 31, 32])
+def test_the_last_ids_are_for_plain_orders(left: int) -> None:
+    """GRP-1, REP-1, ORD-1: what may need many at once asks for 32, whatever it would free."""
+    engine = nearly_used_up(left + 1)
+    assert reasons(engine.apply(order(1, BUY, 900, 19_999))) == ["NONE"]
+    (old,) = engine.open_orders(1)
     form: dict[str, Any] = {
-        "market_id": 1, "account": 1, "qty_lots": 1, "price_ticks": 900, "amount_quote": 10**4,
-        "expiry_time_s": NEVER_S, "time_ns": TIME_NS,
+        "market_id": 1, "account": 1, "qty_lots": 1, "price_ticks": 901, "amount_quote": 10**4,
+        "expiry_time_s": NEVER_S, "time_ns": TIME_NS, "nonce": 20_000,
     }  # fmt: skip
-    places = [Command(CommandKind.PLACE, nonce=20_000 + k, **form) for k in range(3)]
-    assert reasons(engine.apply(group(places, TIME_NS))).count("CAPACITY") == 1
-    assert engine.order_count == 0
-    assert set(reasons(engine.apply(group(places[:2], TIME_NS)))) == {"NONE"}
-    engine.check_invariants()
+    place = Command(CommandKind.PLACE, **form)
+    cancel = Command(CommandKind.CANCEL, account=1, order_id=old, time_ns=TIME_NS)
+    shown = place._replace(instructions=Instructions(display_lots=1))
+    replace = Command(CommandKind.REPLACE, order_id=old, **form)
+    for records in (shown.records(), replace.records(), group([cancel, place], TIME_NS)):
+        before = engine.open_orders(1)
+        told = reasons(engine.apply(records))
+        engine.check_invariants()
+        if left == 32:
+            assert "CAPACITY" not in told
+            return
+        assert "CAPACITY" in told
+        assert engine.open_orders(1) == before == [old]
 
 
 def test_a_very_large_call_leaves_its_memory_to_the_next() -> None:
