@@ -2,13 +2,11 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from margin_core.fixed_point cimport ppm_up
-from margin_core.requirement cimport initial, notional_of
 from margin_core.transitions cimport take_out, top_up
 from margin_core.types cimport FillC, VERDICT_OK
 from matcher.engine.ladder cimport (
     apart, cold, cold_int, give_some_back, inlined, inlined_int, prefetch, unlikely)
-from matcher.engine.limits cimport is_beyond_band
+from matcher.engine.limits cimport is_beyond_band, required_margin
 from matcher.engine.liquidating cimport cancel_bucket
 from matcher.engine.after cimport margin_to_wait, reducible
 from matcher.engine.announce cimport ends_at
@@ -135,21 +133,6 @@ cdef inline bint is_plain(const CoreC* c, const MarketC* m, const CommandC* p) n
         is_near(c, p.account, p.nonce))
 
 
-cdef inline int64_t required_margin(MarketC* m, const CommandC* p, int64_t lots) noexcept nogil:
-    """Margin with which `lots` filled at the limit are above the initial requirement at the mark.
-
-    Both at the limit price and at the mark: fee, requirement, and the loss that the limit price
-    means at the mark.
-    """
-    cdef int64_t price = p.price
-    cdef int64_t is_sell = -<int64_t> p.side
-    cdef int64_t worst = max(price, m.mark_price & is_sell)
-    cdef int64_t loss = (price - m.mark_price ^ is_sell) - is_sell
-    return ppm_up(notional_of(&m.spec, lots, price), m.spec.fee_taker) + initial(
-        &m.spec, notional_of(&m.spec, lots, worst)) + max(0, loss) * lots * (
-        m.spec.quote_per_tick_lot)
-
-
 cdef inline bint is_ample(const MarketC* m, const CommandC* p) noexcept nogil:
     """The margin is more than `required_margin` can be: what most orders are, without a division.
 
@@ -219,7 +202,7 @@ cdef inline inlined_int check_standing(
     if <uint64_t> p.amount > <uint64_t> (QUOTE_MAX - b.margin[p.side]):   # or it is below 0
         return AMOUNT_OUT_OF_RANGE
     if not reduces and p.time_in_force == TIF_GTC and not is_ample(m, p) and (
-            p.amount < required_margin(m, p, opening_lots(b, p))):
+            p.amount < required_margin(m, p.side, p.price, opening_lots(b, p))):
         return INSUFFICIENT_MARGIN
     if to_wait:
         return to_wait

@@ -1,8 +1,9 @@
-"""What a market's own limits leave: the price band, the open interest (BAND-1, CAP-1)."""
+"""What a market's own limits leave: price band, open interest, margin (BAND-1, CAP-1, ORD-2)."""
 
 from libc.stdint cimport int64_t, uint32_t
 
-from margin_core.fixed_point cimport bh_int128, ceil_div, floor_div
+from margin_core.fixed_point cimport bh_int128, ceil_div, floor_div, ppm_up
+from margin_core.requirement cimport initial, notional_of
 from margin_core.types cimport PositionC
 from matcher.engine.after cimport reducible_lots
 from matcher.engine.ladder cimport flip_of
@@ -47,3 +48,19 @@ cdef inline int64_t lots_within(
     if room >= lots:
         return lots
     return min(lots, room + reducible_lots(buyer, 0) + reducible_lots(seller, 1))
+
+
+cdef inline int64_t required_margin(
+    MarketC* m, int side, int64_t price, int64_t lots
+) noexcept nogil:
+    """Margin with which `lots` filled at the limit are above the initial requirement at the mark.
+
+    Both at the limit price and at the mark: fee, requirement, and the loss that the limit price
+    means at the mark.
+    """
+    cdef int64_t is_sell = -<int64_t> side
+    cdef int64_t worst = max(price, m.mark_price & is_sell)
+    cdef int64_t loss = (price - m.mark_price ^ is_sell) - is_sell
+    return ppm_up(notional_of(&m.spec, lots, price), m.spec.fee_taker) + initial(
+        &m.spec, notional_of(&m.spec, lots, worst)) + max(0, loss) * lots * (
+        m.spec.quote_per_tick_lot)

@@ -7,11 +7,12 @@ from margin_core.types cimport FillC, LINEAR_PERPETUAL, PositionC, VERDICT_OK
 from matcher.engine.ladder cimport (
     clear_level, cold, cold_int, flip_of, next_down, next_up, prefetch, unlikely)
 from matcher.engine.after cimport cut_order, end_siblings, finish, reducible, reducible_lots
-from matcher.engine.limits cimport is_beyond_band, lots_within, protect
+from matcher.engine.limits cimport is_beyond_band, lots_within, protect, required_margin
 from matcher.engine.special cimport filled_of, mark_after, shown_of
 from matcher.engine.states cimport price_holds
 from matcher.engine.store cimport (
-    EXPIRED, FILL, FOK_NOT_FILLABLE, IMMEDIATE_REMAINDER, MARKET_CANNOT_PAY, MIN_QTY_NOT_MET,
+    EXPIRED, FILL, FOK_NOT_FILLABLE, IMMEDIATE_REMAINDER, INSUFFICIENT_MARGIN,
+    MARKET_CANNOT_PAY, MIN_QTY_NOT_MET,
     OPEN_INTEREST_LIMIT,
     ORDER_REPLENISHED, ORDER_REPRICED, POST_ONLY_WOULD_TAKE, PRICE_BAND, PRICE_STALE, REASON_FROZEN,
     REASON_REDUCE_ONLY,
@@ -575,18 +576,35 @@ cdef inline void end_overdue(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil
         drop_order(c, m, met, EXPIRED)
 
 
+cdef inline uint8_t unfit(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
+    """BAND-1, ORD-2 again, of a group's order that slides: an earlier item may have ended what it
+    was judged to slide behind.
+    """
+    cdef const OrderC* order = &c.orders[slot]
+    cdef int64_t opening = <int64_t> order.remaining - reducible(
+        &c.buckets[order.bucket], order.side)
+    if is_beyond_band(m, order.side, order.price):
+        return PRICE_BAND
+    if order.flags & REDUCE_ONLY or opening <= 0 or (
+            order.margin >= required_margin(m, order.side, order.price, opening)):
+        return 0
+    return INSUFFICIENT_MARGIN
+
+
 cdef inline cold_int enter(CoreC* c, MarketC* m, uint32_t slot) noexcept nogil:
     """What an order must meet before its first fill; the reason why it ends, 0 none."""
     cdef OrderC* order = &c.orders[slot]
+    cdef uint8_t reason
     if WITH_MARGIN:
         end_overdue(c, m, slot)
     if WITH_MARGIN and order.flags & SPECIAL:
         if c.extras[slot].is_doomed:
             return SIBLING_ENDED
         slide(c, m, slot)
-        # An earlier item of its group may have ended what it was judged to slide behind.
-        if order.time_in_force == TIF_GTC and is_beyond_band(m, order.side, order.price):
-            return PRICE_BAND
+        if c.trials_until and c.extras[slot].flags & SLIDES:
+            reason = unfit(c, m, slot)
+            if reason:
+                return reason
     if order.flags & POST_ONLY and would_take(c, m, order.side, order.price):
         return POST_ONLY_WOULD_TAKE
     if order.time_in_force == TIF_FOK and not fillable(c, m, slot, order.remaining):

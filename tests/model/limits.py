@@ -7,7 +7,7 @@ from math import ceil, floor
 
 from matcher.engine.commands import TIF_GTC
 from tests.model.ends import Ends
-from tests.model.floor import Order, require
+from tests.model.floor import Order, Venue, require
 from tests.model.margin import PPM
 
 
@@ -31,6 +31,22 @@ class Limits(Ends):
         worst = self.worst_price(o)
         inside = worst is None or (worst - o.price) * o.sign >= 0
         require(inside or o.c.time_in_force != TIF_GTC, "PRICE_BAND")
+
+    def least_margin(self, venue: Venue, o: Order, lots: int) -> int:
+        """ORD-2."""
+        rules, price = venue.rules, o.price
+        worst = max(price, rules.mark) if o.c.side else price
+        loss = max(0, (price - rules.mark) * o.sign) * lots * rules.unit
+        fee = rules.share(lots, price, rules.spec.fee_taker_ppm)
+        return fee + rules.requirement(lots, worst, maintenance=False) + loss
+
+    def check_fit(self, o: Order) -> None:
+        """BAND-1, ORD-2 where an order of a group enters the book."""
+        self.check_band(o)
+        opening = o.left - self.holds(o.key, o.c.side)
+        if not o.reduces and opening > 0:
+            least = self.least_margin(self.venues[o.key[1]], o, opening)
+            require(o.c.amount_quote >= least, "INSUFFICIENT_MARGIN")
 
     def protect(self, o: Order) -> None:
         """BAND-1: an immediate order fills within the band."""

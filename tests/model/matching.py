@@ -190,8 +190,8 @@ class Matching(Limits):
         self.end_overdue(o)
         require(not o.is_doomed, "SIBLING_ENDED")
         self.slide(o)
-        if o.c.instructions.flags & FLAG_SLIDES:
-            self.check_band(o)  # an earlier item of its group may have ended what it slid behind
+        if o.asks(FLAG_SLIDES) and self.trials_until != UNBOUND:
+            self.check_fit(o)  # an earlier item of its group may have ended what it slid behind
         takes = o.c.flags & FLAG_POST_ONLY and self.met_live(o)
         require(not takes, "POST_ONLY_WOULD_TAKE")
         require(o.c.time_in_force != TIF_FOK or self.fillable(o, o.left), "FOK_NOT_FILLABLE")

@@ -237,14 +237,6 @@ class Orders(Waterfall):
         opens = not reduces and c.qty_lots > closing
         require(not self.is_risk_paused or not opens, "RISK_PAUSED")
 
-    def least_margin(self, venue: Venue, o: Order, lots: int) -> int:
-        """ORD-2."""
-        rules, price = venue.rules, o.price
-        worst = max(price, rules.mark) if o.c.side else price
-        loss = max(0, (price - rules.mark) * o.sign) * lots * rules.unit
-        fee = rules.share(lots, price, rules.spec.fee_taker_ppm)
-        return fee + rules.requirement(lots, worst, maintenance=False) + loss
-
     def accept(self, c: Command, order: Order) -> Order:
         order.price = c.price_ticks
         self.use_nonce(c.account, c.nonce)

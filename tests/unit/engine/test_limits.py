@@ -135,6 +135,28 @@ def test_what_a_post_only_order_slides_behind_may_go_with_its_group() -> None:
     assert outcome(v.place(2, SELL, 1, 969, 500)) == "PRICE_BAND"
 
 
+def test_nor_does_it_then_rest_with_less_margin() -> None:
+    """ORD-2, GRP-1: enough one tick behind the ask, too little at its limit above the mark."""
+    v = Venue(spec=spec_of(mark_band_ppm=500_000))
+    ask = v.rest(1, SELL, 1, 960)
+    assert outcome(v.place(2, BUY, 1, 1_100, 150, time_in_force=0)) == "INSUFFICIENT_MARGIN"
+    form: dict[str, Any] = {"market_id": 1, "time_ns": v.time_ns}
+    place = {
+        "account": 2, "side": BUY, "qty_lots": 1, "price_ticks": 1_100, "amount_quote": 150,
+        "nonce": 900, "expiry_time_s": NEVER_S, "flags": POST_ONLY,
+        "instructions": Instructions(flags=FLAG_SLIDES),
+    }  # fmt: skip
+    cancel = Command(CommandKind.CANCEL, account=1, order_id=ask, **form)
+    assert story(v.group([cancel, Command(CommandKind.PLACE, **(form | place))])) == [
+        "ORDER_CANCELED USER_CANCELED", "ORDER_ACCEPTED",
+        "ORDER_CANCELED INSUFFICIENT_MARGIN"]  # fmt: skip
+    v.rest(1, SELL, 1, 960)
+    told = story(
+        v.place(2, BUY, 1, 1_100, 150, flags=POST_ONLY, instructions=place["instructions"])
+    )
+    assert told == ["ORDER_ACCEPTED", "ORDER_REPRICED"]
+
+
 @pytest.mark.parametrize(
     ("limit", "fields", "end"),
     [
