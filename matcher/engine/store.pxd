@@ -18,9 +18,8 @@ from matcher.engine.special cimport (
     trigger_side, unlink_trail, unlink_waiting)
 from matcher.engine.types cimport (
     AFTER_ALONE, AFTER_FLAT, AFTER_MOVE, AccountC, BucketC, CoreC, EVENTS_RESERVED, EventC,
-    LadderC, MARKETS_MAX,
-    MarketC, NAMED, NEAR_MARKETS, ORDER_FREE, ORDER_PENDING, ORDER_RESTING, ORDER_TAKING,
-    OrderC, REDUCE_ONLY, SLOT_BITS, SPECIAL, TIMED, WITH_MARGIN)
+    LadderC, MARKETS_MAX, MarketC, NAMED, NEAR_MARKETS, ORDER_FREE, ORDER_PENDING, ORDER_RESTING,
+    ORDER_TAKING, OrderC, REDUCE_ONLY, SLOT_BITS, SPECIAL, TIMED, WITH_MARGIN)
 
 cdef enum:
     GROUP_ITEMS_MAX = 32         # GRP-1: so many orders can be new in one command

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from random import Random
 
 from margin_core import MarketSpec
 from matcher.engine.commands import Command, group
@@ -76,6 +77,11 @@ class Pair:
     def feed(self, records: bytes) -> list[Seen]:
         self.sent.append(records)
         return [self.named(e) for e in unpack(self.engine.apply(records))]
+
+    def one_of(self, account: int, rng: Random) -> list[int]:
+        """Return the id of any of the account's live orders; nothing where it has none."""
+        own = self.engine.open_orders(account)
+        return [rng.choice(own)] if own else []
 
     def restore(self) -> None:
         """Put a restored engine in the place of the one that goes on."""

@@ -59,9 +59,8 @@ class Stream:
 
     def cancel(self) -> None:
         account = self.rng.randint(1, ACCOUNTS)
-        own = self.pair.engine.open_orders(account)
-        if own:
-            self.send(CommandKind.CANCEL, account=account, order_id=self.rng.choice(own))
+        for order_id in self.pair.one_of(account, self.rng):
+            self.send(CommandKind.CANCEL, account=account, order_id=order_id)
 
     def cancel_session(self) -> None:
         account, session = self.rng.randint(1, ACCOUNTS), self.rng.randrange(3)

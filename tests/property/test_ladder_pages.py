@@ -75,9 +75,8 @@ class Stream:
 
     def cancel(self) -> None:
         account = self.rng.randint(1, ACCOUNTS)
-        own = self.pair.engine.open_orders(account)
-        if own:
-            self.send(CommandKind.CANCEL, account=account, order_id=self.rng.choice(own))
+        for order_id in self.pair.one_of(account, self.rng):
+            self.send(CommandKind.CANCEL, account=account, order_id=order_id)
 
     def step(self) -> None:
         acts = (self.place, self.cancel, self.row, self.cancel_all, self.pair.restore)

@@ -118,18 +118,23 @@ def test_a_post_only_order_is_judged_where_it_slides_to() -> None:
     assert v.book()[0] == [(1_049, 1)]
 
 
+def ends_and_slides(v: Venue, order_id: int, side: int, price: int, margin: int) -> list[str]:
+    """End account 1's order and place a sliding one of account 2 in one group."""
+    form: dict[str, Any] = {"market_id": 1, "time_ns": v.time_ns}
+    place = {
+        "account": 2, "side": side, "qty_lots": 1, "price_ticks": price, "amount_quote": margin,
+        "nonce": 900, "expiry_time_s": NEVER_S, "flags": POST_ONLY,
+        "instructions": Instructions(flags=FLAG_SLIDES),
+    }  # fmt: skip
+    cancel = Command(CommandKind.CANCEL, account=1, order_id=order_id, **form)
+    return story(v.group([cancel, Command(CommandKind.PLACE, **(form | place))]))
+
+
 def test_what_a_post_only_order_slides_behind_may_go_with_its_group() -> None:
     """BAND-1, GRP-1: it would then rest beyond the band, at its own limit."""
     v = banded(30_000)
     bid = v.rest(1, BUY, 1, 969)
-    form: dict[str, Any] = {"market_id": 1, "time_ns": v.time_ns}
-    place = {
-        "account": 2, "side": SELL, "qty_lots": 1, "price_ticks": 969, "amount_quote": 500,
-        "nonce": 900, "expiry_time_s": NEVER_S, "flags": POST_ONLY,
-        "instructions": Instructions(flags=FLAG_SLIDES),
-    }  # fmt: skip
-    cancel = Command(CommandKind.CANCEL, account=1, order_id=bid, **form)
-    assert story(v.group([cancel, Command(CommandKind.PLACE, **(form | place))])) == [
+    assert ends_and_slides(v, bid, SELL, 969, 500) == [
         "ORDER_CANCELED USER_CANCELED", "ORDER_ACCEPTED", "ORDER_CANCELED PRICE_BAND"]  # fmt: skip
     assert v.book() == ([], [])
     assert outcome(v.place(2, SELL, 1, 969, 500)) == "PRICE_BAND"
@@ -140,21 +145,12 @@ def test_nor_does_it_then_rest_with_less_margin() -> None:
     v = Venue(spec=spec_of(mark_band_ppm=500_000))
     ask = v.rest(1, SELL, 1, 960)
     assert outcome(v.place(2, BUY, 1, 1_100, 150, time_in_force=0)) == "INSUFFICIENT_MARGIN"
-    form: dict[str, Any] = {"market_id": 1, "time_ns": v.time_ns}
-    place = {
-        "account": 2, "side": BUY, "qty_lots": 1, "price_ticks": 1_100, "amount_quote": 150,
-        "nonce": 900, "expiry_time_s": NEVER_S, "flags": POST_ONLY,
-        "instructions": Instructions(flags=FLAG_SLIDES),
-    }  # fmt: skip
-    cancel = Command(CommandKind.CANCEL, account=1, order_id=ask, **form)
-    assert story(v.group([cancel, Command(CommandKind.PLACE, **(form | place))])) == [
+    assert ends_and_slides(v, ask, BUY, 1_100, 150) == [
         "ORDER_CANCELED USER_CANCELED", "ORDER_ACCEPTED",
         "ORDER_CANCELED INSUFFICIENT_MARGIN"]  # fmt: skip
     v.rest(1, SELL, 1, 960)
-    told = story(
-        v.place(2, BUY, 1, 1_100, 150, flags=POST_ONLY, instructions=place["instructions"])
-    )
-    assert told == ["ORDER_ACCEPTED", "ORDER_REPRICED"]
+    slides = {"flags": POST_ONLY, "instructions": Instructions(flags=FLAG_SLIDES)}
+    assert story(v.place(2, BUY, 1, 1_100, 150, **slides)) == ["ORDER_ACCEPTED", "ORDER_REPRICED"]
 
 
 @pytest.mark.parametrize(

@@ -248,12 +248,18 @@ def test_what_fires_is_tried_so_often_and_no_more() -> None:
     assert fired == [16, 16, 16, 2, 0]
 
 
-def test_markets_share_the_trials_of_a_command() -> None:
-    """TRIG-1: 17 fill-or-kill orders of one market do not hold up those of another."""
+def two_markets() -> Desk:
+    """Return a desk where 4,096 lots are asked behind the first; one lot in the other market."""
     v = Desk(orders=9_000, accounts=200, positions=900)
     v.open_market(2)
     v.send([v.order(180 + k % 4, SELL, 1_200) for k in range(4_096)])
     v.send([v.order(170, SELL, 1_000), v.order(171, SELL, 1_000, market_id=2)])
+    return v
+
+
+def test_markets_share_the_trials_of_a_command() -> None:
+    """TRIG-1: 17 fill-or-kill orders of one market do not hold up those of another."""
+    v = two_markets()
     on_last = {"trigger_kind": 3, "trigger_price_ticks": 1_000, "instructions": ON_LAST}
     wants = {"qty_lots": 4_097, "time_in_force": FOK, **on_last}
     v.send([v.order(1, BUY, 1_300, **wants) for _ in range(17)])
@@ -296,10 +302,7 @@ def test_trails_of_many_markets_move_with_several_commands() -> None:
 
 def test_a_halted_market_takes_no_part_of_the_trials() -> None:
     """TRIG-1, TRIG-2: what is due in it stays due and is asked when it opens again."""
-    v = Desk(orders=9_000, accounts=200, positions=900)
-    v.open_market(2)
-    v.send([v.order(180 + k % 4, SELL, 1_200) for k in range(4_096)])
-    v.send([v.order(170, SELL, 1_000), v.order(171, SELL, 1_000, market_id=2)])
+    v = two_markets()
     on_last = {"trigger_kind": 3, "trigger_price_ticks": 1_000, "instructions": ON_LAST}
     wants = {"qty_lots": 4_097, "time_in_force": FOK, **on_last}
     v.send([v.order(2 + k // 32, BUY, 1_001, market_id=2, **wants) for k in range(4_097)])
